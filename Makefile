@@ -1,0 +1,116 @@
+# monitoring: PGXS build of the extension, its network library, its tests.
+#   make, make install, make installcheck    as for any extension; PG_CONFIG is honoured
+#   make demo, make test                     everything on a throw-away server (see README.md)
+PG_CONFIG ?= pg_config
+.DEFAULT_GOAL = all
+
+EXTENSION = monitoring
+EXTVERSION = 1.0.0
+
+# The install script, in the order in which its parts build on each other.
+SQL_PARTS = $(addprefix sql/install/, \
+	collisions.sql foundation.sql sketch.sql changes.sql measurements.sql \
+	worker.sql issues.sql events.sql \
+	rollups.sql views.sql retention.sql \
+	queues.sql health.sql \
+	records.sql outbox.sql secrets.sql \
+	alerts.sql routing.sql \
+	jobs.sql \
+	activate.sql system_metrics.sql adopt.sql supabase.sql \
+	access.sql \
+	)
+SQL_BUILT = sql/monitoring--$(EXTVERSION).sql
+DATA_built = $(SQL_BUILT)
+DATA = $(filter-out $(SQL_BUILT), $(wildcard sql/monitoring--*--*.sql))
+
+# Rooms by layer (CONTRIBUTING.md): arrows point down only.
+L1_ROOMS = metrics alerting notify
+NET_ROOMS = transport
+SERVER_ROOMS = pg shmem store hooks worker api
+
+sources = $(wildcard $(addsuffix /*.cpp, $(addprefix src/, $(1))))
+objects = $(patsubst %.cpp, %.o, $(call sources, $(1)))
+
+# monitoring.so is preloaded and has no network code; monitoring_net.so is loaded by the courier only.
+NET_ONLY = src/worker/courier
+MODULE_big = monitoring
+OBJS = src/module.o $(filter-out $(NET_ONLY)%, $(call objects, base $(L1_ROOMS) $(SERVER_ROOMS)))
+NET_LIBRARY = monitoring_net.so
+# Of the other rooms it has what the courier needs of them.
+NET_SHARED = src/shmem/worker_slots.o src/store/issues.o src/store/outbox_lease.o src/store/secrets.o src/worker/process.o
+NET_OBJS = $(call objects, base $(L1_ROOMS) $(NET_ROOMS) pg) $(NET_SHARED) \
+	$(filter $(NET_ONLY)%, $(call objects, worker))
+
+# -isystem wins over the -I of PGXS: warnings in the server's headers are not ours to mend.
+PG_CPPFLAGS = -Iinclude -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server)
+PG_CXXFLAGS = -std=c++17 -Wall -Wextra -Werror -Wno-register -Wno-unknown-warning-option \
+	-fvisibility=hidden -MMD -MP
+
+# L0 and L1 are compiled without the server's include path and flags: once, for the libraries and
+# for the unit tests.
+PURE_OBJS = $(call objects, base $(L1_ROOMS) $(NET_ROOMS))
+PURE_CXXFLAGS = -std=c++17 -O2 -g -fPIC -fvisibility=hidden -fstack-protector-strong \
+	-Wall -Wextra -Werror -Iinclude -Isrc -MMD -MP $(COPT)
+
+EXPORTS = -Wl,--version-script=src/exports.map
+SHLIB_LINK = $(EXPORTS) -lre2 -lstdc++
+override with_llvm = no
+
+# guard needs test/modules, which only the harness installs.
+REGRESS = $(filter-out $(if $(TEST_MODULES),,guard), \
+	$(sort $(patsubst test/sql/%.sql, %, $(wildcard test/sql/*.sql))))
+REGRESS_OPTS = --inputdir=test --dbname=contrib_regression
+ISOLATION = $(sort $(patsubst test/specs/%.spec, %, $(wildcard test/specs/*.spec)))
+ISOLATION_OPTS = --inputdir=test --outputdir=.
+TAP_TESTS = 1
+PROVE_TESTS = test/t/*.pl
+PROVE_FLAGS = -I test/perl
+
+EXTRA_CLEAN = build $(SQL_BUILT) $(NET_LIBRARY) $(NET_OBJS) \
+	$(wildcard src/*.d src/*/*.d) results regression.diffs regression.out tmp_check
+
+# The goals of harness.mk install what is missing, the server's pg_config too.
+include test/run/harness.mk
+PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+ifeq ($(PGXS),)
+all install uninstall installcheck clean:
+	@echo "$(PG_CONFIG) is not there: install postgresql-server-dev-15, or set PG_CONFIG" >&2; exit 1
+else
+include $(PGXS)
+-include $(wildcard src/*.d src/*/*.d)
+
+# Another compiler, server or flag makes other objects.
+build_settings = $(CXX) $(CXXFLAGS) $(CPPFLAGS) $(PURE_CXXFLAGS) $(shell $(PG_CONFIG) --version)
+build/settings: FORCE
+	@mkdir -p build
+	@echo '$(build_settings)' | cmp -s - $@ || echo '$(build_settings)' > $@
+.PHONY: FORCE
+FORCE:
+$(OBJS) $(NET_OBJS): build/settings
+
+$(SQL_BUILT): sql/names.awk $(SQL_PARTS) Makefile
+	awk -f sql/names.awk pass=1 $(SQL_PARTS) pass=2 $(SQL_PARTS) > $@
+
+all: $(NET_LIBRARY)
+
+$(NET_LIBRARY): $(NET_OBJS) src/exports.map
+	$(CXX) $(CXXFLAGS) -shared -o $@ $(NET_OBJS) $(LDFLAGS) $(LDFLAGS_SL) $(EXPORTS) -lcurl -lre2 -lstdc++
+
+install: install-net
+.PHONY: install-net uninstall-net
+install-net: $(NET_LIBRARY) installdirs
+	$(INSTALL_SHLIB) $(NET_LIBRARY) '$(DESTDIR)$(pkglibdir)/$(NET_LIBRARY)'
+
+uninstall: uninstall-net
+uninstall-net:
+	rm -f '$(DESTDIR)$(pkglibdir)/$(NET_LIBRARY)'
+endif
+
+$(PURE_OBJS): %.o: %.cpp
+	$(CXX) $(PURE_CXXFLAGS) -c -o $@ $<
+
+include test/unit/unit.mk
+include test/modules/modules.mk
+include test/conformance/conformance.mk
+include test/fuzz/fuzz.mk
+include test/bench/bench.mk

@@ -1,0 +1,38 @@
+#pragma once
+// Moments: count, sum, extremes and variance of a stream of numbers; mergeable plain data.
+
+#include <cstdint>
+#include <optional>
+#include <type_traits>
+
+namespace monitoring::metrics {
+
+/// All fields but nonfinite_count are about the finite values only. The sum is compensated
+/// (Neumaier 1974); mean and m2 follow Welford (1962) and are merged after Chan, Golub, LeVeque
+/// (1979). A sum or m2 beyond the range of a double becomes infinite and stays so; it never
+/// becomes NaN.
+struct Moments {
+  std::uint64_t count = 0;            // finite values
+  std::uint64_t nonfinite_count = 0;  // NaN and infinities
+  double sum = 0;                     // see total()
+  double compensation = 0;            // what rounding took from sum
+  double mean = 0;
+  double m2 = 0;   // sum of squared distances from the mean
+  double min = 0;  // meaningless while count is 0
+  double max = 0;
+
+  void add(double value);
+  void merge(const Moments& other);
+
+  /// Everything that was added, as one call after the other would count it.
+  std::uint64_t rows() const { return count + nonfinite_count; }
+  /// The sum of the finite values.
+  double total() const;
+  /// Sample standard deviation (divisor count - 1), as stddev_samp; nullopt below two values.
+  std::optional<double> stddev() const;
+};
+
+static_assert(std::is_trivially_copyable_v<Moments>, "kept in shared memory and in tables");
+static_assert(sizeof(Moments) == 64);
+
+}  // namespace monitoring::metrics

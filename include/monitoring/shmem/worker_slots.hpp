@@ -1,0 +1,143 @@
+#pragma once
+// The processes of the extension as shared memory knows them: who runs for which database, how it
+// is doing, and which databases must be left alone for the moment.
+//
+// All state lies under one LWLock, held for a few loads and stores. Nothing here raises an error
+// but the two wait functions. src/worker/README.md has the state diagram.
+
+#include "monitoring/pg/postgres.hpp"
+
+extern "C" {
+#include <datatype/timestamp.h>
+}
+// clang-format keeps the server's headers first.
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+namespace monitoring::shmem {
+
+enum class Role : std::uint8_t { none, launcher, worker, courier, server };
+
+enum class Activity : std::uint8_t {
+  waiting,   ///< no process: none was free, or the last one failed
+  starting,  ///< ordered, not there yet
+  running,
+  paused,   ///< idle because of pause_worker()
+  holding,  ///< idle because monitoring.activate() was not called here
+};
+
+/// How the last process of a slot ended.
+enum class Outcome : std::uint8_t { none, failed, asked_to_stop, no_extension, has_extension };
+
+constexpr std::size_t kErrorTextSize = 256;
+
+struct WorkerSlot {
+  Oid database;
+  Role role;
+  Activity activity;
+  Outcome outcome;
+  bool pause_requested;    ///< survives the process: a restarted worker is paused, too
+  bool courier_wanted;     ///< a commit has queued notifications since the worker last looked
+  std::uint32_t order;     ///< number of the start order; a late process with an old one leaves
+  int pid;                 ///< 0 where no process is
+  int proc;                ///< index of its PGPROC, whose latch wakes it
+  TimestampTz started_at;  ///< 0: never
+  TimestampTz last_tick_at;
+  std::uint64_t ticks;
+  std::uint64_t errors;
+  char last_error[kErrorTextSize];
+};
+static_assert(std::is_trivially_copyable_v<WorkerSlot>);
+
+/// False without shared_preload_libraries; nothing else here may be called then.
+bool slots_available();
+
+/// For the hooks of the postmaster's start.
+void request_slots();
+void create_slots();
+
+/// A copy of every slot in use.
+std::vector<WorkerSlot> all_slots();
+
+// --- The launcher's side -------------------------------------------------------------------------
+
+/// What a new process is told: its slot and the number of its order.
+struct StartOrder {
+  int slot;
+  std::uint32_t order;
+  bool only_look;  ///< report whether the database has the extension, then leave
+};
+static_assert(std::is_trivially_copyable_v<StartOrder>);
+
+/// The slot of a database's worker, made if there is none. nullopt when all are taken.
+std::optional<int> reserve_worker_slot(Oid database);
+/// Marks the slot as starting. nullopt while the database is blocked or a process is there.
+std::optional<StartOrder> order_start(int slot, bool only_look);
+/// Takes a start order back when no process came of it; nothing happens if one did.
+void start_failed(const StartOrder& order);
+/// Says in worker_status why the database has no process.
+void note_waiting(int slot, std::string_view why);
+/// Gives the slot up. It must have no process.
+void release_slot(int slot);
+WorkerSlot read_slot(int slot);
+
+/// What backends have told the launcher: that a database has gained or lost the extension.
+struct Announcement {
+  Oid database;
+  bool has_extension;
+};
+struct News {
+  std::vector<Announcement> announcements;
+  bool announcements_lost;  ///< there were more than fit: every database may have changed
+};
+/// What came since the last call.
+News take_news();
+
+// --- The side of the process in a slot -----------------------------------------------------------
+
+/// Takes the slot that the order names and gives it back at exit. False if the order is outdated or
+/// the database is blocked: the process must leave without connecting. Call it before connecting,
+/// so that at exit the slot is freed after the process has left the database.
+bool occupy_slot(const StartOrder& order, TimestampTz now, Oid* database);
+/// The same for a process that has no order: launcher, courier, server. False if the database is
+/// blocked, if another process has this role there, or if no slot is free.
+bool occupy_own_slot(Role role, Oid database, TimestampTz now);
+/// How the process is about to end; Outcome::failed unless said.
+void set_outcome(Outcome outcome);
+void set_activity(Activity activity);
+void count_tick(TimestampTz now);
+void count_error(std::string_view text);
+bool pause_requested();
+/// True once after commits that have queued notifications.
+bool take_courier_wanted();
+
+// --- The side of backends ------------------------------------------------------------------------
+
+void announce(Oid database, bool has_extension);
+/// Lets the launcher look at the list of databases.
+void wake_launcher();
+/// Sets the latch of the database's process of this role; false if there is none.
+bool wake(Role role, Oid database);
+/// Notifications were queued: wakes the courier, and the worker, which starts one if there is none.
+void want_courier(Oid database);
+/// Sets or clears the pause of a database. False if it has no worker slot.
+bool request_pause(Oid database, bool pause);
+
+/// Keeps processes away from a database until unblock_all(), also when this backend dies. False if
+/// the table of blocks is full.
+bool block(Oid database);
+/// Ends all blocks of this backend and wakes the launcher.
+void unblock_all();
+/// Asks worker and courier of the database to leave.
+void stop_processes(Oid database);
+/// Waits until the database has neither worker nor courier; false after the timeout. It may raise
+/// an error (query cancel): call it inside pg::call.
+bool wait_until_gone(Oid database, int timeout_ms);
+/// Waits until the database's worker is paused or not there; false after the timeout. It may raise
+/// an error: call it inside pg::call.
+bool wait_until_idle(Oid database, int timeout_ms);
+
+}  // namespace monitoring::shmem

@@ -1,0 +1,22 @@
+#pragma once
+// Alerts to notifications: the rows of monitoring.alerts through routes, groups, inhibition,
+// silences, times and escalations (src/notify/README.md) into the outbox.
+//
+// For functions with search_path "pg_catalog, pg_temp": names of operators and functions are not
+// qualified. Everything is written in the caller's transaction: what is queued, and what is
+// remembered of it, commit together.
+
+#include "monitoring/pg/spi.hpp"
+
+namespace monitoring::store {
+
+/// Brings groups, timers and escalations up to date with the firing and resolved rows of
+/// monitoring.alerts, queues the notifications that are due at `now`, and keeps the columns
+/// silenced and inhibited. One caller at a time: evaluate_alerts() holds its lock. Errors: 22023 if
+/// the configuration, which triggers check, does not hold together.
+void route_alerts(pg::Spi& spi, Instant now);
+
+/// Whether a group's timer has run out: a cheap look, for passes that have changed nothing else.
+bool flush_due(pg::Spi& spi, Instant now);
+
+}  // namespace monitoring::store

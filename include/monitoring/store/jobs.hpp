@@ -1,0 +1,51 @@
+#pragma once
+// The jobs that run by the clock, and pg_cron, which may run them instead of the worker.
+// Statements qualify every name: they are safe whatever search_path is.
+
+#include "monitoring/pg/spi.hpp"
+// clang-format keeps the server's header first.
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace monitoring::store {
+
+struct Job {
+  std::string name;
+  std::string schedule;  ///< CronSchedule
+  std::string command;   ///< one SQL statement
+  /// By the worker; the time of activation where it has not run yet.
+  Instant last_run_at;
+};
+
+std::vector<Job> all_jobs(pg::Spi& spi);
+
+void record_success(pg::Spi& spi, std::string_view job_name, Instant run_at);
+void record_failure(pg::Spi& spi, std::string_view job_name, Instant run_at,
+                    std::string_view error);
+
+/// Whether cron.job here is pg_cron's, and the current user may read it. Somebody else's table of
+/// that name is never touched.
+bool pg_cron_is_readable(pg::Spi& spi);
+
+/// Whether pg_cron has a job of this name for this database: its own table says so where it works
+/// in this database, and monitoring.jobs_elsewhere where it works in another one.
+bool pg_cron_has(pg::Spi& spi, std::string_view job_name);
+
+struct PgCron {
+  std::string database;  ///< the one that it works in (cron.database_name)
+  bool is_here;
+};
+
+/// Errors: 55000 where pg_cron is not loaded, or works here and is not installed.
+PgCron find_pg_cron(pg::Spi& spi);
+
+/// Queries to run in pg_cron's database, with one row per job.
+std::string scheduling_statement(pg::Spi& spi, const PgCron& pg_cron);
+std::string unscheduling_statement(pg::Spi& spi);
+
+void note_scheduled_elsewhere(pg::Spi& spi, const PgCron& pg_cron);
+void note_unscheduled_elsewhere(pg::Spi& spi);
+
+}  // namespace monitoring::store

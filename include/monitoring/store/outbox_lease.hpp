@@ -1,0 +1,121 @@
+#pragma once
+// The outbox, seen by the courier: lease what is due, record how it ended.
+//
+//   queued ---lease---> sending ---sent---> sent
+//     ^                  |   |
+//     |                  |   +---dead-----> dead ---retry_notification()---> queued
+//     +--- (blocked)     +---retry--------> retrying ---lease---> sending
+//
+// One courier per database leases, so the only contention is with users who touch a row by hand;
+// such rows are skipped and seen again. Within a receiver and group_key only the oldest unsent row
+// is leased. Every function runs in the caller's transaction; none is open while a request is in
+// flight. For worker and courier, whose search_path is "pg_catalog, pg_temp": names of operators
+// and functions are not qualified.
+
+#include "monitoring/pg/spi.hpp"
+// clang-format keeps the server's header first.
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace monitoring::store {
+
+/// A leased notification, with what is needed to send it.
+struct Leased {
+  std::int64_t id;
+  std::string receiver;
+  std::string kind;
+  /// JSON texts.
+  std::string settings;
+  std::string payload;
+  /// Attempts that have ended before this one.
+  std::uint32_t attempts;
+  /// When it becomes too old to be tried again.
+  Instant expires_at;
+};
+
+struct LeaseTerms {
+  /// Process id of the courier: the leases' owner.
+  int owner;
+  Instant now;
+  Instant until;
+  /// Notifications older than this are given up, see Leased::expires_at.
+  Duration max_age;
+  /// Most rows of one receiver, and of all together, that may be leased now.
+  std::uint32_t per_receiver;
+  std::uint32_t total;
+  /// Rows of each receiver that are leased already; they count towards per_receiver.
+  std::map<std::string, std::uint32_t> held;
+};
+
+struct LeaseResult {
+  std::vector<Leased> leased;
+  /// Rows were put off because an earlier one of their group is unsent: ask again, there may be
+  /// others behind them.
+  bool look_again = false;
+};
+
+LeaseResult lease_due(pg::Spi& spi, const LeaseTerms& terms);
+
+/// How an attempt ended, as notification_attempts shows it.
+struct AttemptRecord {
+  std::int64_t id;
+  std::string receiver;
+  /// 'sent', 'retry' or 'dead'.
+  std::string outcome;
+  /// With 'retry': when it is tried again.
+  Instant next_attempt_at;
+  Instant ended_at;
+  double duration_ms;
+  /// 0 where there was none.
+  int http_status;
+  std::string reason;
+  /// Empty where nothing went wrong.
+  std::string error;
+  /// Text that is valid in the database's encoding.
+  std::string response;
+};
+
+/// Records attempts of rows that `owner` holds and lets the next ones of their groups go. Rows that
+/// somebody else has locked are left out. Returns the ids that are done with: recorded, or no
+/// longer held.
+std::vector<std::int64_t> record_attempts(pg::Spi& spi, int owner, Instant now,
+                                          const std::vector<AttemptRecord>& records);
+
+/// Receivers for which a worker issue is open, because a notification was given up.
+std::set<std::string> receivers_with_issue(pg::Spi& spi);
+/// Opens that issue unless it is open, so that health, and through it the other receivers, hear of
+/// it; or resolves it.
+void open_receiver_issue(pg::Spi& spi, const std::string& receiver, const std::string& error);
+void resolve_receiver_issue(pg::Spi& spi, const std::string& receiver);
+
+/// Puts back what an earlier courier held: for a courier that starts, and so is the only one.
+std::uint64_t release_all_leases(pg::Spi& spi);
+
+/// The rows are still being sent: their leases hold until then.
+void renew_leases(pg::Spi& spi, int owner, const std::vector<std::int64_t>& ids, Instant until);
+
+/// A notification that was declared dead while it waited.
+struct GivenUp {
+  std::string receiver;
+  std::string error;
+};
+
+/// Declares dead what is older than max_age or whose receiver is gone, and releases leases that
+/// have run out. Returns one of the dead ones for each receiver. Reads all unsent
+/// rows: once a minute is enough.
+std::vector<GivenUp> sweep_outbox(pg::Spi& spi, Instant now, Duration max_age);
+
+/// Whether rows are leased. While there is no courier, an earlier one has left them behind, and the
+/// next one takes them over.
+bool any_leased(pg::Spi& spi);
+
+/// When the next notification is due; nullopt if none waits for an enabled receiver. A time in the
+/// past means at once. Reads one row per receiver. The worker of the database asks, too: it starts
+/// a courier then.
+std::optional<Instant> next_delivery_at(pg::Spi& spi);
+
+}  // namespace monitoring::store

@@ -1,0 +1,65 @@
+#pragma once
+// Which rows the roll-up passes have seen.
+//
+// A pass sees what its snapshot shows. What it cannot see yet is known by transaction id:
+// everything from next_xid on, and the ids that were in progress then (pending; subtransactions
+// included). So a row is new if its inserting transaction is one of these, however long that was
+// open, whatever its created_at says, by whatever way it came in. A pass inside of a transaction
+// that itself wrote measurements sees those of earlier commands; own_xids and own_command tell them
+// apart.
+
+#include "monitoring/pg/guard.hpp"
+
+extern "C" {
+#include <access/htup.h>
+#include <utils/snapshot.h>
+}
+// clang-format keeps the server's headers first.
+#include <cstdint>
+#include <vector>
+
+#include "monitoring/pg/spi.hpp"
+
+namespace monitoring::store {
+
+/// Transaction ids here are full ones: 64 bits, they never wrap around.
+class Progress {
+ public:
+  /// The state as the active snapshot shows it. Throws 55000 where there is none (a restored copy).
+  static Progress read(pg::Spi& spi);
+  /// The newest state, locked until the end of the transaction: passes run one after the other.
+  static Progress lock(pg::Spi& spi);
+
+  /// The state after a pass over everything visible to this snapshot.
+  Progress after(Snapshot snapshot) const;
+  /// The state in which everything visible to this snapshot has been seen: for a new baseline.
+  static Progress baseline(Snapshot snapshot);
+
+  void save(pg::Spi& spi) const;
+
+  std::uint64_t pass() const { return pass_; }
+
+  /// Whether a pass has seen this version. Only for versions whose inserter is known to be
+  /// committed or is the current transaction. Never raises an error. doubtful: it came with the
+  /// transaction of the last pass, which saw part of its own rows, and an UPDATE or DELETE has
+  /// since written over the command id that would tell (one that was rolled back or is not
+  /// committed yet).
+  enum class Seen { no, yes, doubtful };
+  Seen has_seen(HeapTupleHeader tuple) const;
+  /// Whether has_seen() may answer doubtful.
+  bool may_doubt() const;
+
+ private:
+  static Progress from_row(const pg::Rows& rows);
+  std::uint64_t widen(TransactionId xid) const;
+
+  std::uint64_t pass_ = 0;
+  std::uint64_t next_xid_ = 0;
+  std::vector<std::uint64_t> pending_;  // sorted
+  std::vector<std::uint64_t> own_;      // sorted
+  CommandId own_command_ = 0;
+  /// The server's next transaction id, for widening: taken once, when this object was made.
+  std::uint64_t server_next_xid_ = 0;
+};
+
+}  // namespace monitoring::store

@@ -1,0 +1,103 @@
+#pragma once
+// Reads measurements straight from the heap blocks of a partition.
+
+#include "monitoring/pg/guard.hpp"
+
+extern "C" {
+#include <storage/bufmgr.h>
+#include <utils/rel.h>
+#include <utils/snapshot.h>
+}
+// clang-format keeps the server's headers first.
+#include <cstdint>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "monitoring/store/progress.hpp"
+
+namespace monitoring::store {
+
+/// One measurement. Pointers lead into the pinned page: valid during the visit only.
+struct RawRow {
+  struct varlena* metric_name;  // possibly compressed or out of line
+  double metric_value;
+  struct varlena* tags;    // likewise; nullptr where NULL
+  std::int64_t timestamp;  // Postgres timestamptz, infinities included
+  bool doubtful;           // it may have been seen or not (Progress::Seen)
+};
+
+/// The leaf partitions of pipeline_metrics, the default one first: those that exist now, or those
+/// that the active snapshot shows.
+enum class As { of_now, of_snapshot };
+std::vector<Oid> measurement_partitions(pg::Spi& spi, As as);
+
+/// An open partition: AccessShareLock is held until the end of the transaction.
+class Partition {
+ public:
+  /// Not open() if the partition has been dropped meanwhile. Throws 0A000 for one that is no heap
+  /// table.
+  explicit Partition(Oid oid);
+  ~Partition();
+  Partition(const Partition&) = delete;
+  Partition& operator=(const Partition&) = delete;
+
+  bool open() const { return table_ != nullptr; }
+  Relation table() const { return table_; }
+  /// Where the columns are: a table attached by hand may have them in another order.
+  struct Columns {
+    int metric_name, metric_value, tags, timestamp;  // from 0
+  };
+  const Columns& columns() const { return columns_; }
+
+  /// See changes.hpp. A partition without a map counts as changed everywhere.
+  std::vector<BlockNumber> take_changed(std::uint64_t committed, std::uint64_t pass) const;
+  std::vector<BlockNumber> peek_changed(std::uint64_t committed) const;
+  std::vector<BlockNumber> all_blocks() const;
+  void mark(BlockNumber block) const;
+
+ private:
+  Relation table_ = nullptr;
+  Relation map_ = nullptr;
+  Columns columns_{};
+  int exceptions_before_;
+};
+
+/// Scans blocks of a partition under one snapshot.
+class RawScan {
+ public:
+  /// seen: rows that it has seen are left out; nullptr visits every visible row.
+  RawScan(const Partition& partition, Snapshot snapshot, const Progress* seen);
+  ~RawScan();
+  RawScan(const RawScan&) = delete;
+  RawScan& operator=(const RawScan&) = delete;
+
+  /// Calls visit(const RawRow&) for every row of the block; visit may raise server errors, and
+  /// keeps no C++ object on its stack while it does. Returns whether the block holds a row whose
+  /// insert this snapshot does not show yet.
+  template <class Visit>
+  bool block(BlockNumber block, Visit&& visit) {
+    return read_block(
+        block,
+        [](void* context, const RawRow& row) {
+          (*static_cast<std::remove_reference_t<Visit>*>(context))(row);
+        },
+        const_cast<void*>(static_cast<const void*>(&visit)));
+  }
+
+ private:
+  using RowVisitor = void (*)(void* context, const RawRow& row);
+  enum class Verdict { skip, visit, unsettled };
+
+  bool read_block(BlockNumber block, RowVisitor visit, void* context);
+  Verdict judge(HeapTuple tuple, Buffer buffer) const;
+  void visit_tuple(HeapTuple tuple, RowVisitor visit, void* context) const;
+
+  const Partition& partition_;
+  Snapshot snapshot_;
+  const Progress* seen_;
+  BufferAccessStrategy strategy_;
+  BlockNumber size_;
+};
+
+}  // namespace monitoring::store

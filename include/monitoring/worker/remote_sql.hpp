@@ -1,0 +1,15 @@
+#pragma once
+// A few SQL statements in another database of this cluster, by a process of their own.
+
+#include <cstdint>
+#include <string>
+
+namespace monitoring::worker {
+
+/// Runs a query in `database` as the current user, in a transaction that commits on its own, and
+/// returns the number of its rows. Throws what the query throws, with its SQLSTATE and message;
+/// 3D000 where there is no such database, 53400 where no background worker process is free. The
+/// caller can be cancelled while it waits.
+std::int64_t run_in_database(const std::string& database, const std::string& sql);
+
+}  // namespace monitoring::worker

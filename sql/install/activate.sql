@@ -1,0 +1,23 @@
+-- The start of work in a copy of a database.
+
+CREATE FUNCTION monitoring.activate() RETURNS boolean
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF monitoring._is_active() THEN
+        RETURN false;
+    END IF;
+    -- Transaction ids of the original mean nothing here.
+    PERFORM monitoring._rollup_rebaseline();
+    DELETE FROM monitoring.instance;
+    INSERT INTO monitoring.instance (database_oid, relation_oid)
+    SELECT d.oid, 'monitoring.instance'::regclass
+    FROM pg_database AS d WHERE d.datname = current_database();
+    PERFORM monitoring._wake_worker();
+    RETURN true;
+END
+$$;
+COMMENT ON FUNCTION monitoring.activate() IS
+    'Lets worker and courier work in this database, which is a restored or otherwise copied one; '
+    'false if they were active already';

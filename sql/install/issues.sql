@@ -1,0 +1,63 @@
+-- Worker issues and heartbeats.
+
+CREATE TABLE monitoring.worker_issues (
+    id uuid PRIMARY KEY DEFAULT pg_catalog.gen_random_uuid(),
+    worker_name text NOT NULL,
+    issue_type text NOT NULL,
+    severity text NOT NULL,
+    message text,
+    details jsonb,
+    resolved boolean DEFAULT false,
+    resolution_details text,
+    created_at timestamptz DEFAULT pg_catalog.now(),
+    resolved_at timestamptz
+);
+COMMENT ON TABLE monitoring.worker_issues IS
+    'Trouble of workers, the monitoring worker included. An issue is open until resolved is true.';
+COMMENT ON COLUMN monitoring.worker_issues.severity IS
+    'info, warning or critical: an open critical issue makes the system critical';
+SELECT pg_catalog.pg_extension_config_dump('monitoring.worker_issues', '');
+
+-- Open issues, for health and for "the same again?"; resolved ones by age, for retention.
+CREATE INDEX worker_issues_open ON monitoring.worker_issues (worker_name, issue_type, severity)
+    WHERE resolved IS NOT TRUE;
+CREATE INDEX worker_issues_resolved
+    ON monitoring.worker_issues ((COALESCE(resolved_at, created_at))) WHERE resolved;
+
+CREATE TABLE monitoring.worker_heartbeats (
+    worker_name text PRIMARY KEY,
+    last_seen_at timestamptz NOT NULL,
+    expected_every interval NOT NULL CHECK (expected_every > interval '0'),
+    details jsonb
+);
+COMMENT ON TABLE monitoring.worker_heartbeats IS
+    'The last sign of life of each worker. A worker silent for three times expected_every is stale.';
+SELECT pg_catalog.pg_extension_config_dump('monitoring.worker_heartbeats', '');
+
+CREATE FUNCTION monitoring.log_worker_issue(worker_name text, issue_type text, message text,
+                                            severity text DEFAULT 'warning',
+                                            details jsonb DEFAULT '{}')
+RETURNS uuid
+AS 'MODULE_PATHNAME', 'monitoring_log_worker_issue' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION monitoring.log_worker_issue(text, text, text, text, jsonb) IS
+    'Logs trouble of a worker and returns its id; severity is info, warning or critical';
+
+CREATE FUNCTION monitoring.resolve_worker_issue(id uuid, resolution_details text)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'monitoring_resolve_worker_issue' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION monitoring.resolve_worker_issue(uuid, text) IS
+    'Resolves an open worker issue; false if there is no open issue with this id';
+
+CREATE FUNCTION monitoring.heartbeat(worker_name text,
+                                     expected_every interval DEFAULT '5 minutes',
+                                     details jsonb DEFAULT '{}')
+RETURNS void
+AS 'MODULE_PATHNAME', 'monitoring_heartbeat' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION monitoring.heartbeat(text, interval, jsonb) IS
+    'A sign of life of a worker that will give the next one within expected_every';
+
+CREATE FUNCTION monitoring.forget_worker(worker_name text)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'monitoring_forget_worker' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION monitoring.forget_worker(text) IS
+    'Expects no more heartbeats of a worker that was shut down for good; false if there were none';

@@ -1,0 +1,123 @@
+-- Measurements: what users and collectors insert (document: README, "Measurements").
+
+CREATE TABLE monitoring.metric_definitions (
+  metric_name text PRIMARY KEY CHECK (metric_name <> ''),
+  metric_type text NOT NULL DEFAULT 'gauge'
+    CHECK (metric_type IN ('counter', 'gauge', 'histogram')),
+  unit text,
+  help text,
+  dimension_keys text[]
+);
+COMMENT ON TABLE monitoring.metric_definitions IS
+  'What users said about their metrics. monitoring.effective_metric_definitions adds the shipped defaults.';
+COMMENT ON COLUMN monitoring.metric_definitions.metric_type IS 'counter, gauge or histogram';
+COMMENT ON COLUMN monitoring.metric_definitions.unit IS 'Unit of metric_value, as text: ms, seconds, bytes, ...';
+COMMENT ON COLUMN monitoring.metric_definitions.dimension_keys IS
+  'Names of the tags that identify a series in roll-ups. Of the other tags, numbers and strings that are integers are summed into aggregated_metrics.measures; the rest is dropped. NULL: all tags identify the series. Applies to rows rolled up from now on.';
+SELECT pg_catalog.pg_extension_config_dump('monitoring.metric_definitions', '');
+
+CREATE VIEW monitoring.effective_metric_definitions AS
+SELECT d.metric_name, d.metric_type, d.unit, d.help, d.dimension_keys, false AS is_default
+FROM monitoring.metric_definitions d
+UNION ALL
+SELECT s.metric_name, s.metric_type, s.unit, s.help, s.dimension_keys, true
+FROM (VALUES
+  ('queue_processing', 'gauge', 'ms', 'Time to process one batch of a queue.', ARRAY['queue']),
+  ('api_call', 'gauge', 'ms', 'Duration of one API call.', ARRAY['api', 'success'])
+) AS s(metric_name, metric_type, unit, help, dimension_keys)
+WHERE NOT EXISTS (
+  SELECT FROM monitoring.metric_definitions d WHERE d.metric_name = s.metric_name);
+COMMENT ON VIEW monitoring.effective_metric_definitions IS
+  'The metric definitions that apply: the rows of monitoring.metric_definitions, and the shipped defaults for names that are not there.';
+
+CREATE TABLE monitoring.pipeline_metrics (
+  id uuid NOT NULL DEFAULT pg_catalog.gen_random_uuid(),
+  metric_name text NOT NULL,
+  metric_value double precision NOT NULL,
+  tags jsonb DEFAULT '{}'::jsonb,
+  "timestamp" timestamptz NOT NULL DEFAULT pg_catalog.now(),
+  created_at timestamptz DEFAULT pg_catalog.now()
+) PARTITION BY RANGE ("timestamp");
+COMMENT ON TABLE monitoring.pipeline_metrics IS
+  'Measurements. Partitioned by UTC day on "timestamp"; rows outside of the days that have a partition are in pipeline_metrics_default. Rolled up into monitoring.aggregated_metrics; removed after monitoring.retention of kind raw.';
+COMMENT ON COLUMN monitoring.pipeline_metrics.metric_name IS 'Name of the metric, such as queue_processing';
+COMMENT ON COLUMN monitoring.pipeline_metrics.metric_value IS 'The measurement, in the unit of its metric; NaN and infinities are kept and counted apart in roll-ups';
+COMMENT ON COLUMN monitoring.pipeline_metrics.tags IS 'Dimensions and measures of this measurement, an object';
+COMMENT ON COLUMN monitoring.pipeline_metrics."timestamp" IS 'When it was measured; any time is accepted, however late';
+COMMENT ON COLUMN monitoring.pipeline_metrics.created_at IS 'When the row was written';
+SELECT pg_catalog.pg_extension_config_dump('monitoring.pipeline_metrics', '');
+
+CREATE TABLE monitoring.pipeline_metrics_default
+PARTITION OF monitoring.pipeline_metrics DEFAULT;
+COMMENT ON TABLE monitoring.pipeline_metrics_default IS
+  'The measurements of days without a partition: very late, far ahead, or written before the worker first ran.';
+SELECT pg_catalog.pg_extension_config_dump('monitoring.pipeline_metrics_default', '');
+
+-- The indexes are those of each partition, and the parent has none: pg_dump takes a parent's index
+-- for the extension's, does not write it, and still writes the statements that attach partitions'
+-- indexes to it. No restore gets past them.
+CREATE FUNCTION monitoring._index_partition(partition regclass) RETURNS void
+LANGUAGE plpgsql VOLATILE STRICT
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  name text := (SELECT relname FROM pg_class WHERE oid = partition);
+BEGIN
+  EXECUTE format('ALTER TABLE %s ADD CONSTRAINT %I PRIMARY KEY (id, "timestamp")',
+                 partition, name || '_pkey');
+  EXECUTE format('CREATE INDEX %I ON %s (metric_name, "timestamp")',
+                 name || '_metric_name_timestamp_idx', partition);
+  EXECUTE format('CREATE INDEX %I ON %s USING monitoring_changes ("timestamp")',
+                 name || '_changes_idx', partition);
+END
+$$;
+COMMENT ON FUNCTION monitoring._index_partition(regclass) IS
+  'Gives a partition of pipeline_metrics its primary key and its indexes.';
+
+SELECT monitoring._index_partition('monitoring.pipeline_metrics_default');
+
+-- What an UPDATE or DELETE of measurements means for roll-ups, noted for the next pass.
+CREATE TABLE monitoring.rollup_corrections (
+  period_start timestamptz NOT NULL,
+  removed boolean NOT NULL
+);
+COMMENT ON TABLE monitoring.rollup_corrections IS
+  'Hours whose measurements were updated or deleted since the last roll-up pass. An update is rolled up again while the raw rows are there; a deletion only while its hour is open, so that purging raw rows by hand never takes roll-ups away.';
+SELECT pg_catalog.pg_extension_config_dump('monitoring.rollup_corrections', '');
+
+CREATE FUNCTION monitoring._note_correction() RETURNS trigger
+AS 'MODULE_PATHNAME', 'monitoring_note_correction' LANGUAGE C;
+COMMENT ON FUNCTION monitoring._note_correction() IS
+  'Trigger of pipeline_metrics: notes the hours of updated and deleted rows in rollup_corrections.';
+
+CREATE TRIGGER note_correction
+AFTER UPDATE OR DELETE ON monitoring.pipeline_metrics
+FOR EACH ROW EXECUTE FUNCTION monitoring._note_correction();
+ALTER TABLE monitoring.pipeline_metrics ENABLE ALWAYS TRIGGER note_correction;
+
+CREATE TRIGGER note_truncation
+AFTER TRUNCATE ON monitoring.pipeline_metrics
+FOR EACH STATEMENT EXECUTE FUNCTION monitoring._note_correction();
+ALTER TABLE monitoring.pipeline_metrics ENABLE ALWAYS TRIGGER note_truncation;
+
+CREATE FUNCTION monitoring._own_partition(partition regclass) RETURNS void
+LANGUAGE plpgsql VOLATILE STRICT
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  grantee record;
+BEGIN
+  EXECUTE format('ALTER TABLE %s OWNER TO %I', partition,
+    (SELECT relowner::regrole::name FROM pg_class WHERE oid = 'monitoring.pipeline_metrics'::regclass));
+  -- Default privileges may have given it to others.
+  FOR grantee IN
+    SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END AS name
+    FROM pg_class c, aclexplode(c.relacl) a
+    WHERE c.oid = partition AND a.grantee <> c.relowner
+  LOOP
+    EXECUTE format('REVOKE ALL ON TABLE %s FROM %s', partition, grantee.name);
+  END LOOP;
+END
+$$;
+COMMENT ON FUNCTION monitoring._own_partition(regclass) IS
+  'Gives a new partition to the owner of pipeline_metrics and takes it from everybody else.';

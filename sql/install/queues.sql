@@ -1,0 +1,81 @@
+-- Queues: what to look at, what the last look saw, and the view that health reads.
+
+CREATE FUNCTION monitoring._check_owner() RETURNS trigger
+AS 'MODULE_PATHNAME', 'monitoring_check_owner' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION monitoring._check_owner() IS
+    'Trigger: nobody makes a row run as a role that they are not a member of';
+
+CREATE TABLE monitoring.queues (
+    queue_name text PRIMARY KEY CONSTRAINT queue_has_name CHECK (queue_name <> ''),
+    kind text NOT NULL DEFAULT 'table'
+        CONSTRAINT kind_is_table_or_pgmq CHECK (kind IN ('table', 'pgmq')),
+    -- What the name means must not depend on anybody's search_path.
+    source text CONSTRAINT source_names_its_schema
+        CHECK (pg_catalog.cardinality(pg_catalog.parse_ident(source)) = 2),
+    status_column name NOT NULL DEFAULT 'status',
+    pending_values text[] NOT NULL DEFAULT '{pending}',
+    processing_values text[] NOT NULL DEFAULT '{processing}',
+    done_values text[] NOT NULL DEFAULT '{done,completed}',
+    dead_values text[] NOT NULL DEFAULT '{dead,failed}',
+    since_column name NOT NULL DEFAULT 'created_at',
+    stuck_after interval NOT NULL DEFAULT '15 minutes'
+        CONSTRAINT stuck_after_is_positive CHECK (stuck_after > interval '0'),
+    check_timeout interval NOT NULL DEFAULT '5 seconds'
+        CONSTRAINT check_timeout_is_positive CHECK (check_timeout > interval '0'),
+    enabled boolean NOT NULL DEFAULT true,
+    owner name NOT NULL DEFAULT current_user,
+    created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    CONSTRAINT table_has_source CHECK (kind = 'pgmq' OR source IS NOT NULL)
+);
+COMMENT ON TABLE monitoring.queues IS
+    'Queues to watch. Queues of pgmq are found by themselves; a row here changes how one is seen.';
+COMMENT ON COLUMN monitoring.queues.kind IS
+    'table: an ordinary table or view of jobs; pgmq: a queue of the pgmq extension';
+COMMENT ON COLUMN monitoring.queues.source IS
+    'the relation, with its schema; for pgmq by default pgmq.q_<queue_name>';
+COMMENT ON COLUMN monitoring.queues.status_column IS 'kind table: the column that the values are in';
+COMMENT ON COLUMN monitoring.queues.done_values IS 'kind table: never read, listed for the reader';
+COMMENT ON COLUMN monitoring.queues.since_column IS
+    'kind table: when the job entered the queue, or its present status';
+COMMENT ON COLUMN monitoring.queues.stuck_after IS
+    'a message that is pending or processing for longer is stuck';
+COMMENT ON COLUMN monitoring.queues.check_timeout IS 'a check that takes longer is given up';
+COMMENT ON COLUMN monitoring.queues.owner IS
+    'the role that reads the source; where it is a superuser, the owner of the source does';
+SELECT pg_catalog.pg_extension_config_dump('monitoring.queues', '');
+
+CREATE TRIGGER check_owner BEFORE INSERT OR UPDATE ON monitoring.queues
+FOR EACH ROW EXECUTE FUNCTION monitoring._check_owner();
+
+-- Not dumped: a restored copy has not looked at anything yet.
+CREATE TABLE monitoring.queue_state (
+    queue_name text PRIMARY KEY,
+    pending_messages bigint NOT NULL DEFAULT 0,
+    processing_messages bigint NOT NULL DEFAULT 0,
+    stuck_messages bigint NOT NULL DEFAULT 0,
+    dead_letter_messages bigint NOT NULL DEFAULT 0,
+    oldest_message_age interval,
+    last_check_time timestamptz,
+    last_error text
+);
+COMMENT ON TABLE monitoring.queue_state IS
+    'What the last successful check of each queue saw, and why the last one failed, if it did';
+
+CREATE VIEW public.queue_monitoring_view AS
+SELECT queue_name,
+       COALESCE(s.pending_messages, 0) AS pending_messages,
+       COALESCE(s.processing_messages, 0) AS processing_messages,
+       COALESCE(s.stuck_messages, 0) AS stuck_messages,
+       COALESCE(s.dead_letter_messages, 0) AS dead_letter_messages,
+       s.oldest_message_age,
+       s.last_check_time
+FROM (SELECT q.queue_name FROM monitoring.queues q WHERE q.enabled) AS named
+FULL JOIN monitoring.queue_state AS s USING (queue_name);
+COMMENT ON VIEW public.queue_monitoring_view IS
+    'One row for each queue, from its last check by monitoring.check_queues()';
+
+CREATE FUNCTION monitoring.check_queues() RETURNS integer
+AS 'MODULE_PATHNAME', 'monitoring_check_queues' LANGUAGE C VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION monitoring.check_queues() IS
+    'Checks every queue and returns how many could be; a broken queue becomes a worker issue';

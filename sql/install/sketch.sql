@@ -1,0 +1,57 @@
+-- Mergeable sketches for percentiles, kept as bytea (src/metrics/FORMAT.md).
+
+CREATE FUNCTION monitoring._sketch_merge(left_sketch bytea, right_sketch bytea)
+RETURNS bytea
+AS 'MODULE_PATHNAME', 'monitoring_sketch_merge' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION monitoring._sketch_merge(bytea, bytea) IS
+    'The sketch of everything that two sketches have seen; NULL has seen nothing';
+
+CREATE FUNCTION monitoring._sketch_quantile(sketch bytea, quantile float8)
+RETURNS float8
+AS 'MODULE_PATHNAME', 'monitoring_sketch_quantile' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION monitoring._sketch_quantile(bytea, float8) IS
+    'What percentile_cont(quantile) gives over the values of the sketch, within 1 %';
+
+CREATE FUNCTION monitoring._sketch_add(state internal, value float8)
+RETURNS internal
+AS 'MODULE_PATHNAME', 'monitoring_sketch_add' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+
+CREATE FUNCTION monitoring._sketch_add_sketch(state internal, sketch bytea)
+RETURNS internal
+AS 'MODULE_PATHNAME', 'monitoring_sketch_add_sketch' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+
+CREATE FUNCTION monitoring._sketch_combine(state internal, other internal)
+RETURNS internal
+AS 'MODULE_PATHNAME', 'monitoring_sketch_combine' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+
+CREATE FUNCTION monitoring._sketch_serialize(state internal)
+RETURNS bytea
+AS 'MODULE_PATHNAME', 'monitoring_sketch_serialize' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+
+CREATE FUNCTION monitoring._sketch_deserialize(sketch bytea, state internal)
+RETURNS internal
+AS 'MODULE_PATHNAME', 'monitoring_sketch_deserialize' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+
+CREATE AGGREGATE monitoring._sketch_agg(float8) (
+    SFUNC = monitoring._sketch_add,
+    STYPE = internal,
+    COMBINEFUNC = monitoring._sketch_combine,
+    SERIALFUNC = monitoring._sketch_serialize,
+    DESERIALFUNC = monitoring._sketch_deserialize,
+    FINALFUNC = monitoring._sketch_serialize,
+    PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE monitoring._sketch_agg(float8) IS
+    'A sketch of the finite values; NULL if there is none';
+
+CREATE AGGREGATE monitoring._sketch_merge_agg(bytea) (
+    SFUNC = monitoring._sketch_add_sketch,
+    STYPE = internal,
+    COMBINEFUNC = monitoring._sketch_combine,
+    SERIALFUNC = monitoring._sketch_serialize,
+    DESERIALFUNC = monitoring._sketch_deserialize,
+    FINALFUNC = monitoring._sketch_serialize,
+    PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE monitoring._sketch_merge_agg(bytea) IS
+    'The sketch of everything that these sketches have seen; NULL if there is none';

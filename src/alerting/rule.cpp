@@ -1,0 +1,148 @@
+#include "monitoring/alerting/rule.hpp"
+
+#include <algorithm>
+#include <limits>
+
+namespace monitoring::alerting {
+
+namespace {
+
+constexpr char kAlertName[] = "alertname";
+constexpr char kSeverity[] = "severity";
+constexpr char kMetricName[] = "__name__";
+
+/// The variables that Prometheus defines before the text of every rule's template.
+const std::vector<std::string> kVariables{"labels", "externalLabels", "externalURL", "value"};
+
+/// Prometheus' classic label names: letters, digits, underscores, no digit first.
+bool is_label_name(const std::string& name) {
+  const auto word = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (c >= '0' && c <= '9');
+  };
+  return !name.empty() && !(name[0] >= '0' && name[0] <= '9') &&
+         std::all_of(name.begin(), name.end(), word);
+}
+
+bool is_plain_text(const std::string& text) {
+  return text.find("{{") == std::string::npos;
+}
+
+/// What a template of the rule is rendered with, for one sample.
+struct SampleView {
+  Value data;
+  RenderContext context;
+};
+
+SampleView view_of(const Sample& sample, const RuleContext& rule) {
+  const auto labels = Value::map(MapType::kStrings, sample.labels);
+  const auto external_labels = Value::map(MapType::kStrings, rule.external_labels);
+  const double value = sample.value.value_or(std::numeric_limits<double>::quiet_NaN());
+  SampleView view;
+  view.data = Value::object("template.AlertTemplateData", {{"Labels", labels},
+                                                           {"ExternalLabels", external_labels},
+                                                           {"ExternalURL", rule.external_url},
+                                                           {"Value", value}});
+  view.context.variables = {{"labels", labels},
+                            {"externalLabels", external_labels},
+                            {"externalURL", rule.external_url},
+                            {"value", value}};
+  view.context.query = rule.query;
+  view.context.external_url = rule.external_url;
+  view.context.now = rule.now;
+  view.context.cancel = rule.cancel;
+  return view;
+}
+
+std::string render(const Template& text, const SampleView& view) {
+  auto made = text.render(view.data, view.context);
+  if (made.ok()) return std::move(made).value();
+  return "<error expanding template: " + made.error().message + ">";
+}
+
+}  // namespace
+
+const std::string* find_reserved_label(const Labels& labels) {
+  for (const auto& [name, value] : labels) {
+    if (name == kAlertName || name == kSeverity) return &name;
+  }
+  return nullptr;
+}
+
+Error reserved_label_error(const std::string& name) {
+  return Error::of("label \"" + name + "\" is set by the alert rule itself",
+                   "Give the column or label another name.");
+}
+
+std::optional<Error> Rule::parse_all(const Labels& texts, const char* what, NamedTemplates& out) {
+  for (const auto& [name, text] : texts) {
+    if (!is_label_name(name)) {
+      return Error::of("\"" + name + "\" is not a valid " + what + " name",
+                       "Use letters, digits and underscores, and no digit first.");
+    }
+    auto parsed = Template::parse(text, Dialect::kPrometheus, kVariables);
+    if (!parsed.ok()) {
+      auto error = parsed.error();
+      error.message = std::string(what) + " \"" + name + "\": " + error.message;
+      return error;
+    }
+    out.emplace_back(name, std::move(parsed).value());
+  }
+  return std::nullopt;
+}
+
+Result<Rule> Rule::make(const RuleDefinition& definition) {
+  if (definition.name.empty()) return Error::of("an alert rule needs a name");
+  if (definition.name == kEvaluationFailedAlert) {
+    return Error::of("the name \"" + definition.name + "\" is reserved",
+                     "It is the alert that failing rules raise.");
+  }
+  if (const auto* name = find_reserved_label(definition.labels)) return reserved_label_error(*name);
+  Rule rule;
+  rule.name_ = definition.name;
+  rule.severity_ = definition.severity;
+  if (auto error = parse_all(definition.labels, "label", rule.labels_)) return *error;
+  if (auto error = parse_all(definition.annotations, "annotation", rule.annotations_)) {
+    return *error;
+  }
+  for (const auto& [name, text] : definition.labels) {
+    if (is_plain_text(text)) rule.own_labels_.set(name, text);
+  }
+  rule.own_labels_.set(kAlertName, rule.name_);
+  rule.own_labels_.set(kSeverity, rule.severity_);
+  rule.annotations_follow_value_ =
+      std::any_of(rule.annotations_.begin(), rule.annotations_.end(),
+                  [](const auto& named) { return named.second.uses_value(); });
+  return rule;
+}
+
+Outcome Rule::expand(const std::vector<Sample>& samples, const RuleContext& context) const {
+  std::vector<Element> elements;
+  elements.reserve(samples.size());
+  for (const auto& sample : samples) {
+    if (const auto* name = find_reserved_label(sample.labels)) return reserved_label_error(*name);
+    const auto view = view_of(sample, context);
+    Element element;
+    element.value = sample.value;
+    element.annotations_follow_value = annotations_follow_value_;
+    element.labels = sample.labels;
+    element.labels.erase(kMetricName);
+    for (const auto& [name, text] : labels_) {
+      // An empty label is none: it would be another identity that matches the same.
+      auto value = render(text, view);
+      if (value.empty()) {
+        element.labels.erase(name);
+      } else {
+        element.labels.set(name, std::move(value));
+      }
+    }
+    element.labels.set(kAlertName, name_);
+    element.labels.set(kSeverity, severity_);
+    for (const auto& [name, text] : annotations_) {
+      element.annotations.set(name, render(text, view));
+    }
+    elements.push_back(std::move(element));
+  }
+  return elements;
+}
+
+}  // namespace monitoring::alerting

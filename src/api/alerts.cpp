@@ -1,0 +1,209 @@
+// SQL entry points of alert rules.
+
+#include "monitoring/pg/arguments.hpp"
+
+extern "C" {
+#include <catalog/pg_type.h>
+#include <commands/trigger.h>
+#include <executor/spi.h>
+#include <utils/builtins.h>
+#include <utils/rel.h>
+#include <utils/timestamp.h>
+}
+// clang-format keeps the server's headers first.
+#include <string>
+
+#include "monitoring/alerting/threshold.hpp"
+#include "monitoring/store/alert_eval.hpp"
+#include "monitoring/store/alert_rules.hpp"
+#include "monitoring/store/baseline.hpp"
+
+using namespace monitoring;
+
+namespace {
+
+/// The row that a trigger fires for.
+class TriggerRow {
+ public:
+  explicit TriggerRow(FunctionCallInfo fcinfo) {
+    if (!CALLED_AS_TRIGGER(fcinfo)) {
+      throw pg::Report(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
+                       "the function can only be called as a trigger");
+    }
+    trigger_ = reinterpret_cast<TriggerData*>(fcinfo->context);
+    row_ = is_update() ? trigger_->tg_newtuple : trigger_->tg_trigtuple;
+  }
+
+  bool is_update() const { return TRIGGER_FIRED_BY_UPDATE(trigger_->tg_event); }
+  /// The column's text form, none for NULL.
+  std::optional<std::string> text(const char* column) const {
+    const char* value = pg::call([&] {
+      const TupleDesc columns = RelationGetDescr(trigger_->tg_relation);
+      return static_cast<const char*>(SPI_getvalue(row_, columns, SPI_fnumber(columns, column)));
+    });
+    if (value == nullptr) return std::nullopt;
+    return std::string(value);
+  }
+  std::optional<double> float8(const char* column) const {
+    bool is_null = false;
+    const Datum value = pg::call([&] {
+      const TupleDesc columns = RelationGetDescr(trigger_->tg_relation);
+      return SPI_getbinval(row_, columns, SPI_fnumber(columns, column), &is_null);
+    });
+    if (is_null) return std::nullopt;
+    return DatumGetFloat8(value);
+  }
+  /// Sets a column of type timestamptz.
+  void set_timestamptz(const char* column, TimestampTz value) {
+    row_ = pg::call([&] {
+      const TupleDesc columns = RelationGetDescr(trigger_->tg_relation);
+      int number = SPI_fnumber(columns, column);
+      Datum datum = TimestampTzGetDatum(value);
+      bool is_null = false;
+      return heap_modify_tuple_by_cols(row_, columns, 1, &number, &datum, &is_null);
+    });
+  }
+  Datum result() const { return PointerGetDatum(row_); }
+
+ private:
+  TriggerData* trigger_ = nullptr;
+  HeapTuple row_ = nullptr;
+};
+
+/// Through SQL, for the search_path of that function.
+void try_rule(pg::Spi& spi, std::int64_t id) {
+  spi.query("SELECT monitoring._try_alert_rule($1)", {pg::int8(id)});
+}
+
+Instant evaluation_time(FunctionCallInfo fcinfo) {
+  pg::require(fcinfo, 0, "evaluated_at");
+  const TimestampTz at = PG_GETARG_TIMESTAMPTZ(0);
+  if (TIMESTAMP_NOT_FINITE(at)) {
+    throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE, "evaluated_at must be finite");
+  }
+  return pg::instant_of(at);
+}
+
+/// A number of days or hours that the function can look back by.
+std::int32_t required_count(FunctionCallInfo fcinfo, int index, const char* name) {
+  constexpr std::int32_t kMost = 366;
+  pg::require(fcinfo, index, name);
+  const std::int32_t count = PG_GETARG_INT32(index);
+  if (count >= 1 && count <= kMost) return count;
+  throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE,
+                   std::string(name) + " must be between 1 and " + std::to_string(kMost));
+}
+
+}  // namespace
+
+/// Trigger: what no constraint can say of a rule.
+MONITORING_FUNCTION(monitoring_check_alert_rule) {
+  TriggerRow row(fcinfo);
+  const auto name = row.text("rule_name");
+  const auto labels = row.text("labels");
+  const auto annotations = row.text("annotations");
+  // NULLs are for the constraints to refuse.
+  if (!name || !labels || !annotations) return row.result();
+  store::check_definition(*name, store::labels_of_json(*labels, "labels"),
+                          store::labels_of_json(*annotations, "annotations"));
+  // A new row's is its own: that of a restored one, too.
+  if (row.is_update()) row.set_timestamptz("updated_at", GetCurrentTimestamp());
+  return row.result();
+}
+
+/// Trigger: levels that contradict each other.
+MONITORING_FUNCTION(monitoring_check_threshold) {
+  const TriggerRow row(fcinfo);
+  const auto comparison = alerting::comparison_from_text(row.text("comparison").value_or(""));
+  if (!comparison) return row.result();  // for the constraint to refuse
+  const auto threshold =
+      alerting::Threshold::make("threshold", *comparison, row.float8("warning"),
+                                row.float8("critical"), row.float8("resolve_at"));
+  if (!threshold) throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE, threshold.error());
+  return row.result();
+}
+
+/// monitoring._try_alert_rule(rule_id) -> void
+MONITORING_FUNCTION(monitoring_try_alert_rule) {
+  pg::Spi spi;
+  store::check_by_running(spi, PG_GETARG_INT64(0), pg::instant_of(GetCurrentTimestamp()));
+  PG_RETURN_VOID();
+}
+
+/// monitoring.create_alert(...) -> bigint
+MONITORING_FUNCTION(monitoring_create_alert) {
+  const std::string language = pg::required_text(fcinfo, 15, "language");
+  if (language != "sql") {
+    throw pg::Report(ERRCODE_FEATURE_NOT_SUPPORTED,
+                     "alert rules in language \"" + language + "\" are not supported")
+        .hint("Use language 'sql', or monitoring.create_threshold().");
+  }
+  pg::Spi spi;
+  const pg::Rows rows = spi.query(
+      "INSERT INTO monitoring.alert_rules (rule_name, expr, severity, for_duration, labels,"
+      " annotations, keep_firing_for, evaluate_every, no_data, on_error, timeout, row_limit,"
+      " group_name, enabled, owner) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,"
+      " $14, $15) RETURNING id",
+      {pg::text(pg::required_text(fcinfo, 0, "rule_name")),
+       pg::text(pg::required_text(fcinfo, 1, "expr")), pg::argument(fcinfo, 2, TEXTOID),
+       pg::argument(fcinfo, 3, INTERVALOID), pg::argument(fcinfo, 4, JSONBOID),
+       pg::argument(fcinfo, 5, JSONBOID), pg::argument(fcinfo, 6, INTERVALOID),
+       pg::argument(fcinfo, 7, INTERVALOID), pg::argument(fcinfo, 8, TEXTOID),
+       pg::argument(fcinfo, 9, TEXTOID), pg::argument(fcinfo, 10, INTERVALOID),
+       pg::argument(fcinfo, 11, INT4OID), pg::argument(fcinfo, 12, TEXTOID),
+       pg::argument(fcinfo, 13, BOOLOID), pg::argument(fcinfo, 14, NAMEOID)});
+  const std::int64_t id = *rows.int8(0, 1);
+  try_rule(spi, id);
+  PG_RETURN_INT64(id);
+}
+
+/// monitoring.create_threshold(...) -> bigint
+MONITORING_FUNCTION(monitoring_create_threshold) {
+  const std::string metric_name = pg::required_text(fcinfo, 0, "metric_name");
+  pg::Spi spi;
+  const pg::Rows rows = spi.query(
+      "INSERT INTO monitoring.alert_rules (rule_name, language, for_duration, labels, annotations,"
+      " keep_firing_for, evaluate_every, no_data, on_error, timeout, group_name, enabled, owner)"
+      " VALUES ($1, 'threshold', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING id",
+      {pg::text(pg::optional_text(fcinfo, 9).value_or(metric_name)),
+       pg::argument(fcinfo, 4, INTERVALOID), pg::argument(fcinfo, 10, JSONBOID),
+       pg::argument(fcinfo, 11, JSONBOID), pg::argument(fcinfo, 12, INTERVALOID),
+       pg::argument(fcinfo, 13, INTERVALOID), pg::argument(fcinfo, 14, TEXTOID),
+       pg::argument(fcinfo, 15, TEXTOID), pg::argument(fcinfo, 16, INTERVALOID),
+       pg::argument(fcinfo, 17, TEXTOID), pg::argument(fcinfo, 18, BOOLOID),
+       pg::argument(fcinfo, 19, NAMEOID)});
+  const std::int64_t id = *rows.int8(0, 1);
+  spi.execute(
+      "INSERT INTO monitoring.thresholds (rule_id, metric_name, warning, critical, comparison,"
+      " over_last, aggregate, matching, resolve_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+      {pg::int8(id), pg::text(metric_name), pg::argument(fcinfo, 1, FLOAT8OID),
+       pg::argument(fcinfo, 2, FLOAT8OID), pg::argument(fcinfo, 3, TEXTOID),
+       pg::argument(fcinfo, 5, INTERVALOID), pg::argument(fcinfo, 6, TEXTOID),
+       pg::argument(fcinfo, 7, JSONBOID), pg::argument(fcinfo, 8, FLOAT8OID)});
+  try_rule(spi, id);
+  PG_RETURN_INT64(id);
+}
+
+/// monitoring.evaluate_alerts(evaluated_at) -> integer
+MONITORING_FUNCTION(monitoring_evaluate_alerts) {
+  const Instant at = evaluation_time(fcinfo);
+  pg::Spi spi;
+  PG_RETURN_INT32(static_cast<std::int32_t>(store::evaluate(spi, at)));
+}
+
+/// monitoring.metric_baseline(metric_name, evaluated_at, dimensions, days, at_least) -> float8
+MONITORING_FUNCTION(monitoring_metric_baseline) {
+  const std::string metric_name = pg::required_text(fcinfo, 0, "metric_name");
+  pg::require(fcinfo, 1, "evaluated_at");
+  pg::require(fcinfo, 2, "dimensions");
+  const std::int32_t days = required_count(fcinfo, 3, "days");
+  const std::int32_t at_least = required_count(fcinfo, 4, "at_least");
+  const TimestampTz at = PG_GETARG_TIMESTAMPTZ(1);
+  if (TIMESTAMP_NOT_FINITE(at)) PG_RETURN_NULL();
+  pg::Spi spi;
+  const auto baseline =
+      store::metric_baseline(spi, metric_name, pg::argument(fcinfo, 2, JSONBOID),
+                             pg::instant_of(at), days, static_cast<std::size_t>(at_least));
+  if (!baseline) PG_RETURN_NULL();
+  PG_RETURN_FLOAT8(*baseline);
+}

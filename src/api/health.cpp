@@ -1,0 +1,173 @@
+// SQL entry points of health.
+
+#include "monitoring/store/health.hpp"
+
+#include "monitoring/pg/arguments.hpp"
+#include "monitoring/pg/prepared.hpp"
+
+extern "C" {
+#include <access/xlog.h>
+#include <catalog/pg_type.h>
+#include <commands/trigger.h>
+#include <executor/spi.h>
+#include <portability/instr_time.h>
+#include <utils/builtins.h>
+#include <utils/timestamp.h>
+}
+// clang-format keeps the server's headers first.
+#include <nlohmann/json.hpp>
+
+#include "monitoring/base/rfc3339.hpp"
+
+using namespace monitoring;
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Instant now() {
+  return pg::instant_of(GetCurrentTimestamp());
+}
+
+Datum jsonb_datum(const std::string& json) {
+  return pg::jsonb(json).value;
+}
+
+Datum text_datum(std::string_view value) {
+  return pg::text(value).value;
+}
+
+/// How long the smallest statement takes, in milliseconds.
+double statement_latency_ms(pg::Spi& spi) {
+  static pg::Prepared statement("SELECT 1", {});
+  instr_time begin;
+  INSTR_TIME_SET_CURRENT(begin);
+  statement.query(spi);
+  instr_time duration;
+  INSTR_TIME_SET_CURRENT(duration);
+  INSTR_TIME_SUBTRACT(duration, begin);
+  return INSTR_TIME_GET_MILLISEC(duration);
+}
+
+struct Surroundings {
+  std::string version;
+  std::int64_t connections;
+  std::string worker_state;
+};
+
+Surroundings surroundings(pg::Spi& spi) {
+  static pg::Prepared statement(
+      "SELECT (SELECT extversion FROM pg_extension WHERE extname = 'monitoring'),"
+      " (SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+      "  AND backend_type = 'client backend'),"
+      " coalesce((SELECT state FROM monitoring.worker_status"
+      "  WHERE database = current_database() AND role = 'worker' LIMIT 1), 'absent')",
+      {});
+  const pg::Rows rows = statement.query(spi);
+  return {*rows.text(0, 1), *rows.int8(0, 2), *rows.text(0, 3)};
+}
+
+bool is_active(pg::Spi& spi) {
+  static pg::Prepared statement("SELECT monitoring._is_active()", {});
+  return *statement.query(spi).boolean(0, 1);
+}
+
+}  // namespace
+
+/// public.get_system_health() -> jsonb
+MONITORING_FUNCTION(monitoring_get_system_health) {
+  std::string json;
+  {
+    pg::Spi spi;
+    json = store::health_json(store::system_health(spi, now()));
+  }
+  return jsonb_datum(json);
+}
+
+/// monitoring._check_health() -> text
+MONITORING_FUNCTION(monitoring_check_health) {
+  store::HealthStatus status;
+  {
+    pg::Spi spi;
+    status = store::check_health(spi, now());
+  }
+  return text_datum(store::status_text(status));
+}
+
+/// monitoring.health_check() -> jsonb, in the shape of document 004's /health
+MONITORING_FUNCTION(monitoring_health_check) {
+  Json json;
+  {
+    pg::Spi spi;
+    const store::SystemHealth health = store::system_health(spi, now());
+    const double latency_ms = statement_latency_ms(spi);
+    const Surroundings around = surroundings(spi);
+    const double uptime_s =
+        std::chrono::duration<double>(health.timestamp - pg::instant_of(PgStartTime)).count();
+    json = {{"status", store::status_text(health.overall())},
+            {"timestamp", rfc3339(health.timestamp)},
+            {"uptime", static_cast<std::int64_t>(uptime_s)},
+            {"version", around.version},
+            {"services",
+             {{"database", {{"status", "connected"}, {"latency_ms", latency_ms}}},
+              {"worker", {{"status", around.worker_state}}},
+              {"queues", {{"status", store::status_text(health.queues.verdict.status)}}},
+              {"processing", {{"status", store::status_text(health.processing.verdict.status)}}}}},
+            {"metrics",
+             {{"active_connections", around.connections},
+              {"job_queue_size", health.queues.pending_messages},
+              {"memory_usage_mb", nullptr},
+              {"cpu_usage_percent", nullptr}}}};
+  }
+  return jsonb_datum(json.dump());
+}
+
+/// monitoring.liveness() -> jsonb: this server answers. It looks at no table.
+MONITORING_FUNCTION(monitoring_liveness) {
+  return jsonb_datum(Json{{"status", "alive"}, {"timestamp", rfc3339(now())}}.dump());
+}
+
+/// monitoring.readiness() -> jsonb: whether measurements can be written and worked on here.
+MONITORING_FUNCTION(monitoring_readiness) {
+  const bool in_recovery = pg::call([] { return RecoveryInProgress(); });
+  std::vector<std::string> reasons;
+  if (in_recovery) reasons.emplace_back("in_recovery");
+  {
+    pg::Spi spi;
+    if (!is_active(spi)) reasons.emplace_back("inactive");
+  }
+  return jsonb_datum(Json{
+      {"status", reasons.empty() ? "ready" : "not_ready"},
+      {"reasons", reasons},
+      {"timestamp",
+       rfc3339(now())}}.dump());
+}
+
+namespace {
+
+pg::Param column(const TriggerData* trigger, const char* name, Oid type) {
+  bool is_null = false;
+  const Datum value = pg::call([&] {
+    const TupleDesc columns = RelationGetDescr(trigger->tg_relation);
+    return SPI_getbinval(trigger->tg_trigtuple, columns, SPI_fnumber(columns, name), &is_null);
+  });
+  return pg::datum(type, value, is_null);
+}
+
+}  // namespace
+
+/// Trigger INSTEAD OF INSERT on public.system_metrics: the row is a measurement.
+MONITORING_FUNCTION(monitoring_insert_system_metric) {
+  if (!CALLED_AS_TRIGGER(fcinfo)) {
+    throw pg::Report(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
+                     "monitoring._insert_system_metric() can only be called as a trigger");
+  }
+  const auto* trigger = reinterpret_cast<const TriggerData*>(fcinfo->context);
+  pg::Spi spi;
+  spi.execute(
+      "INSERT INTO monitoring.pipeline_metrics (metric_name, metric_value, tags, \"timestamp\")"
+      " VALUES ($1, $2, COALESCE($3, '{}'), COALESCE($4, pg_catalog.now()))",
+      {column(trigger, "metric_name", TEXTOID), column(trigger, "metric_value", FLOAT8OID),
+       column(trigger, "tags", JSONBOID), column(trigger, "recorded_at", TIMESTAMPTZOID)});
+  return PointerGetDatum(trigger->tg_trigtuple);
+}

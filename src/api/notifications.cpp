@@ -1,0 +1,163 @@
+// SQL entry points of receivers and notifications.
+
+#include "monitoring/pg/arguments.hpp"
+
+extern "C" {
+#include <catalog/pg_type.h>
+#include <commands/trigger.h>
+#include <executor/spi.h>
+#include <utils/builtins.h>
+#include <utils/jsonb.h>
+#include <utils/rel.h>
+#include <utils/timestamp.h>
+}
+// clang-format keeps the server's headers first.
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "monitoring/notify/receiver.hpp"
+#include "monitoring/notify/webhook.hpp"
+#include "monitoring/store/courier_wake.hpp"
+#include "monitoring/store/outbox.hpp"
+
+#include "api/transaction_time.hpp"
+
+using namespace monitoring;
+
+namespace {
+
+using nlohmann::json;
+
+/// A jsonb value as the L1 rooms read it. The text was made by the server, so it parses, save for
+/// numbers beyond a double: then it is nlohmann's discarded value, which is no object.
+json json_of(Datum jsonb) {
+  const char* text = pg::call([&] {
+    Jsonb* value = DatumGetJsonbP(jsonb);
+    return static_cast<const char*>(
+        JsonbToCString(nullptr, &value->root, static_cast<int>(VARSIZE(value))));
+  });
+  return json::parse(text, nullptr, /*allow_exceptions=*/false);
+}
+
+std::string text_of(Datum value) {
+  return pg::call([&] { return static_cast<const char*>(TextDatumGetCString(value)); });
+}
+
+/// The test notification of send_test_alert: one firing alert that says what it is.
+notify::Notification test_notification(const std::string& receiver, Instant now) {
+  notify::AlertView alert;
+  alert.labels = {{"alertname", "MonitoringTestAlert"}, {"severity", "info"}};
+  alert.annotations = {{"summary", "Test alert"},
+                       {"description", "Sent by monitoring.send_test_alert(). Nothing is wrong."}};
+  alert.starts_at = now;
+  alert.fingerprint = fingerprint_text(alert.labels.fingerprint());
+  notify::Notification notification;
+  notification.receiver = receiver;
+  notification.group_labels = {{"alertname", "MonitoringTestAlert"}};
+  notification.group_key = "{}:{alertname=\"MonitoringTestAlert\"}";
+  notification.alerts.push_back(alert);
+  notify::summarize(notification);
+  return notification;
+}
+
+/// Attribute number of a column of the trigger's table.
+int column(const TriggerData& trigger, const char* name) {
+  return pg::call([&] { return SPI_fnumber(trigger.tg_relation->rd_att, name); });
+}
+
+Datum value_of(const TriggerData& trigger, HeapTuple row, const char* name, bool* is_null) {
+  const int number = column(trigger, name);
+  return pg::call([&] { return SPI_getbinval(row, trigger.tg_relation->rd_att, number, is_null); });
+}
+
+}  // namespace
+
+/// Trigger of monitoring.receivers: refuses settings that the kind cannot use, fills in
+/// send_resolved, and wakes the courier.
+MONITORING_FUNCTION(monitoring_check_receiver) {
+  if (!CALLED_AS_TRIGGER(fcinfo)) {
+    throw pg::Report(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
+                     "monitoring._check_receiver() is a trigger function");
+  }
+  const auto& trigger = *reinterpret_cast<TriggerData*>(fcinfo->context);
+  const bool is_update = TRIGGER_FIRED_BY_UPDATE(trigger.tg_event);
+  HeapTuple row = is_update ? trigger.tg_newtuple : trigger.tg_trigtuple;
+
+  // What waits for a receiver that was disabled, or is mended now, may go.
+  store::wake_courier_at_commit();
+  bool no_kind = false;
+  bool no_settings = false;
+  const Datum kind_datum = value_of(trigger, row, "kind", &no_kind);
+  const Datum settings = value_of(trigger, row, "settings", &no_settings);
+  // The table's own NOT NULL says it better.
+  if (no_kind || no_settings) return PointerGetDatum(row);
+  const std::string kind = text_of(kind_datum);
+  if (const auto error = notify::check_settings(kind, json_of(settings))) {
+    throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE, *error);
+  }
+
+  bool unset = false;
+  value_of(trigger, row, "send_resolved", &unset);
+  if (!unset) return PointerGetDatum(row);
+  int number = column(trigger, "send_resolved");
+  Datum value = BoolGetDatum(notify::find_receiver_kind(kind)->send_resolved_default);
+  bool is_null = false;
+  row = pg::call([&] {
+    return heap_modify_tuple_by_cols(row, trigger.tg_relation->rd_att, 1, &number, &value,
+                                     &is_null);
+  });
+  return PointerGetDatum(row);
+}
+
+/// monitoring.create_receiver(receiver_name, kind, settings, send_resolved) -> void
+MONITORING_FUNCTION(monitoring_create_receiver) {
+  const std::string name = pg::required_text(fcinfo, 0, "receiver_name");
+  const std::string kind = pg::required_text(fcinfo, 1, "kind");
+  pg::require(fcinfo, 2, "settings");
+  pg::Spi spi;
+  spi.execute(
+      "INSERT INTO monitoring.receivers (receiver_name, kind, settings, send_resolved)"
+      " VALUES ($1, $2, $3, $4)",
+      {pg::text(name), pg::text(kind), pg::argument(fcinfo, 2, JSONBOID),
+       pg::argument(fcinfo, 3, BOOLOID)});
+  PG_RETURN_VOID();
+}
+
+/// monitoring.send_test_alert(receiver) -> bigint
+MONITORING_FUNCTION(monitoring_send_test_alert) {
+  const std::string receiver = pg::required_text(fcinfo, 0, "receiver");
+  const Instant now = api::transaction_time();
+  pg::Spi spi;
+  const auto id = store::queue_notification(spi, test_notification(receiver, now), now);
+  if (!id) {
+    throw pg::Report(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                     "receiver \"" + receiver + "\" is disabled");
+  }
+  PG_RETURN_INT64(*id);
+}
+
+/// monitoring.retry_notification(id) -> void
+MONITORING_FUNCTION(monitoring_retry_notification) {
+  pg::require(fcinfo, 0, "id");
+  pg::Spi spi;
+  store::requeue_notification(spi, PG_GETARG_INT64(0));
+  PG_RETURN_VOID();
+}
+
+/// monitoring._queue_notification(receiver, group_key, payload) -> bigint
+MONITORING_FUNCTION(monitoring_queue_notification) {
+  const std::string receiver = pg::required_text(fcinfo, 0, "receiver");
+  const std::string group_key = pg::required_text(fcinfo, 1, "group_key");
+  pg::require(fcinfo, 2, "payload");
+  auto notification = notify::read_webhook_json(json_of(PG_GETARG_DATUM(2)));
+  if (!notification) {
+    throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE, notification.error());
+  }
+  notification.value().receiver = receiver;
+  notification.value().group_key = group_key;
+  pg::Spi spi;
+  const auto id =
+      store::queue_notification(spi, std::move(notification).value(), api::transaction_time());
+  if (!id) PG_RETURN_NULL();
+  PG_RETURN_INT64(*id);
+}

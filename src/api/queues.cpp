@@ -1,0 +1,72 @@
+// SQL entry points of the queues.
+
+#include "monitoring/store/queues.hpp"
+
+#include "monitoring/pg/arguments.hpp"
+#include "monitoring/store/events.hpp"
+
+extern "C" {
+#include <commands/trigger.h>
+#include <executor/spi.h>
+#include <utils/acl.h>
+#include <utils/builtins.h>
+}
+
+using namespace monitoring;
+
+namespace {
+
+/// The column "owner" of the row that the trigger fires for.
+const char* owner_of(const TriggerData* trigger, HeapTuple row) {
+  const TupleDesc columns = RelationGetDescr(trigger->tg_relation);
+  bool is_null = false;
+  const Datum owner = SPI_getbinval(row, columns, SPI_fnumber(columns, "owner"), &is_null);
+  return is_null ? nullptr : NameStr(*DatumGetName(owner));
+}
+
+bool may_act_as(Oid role) {
+#if PG_VERSION_NUM >= 160000
+  return member_can_set_role(GetUserId(), role);
+#else
+  return is_member_of_role(GetUserId(), role);
+#endif
+}
+
+/// A superuser may name a role that is not there: the dump may be restored before its roles are.
+bool is_allowed(const char* owner) {
+  const Oid role = get_role_oid(owner, superuser());
+  return !OidIsValid(role) || may_act_as(role);
+}
+
+}  // namespace
+
+/// monitoring.check_queues() -> integer
+MONITORING_FUNCTION(monitoring_check_queues) {
+  pg::Spi spi;
+  const store::QueueCheck result = store::check_queues(spi);
+  store::log_event(spi, "queue_monitoring_run",
+                   "{\"queues_checked\": " + std::to_string(result.checked) +
+                       ", \"queues_failed\": " + std::to_string(result.failed) +
+                       ", \"stuck_messages\": " + std::to_string(result.stuck_messages) + "}");
+  PG_RETURN_INT32(result.checked);
+}
+
+/// Trigger BEFORE INSERT OR UPDATE FOR EACH ROW on a table with a column owner of type name.
+MONITORING_FUNCTION(monitoring_check_owner) {
+  if (!CALLED_AS_TRIGGER(fcinfo)) {
+    throw pg::Report(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
+                     "monitoring._check_owner() can only be called as a trigger");
+  }
+  const auto* trigger = reinterpret_cast<const TriggerData*>(fcinfo->context);
+  HeapTuple row =
+      TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? trigger->tg_newtuple : trigger->tg_trigtuple;
+  const char* owner = nullptr;
+  const bool allowed = pg::call([&] {
+    owner = owner_of(trigger, row);
+    return owner == nullptr || is_allowed(owner);
+  });
+  if (allowed) return PointerGetDatum(row);
+  throw pg::Report(ERRCODE_INSUFFICIENT_PRIVILEGE,
+                   std::string("must be a member of role \"") + owner + "\"")
+      .hint("The owner is the role that the row's SQL runs as.");
+}

@@ -1,0 +1,135 @@
+// Immutable helpers of the roll-up statements: sums, variances and measures of two states together.
+
+#include "monitoring/metrics/moments.hpp"
+#include "monitoring/pg/spi.hpp"
+
+extern "C" {
+#include <catalog/pg_type.h>
+#include <utils/array.h>
+#include <utils/builtins.h>
+#include <utils/jsonb.h>
+#include <utils/numeric.h>
+}
+// clang-format keeps the server's headers first.
+#include <cmath>
+#include <cstring>
+
+namespace monitoring {
+
+namespace {
+
+/// A state as rollup_state keeps it.
+metrics::Moments moments_of(std::int64_t count, double sum, double m2) {
+  metrics::Moments moments;
+  moments.count = static_cast<std::uint64_t>(count);
+  moments.sum = sum;
+  moments.mean = sum / static_cast<double>(count);
+  moments.m2 = m2;
+  return moments;
+}
+
+double merged_m2(const metrics::Moments& a, const metrics::Moments& b) {
+  metrics::Moments both = a;
+  both.merge(b);
+  return both.m2;
+}
+
+struct Accumulated {
+  double count, sum, m2;
+};
+
+Accumulated read_accumulated(Datum array) {
+  return pg::call([&] {
+    ArrayType* state = DatumGetArrayTypeP(array);
+    if (ARR_NDIM(state) != 1 || ARR_DIMS(state)[0] != 3 || ARR_HASNULL(state)) {
+      ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                      errmsg("the state of monitoring._m2 must be {count, sum, m2}")));
+    }
+    const auto* values = reinterpret_cast<const double*>(ARR_DATA_PTR(state));
+    return Accumulated{values[0], values[1], values[2]};
+  });
+}
+
+Datum array_of(const Accumulated& state) {
+  return pg::call([&] {
+    Datum values[3] = {Float8GetDatum(state.count), Float8GetDatum(state.sum),
+                       Float8GetDatum(state.m2)};
+    return PointerGetDatum(
+        construct_array(values, 3, FLOAT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+  });
+}
+
+/// Adds b to a, both objects of numbers; other values are left out. Under pg::call.
+Jsonb* add_measures(Jsonb* a, Jsonb* b) {
+  JsonbParseState* state = nullptr;
+  pushJsonbValue(&state, WJB_BEGIN_OBJECT, nullptr);
+  for (Jsonb* side : {a, b}) {
+    const Jsonb* other = side == a ? b : a;
+    JsonbIterator* iterator = JsonbIteratorInit(&side->root);
+    JsonbValue key;
+    JsonbValue value;
+    if (JsonbIteratorNext(&iterator, &key, true) != WJB_BEGIN_OBJECT) continue;
+    while (JsonbIteratorNext(&iterator, &key, true) == WJB_KEY) {
+      JsonbIteratorNext(&iterator, &value, true);
+      JsonbValue theirs;
+      const bool in_both = getKeyJsonValueFromContainer(const_cast<JsonbContainer*>(&other->root),
+                                                        key.val.string.val, key.val.string.len,
+                                                        &theirs) != nullptr &&
+                           theirs.type == jbvNumeric;
+      if (value.type != jbvNumeric || (in_both && side == b)) continue;
+      if (in_both) {
+        value.val.numeric = numeric_add_opt_error(value.val.numeric, theirs.val.numeric, nullptr);
+      }
+      pushJsonbValue(&state, WJB_KEY, &key);
+      pushJsonbValue(&state, WJB_VALUE, &value);
+    }
+  }
+  return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, nullptr));
+}
+
+bool is_empty_object(const Jsonb* json) {
+  return JB_ROOT_IS_OBJECT(json) && JB_ROOT_COUNT(json) == 0;
+}
+
+}  // namespace
+
+}  // namespace monitoring
+
+MONITORING_FUNCTION(monitoring_sum_add) {
+  return Float8GetDatum(PG_GETARG_FLOAT8(0) + PG_GETARG_FLOAT8(1));
+}
+
+MONITORING_FUNCTION(monitoring_m2_merge) {
+  using monitoring::moments_of;
+  return Float8GetDatum(monitoring::merged_m2(
+      moments_of(PG_GETARG_INT64(0), PG_GETARG_FLOAT8(1), PG_GETARG_FLOAT8(2)),
+      moments_of(PG_GETARG_INT64(3), PG_GETARG_FLOAT8(4), PG_GETARG_FLOAT8(5))));
+}
+
+MONITORING_FUNCTION(monitoring_m2_accumulate) {
+  using monitoring::moments_of;
+  // A series without finite values adds nothing.
+  if (PG_ARGISNULL(1) || PG_GETARG_INT64(1) == 0 || PG_ARGISNULL(2) || PG_ARGISNULL(3)) {
+    if (PG_ARGISNULL(0)) PG_RETURN_NULL();
+    return PG_GETARG_DATUM(0);
+  }
+  const std::int64_t count = PG_GETARG_INT64(1);
+  const double sum = PG_GETARG_FLOAT8(2);
+  const double m2 = PG_GETARG_FLOAT8(3);
+  if (PG_ARGISNULL(0)) return monitoring::array_of({static_cast<double>(count), sum, m2});
+  const monitoring::Accumulated state = monitoring::read_accumulated(PG_GETARG_DATUM(0));
+  const double merged =
+      monitoring::merged_m2(moments_of(static_cast<std::int64_t>(state.count), state.sum, state.m2),
+                            moments_of(count, sum, m2));
+  return monitoring::array_of({state.count + static_cast<double>(count), state.sum + sum, merged});
+}
+
+MONITORING_FUNCTION(monitoring_measures_add) {
+  return monitoring::pg::call([&]() -> Datum {
+    Jsonb* a = PG_GETARG_JSONB_P(0);
+    Jsonb* b = PG_GETARG_JSONB_P(1);
+    if (monitoring::is_empty_object(b)) return JsonbPGetDatum(a);
+    if (monitoring::is_empty_object(a)) return JsonbPGetDatum(b);
+    return JsonbPGetDatum(monitoring::add_measures(a, b));
+  });
+}

@@ -1,0 +1,138 @@
+// SQL functions over serialized sketches (bytea), for roll-ups and the views on them.
+
+#include "monitoring/pg/guard.hpp"
+
+extern "C" {
+#include <fmgr.h>
+#include <utils/builtins.h>
+#include <utils/palloc.h>
+}
+// clang-format keeps the server's headers first.
+#include <cmath>
+#include <new>
+#include <string>
+#include <string_view>
+
+#include "monitoring/metrics/sketch.hpp"
+#include "monitoring/pg/version.hpp"
+
+using namespace monitoring;
+
+namespace {
+
+/// The bytes live in the current memory context, or in the tuple that holds them.
+std::string_view bytes_of(Datum value) {
+  const bytea* bytes = pg::call([&] { return DatumGetByteaPP(value); });
+  return {VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes)};
+}
+
+Datum datum_of(const metrics::Sketch& sketch) {
+  const std::string bytes = sketch.serialize();
+  auto* value = pg::call([&] { return static_cast<bytea*>(palloc(VARHDRSZ + bytes.size())); });
+  SET_VARSIZE(value, VARHDRSZ + bytes.size());
+  bytes.copy(VARDATA(value), bytes.size());
+  PG_RETURN_BYTEA_P(value);
+}
+
+metrics::Sketch parse(Datum value) {
+  Result<metrics::Sketch> sketch = metrics::Sketch::parse(bytes_of(value));
+  if (!sketch) throw pg::Report(ERRCODE_INVALID_BINARY_REPRESENTATION, sketch.error());
+  return std::move(sketch).value();
+}
+
+/// The state of an aggregate. Its memory context owns it: the callback destroys the sketch, whose
+/// buckets lie outside of any context.
+struct State {
+  MemoryContextCallback on_reset;
+  metrics::Sketch sketch;
+};
+
+State* make_state(MemoryContext context) {
+  void* room = pg::call([&] { return MemoryContextAlloc(context, sizeof(State)); });
+  auto* state = new (room) State();
+  state->on_reset.func = [](void* dying) { static_cast<State*>(dying)->~State(); };
+  state->on_reset.arg = state;
+  MemoryContextRegisterResetCallback(context, &state->on_reset);
+  return state;
+}
+
+MemoryContext aggregate_context(FunctionCallInfo fcinfo) {
+  MemoryContext context = nullptr;
+  if (AggCheckCallContext(fcinfo, &context) != 0) return context;
+  throw pg::Report(ERRCODE_FEATURE_NOT_SUPPORTED,
+                   "aggregate function called in non-aggregate context");
+}
+
+State* state_argument(FunctionCallInfo fcinfo, int index) {
+  return PG_ARGISNULL(index) ? nullptr : reinterpret_cast<State*>(PG_GETARG_POINTER(index));
+}
+
+Datum state_result(FunctionCallInfo fcinfo, State* state) {
+  if (state == nullptr) PG_RETURN_NULL();
+  PG_RETURN_POINTER(state);
+}
+
+}  // namespace
+
+/// monitoring._sketch_merge(bytea, bytea) -> bytea. NULL is the sketch of nothing.
+MONITORING_FUNCTION(monitoring_sketch_merge) {
+  if (PG_ARGISNULL(0) && PG_ARGISNULL(1)) PG_RETURN_NULL();
+  metrics::Sketch merged;
+  for (int i = 0; i < 2; ++i) {
+    if (!PG_ARGISNULL(i)) merged.merge(parse(PG_GETARG_DATUM(i)));
+  }
+  return datum_of(merged);
+}
+
+/// monitoring._sketch_quantile(bytea, float8) -> float8. NULL if the sketch is empty.
+MONITORING_FUNCTION(monitoring_sketch_quantile) {
+  const double q = PG_GETARG_FLOAT8(1);
+  if (!(q >= 0 && q <= 1)) {
+    throw pg::Report(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE, "quantile must be between 0 and 1");
+  }
+  const metrics::Sketch sketch = parse(PG_GETARG_DATUM(0));
+  if (sketch.empty()) PG_RETURN_NULL();
+  return Float8GetDatum(sketch.quantile(q));
+}
+
+/// Transition of monitoring._sketch_agg(float8): NULL, NaN and infinities are skipped.
+MONITORING_FUNCTION(monitoring_sketch_add) {
+  State* state = state_argument(fcinfo, 0);
+  if (PG_ARGISNULL(1) || !std::isfinite(PG_GETARG_FLOAT8(1))) return state_result(fcinfo, state);
+  if (state == nullptr) state = make_state(aggregate_context(fcinfo));
+  state->sketch.add(PG_GETARG_FLOAT8(1));
+  PG_RETURN_POINTER(state);
+}
+
+/// Transition of monitoring._sketch_merge_agg(bytea): NULL is skipped.
+MONITORING_FUNCTION(monitoring_sketch_add_sketch) {
+  State* state = state_argument(fcinfo, 0);
+  if (PG_ARGISNULL(1)) return state_result(fcinfo, state);
+  if (state == nullptr) state = make_state(aggregate_context(fcinfo));
+  state->sketch.merge(parse(PG_GETARG_DATUM(1)));
+  PG_RETURN_POINTER(state);
+}
+
+/// Joins the states of two parallel workers.
+MONITORING_FUNCTION(monitoring_sketch_combine) {
+  State* state = state_argument(fcinfo, 0);
+  const State* other = state_argument(fcinfo, 1);
+  if (other == nullptr) return state_result(fcinfo, state);
+  if (state == nullptr) state = make_state(aggregate_context(fcinfo));
+  state->sketch.merge(other->sketch);
+  PG_RETURN_POINTER(state);
+}
+
+/// A state for another process, and the result of both aggregates.
+MONITORING_FUNCTION(monitoring_sketch_serialize) {
+  const State* state = state_argument(fcinfo, 0);
+  if (state == nullptr) PG_RETURN_NULL();
+  return datum_of(state->sketch);
+}
+
+MONITORING_FUNCTION(monitoring_sketch_deserialize) {
+  aggregate_context(fcinfo);  // refuses a direct call
+  State* state = make_state(CurrentMemoryContext);
+  state->sketch = parse(PG_GETARG_DATUM(0));
+  PG_RETURN_POINTER(state);
+}

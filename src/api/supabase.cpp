@@ -1,0 +1,12 @@
+// SQL entry point of the functions for PostgREST.
+
+#include "monitoring/store/supabase.hpp"
+
+using namespace monitoring;
+
+/// monitoring.setup_supabase() -> void
+MONITORING_FUNCTION(monitoring_setup_supabase) {
+  pg::Spi spi;
+  store::setup_supabase(spi);
+  PG_RETURN_VOID();
+}

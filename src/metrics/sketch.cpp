@@ -1,0 +1,400 @@
+#include "monitoring/metrics/sketch.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+#include <new>
+#include <optional>
+#include <utility>
+
+#include "metrics/sketch_mapping.hpp"
+#include "metrics/varint.hpp"
+
+namespace monitoring::metrics {
+
+// Counts of the keys base, base + 1, ... The keys of a window have one sign; zeros, which are
+// common and far from everything in key order, are counted apart.
+struct Sketch::Window {
+  std::uint64_t zeros;
+  std::int32_t base;
+  std::uint64_t counts[1];  // capacity_ of them
+};
+
+namespace {
+
+constexpr std::uint8_t kVersion = 1;
+constexpr std::uint32_t kMaxBuckets = 2 * Sketch::kMaxBucketsPerSign + 1;
+constexpr std::uint64_t kNarrowLimit = std::numeric_limits<std::uint32_t>::max();
+constexpr std::uint32_t kLargestNarrow = 256;
+/// A window this wide cannot break kMaxBucketsPerSign.
+constexpr std::uint32_t kWidestWindow = Sketch::kMaxBucketsPerSign;
+/// A sorted array pays for small sketches; a window of mostly empty slots never does.
+constexpr std::uint32_t kSmallestWindow = 16;
+constexpr std::uint32_t kSlotsPerBucket = 4;
+
+void* allocate(std::size_t bytes) {
+  void* block = std::malloc(bytes);
+  if (block == nullptr) throw std::bad_alloc();
+  return block;
+}
+
+/// The first bucket with a key not below this one. Without branches that depend on the data.
+template <class Bucket>
+Bucket* lower_bound(Bucket* first, std::uint32_t length, std::int32_t key) {
+  while (length > 1) {
+    const std::uint32_t half = length / 2;
+    first = first[half - 1].key < key ? first + half : first;
+    length -= half;
+  }
+  return length == 1 && first->key < key ? first + 1 : first;
+}
+
+template <class Bucket>
+void insert_at(Bucket* place, const Bucket* end, Bucket bucket) {
+  std::memmove(place + 1, place, static_cast<std::size_t>(end - place) * sizeof(Bucket));
+  *place = bucket;
+}
+
+}  // namespace
+
+static_assert(sizeof(Sketch) == 24, "the roll-up keeps a million of them");
+
+template <class Visit>
+void Sketch::for_each(Visit&& visit) const {
+  switch (kind()) {
+    case Kind::inside:
+    case Kind::narrow:
+      for (std::uint32_t i = 0; i < used_; ++i) visit(narrow()[i].key, narrow()[i].count);
+      return;
+    case Kind::wide:
+      for (std::uint32_t i = 0; i < used_; ++i) visit(heap_.wide[i].key, heap_.wide[i].count);
+      return;
+    case Kind::dense: {
+      const Window& window = *heap_.window;
+      const bool zeros_first = window.base > 0;
+      if (window.zeros > 0 && zeros_first) visit(0, window.zeros);
+      for (std::uint32_t i = 0; i < capacity_; ++i) {
+        if (window.counts[i] == 0) continue;
+        visit(window.base + static_cast<std::int32_t>(i), window.counts[i]);
+      }
+      if (window.zeros > 0 && !zeros_first) visit(0, window.zeros);
+      return;
+    }
+  }
+}
+
+Sketch::Sketch(const Sketch& other) : Sketch() {
+  if (other.kind() == Kind::inside) {
+    std::memcpy(inside_, other.inside_, sizeof inside_);
+  } else {
+    const std::size_t bytes = other.memory_bytes() - sizeof(Sketch);
+    heap_.block = std::memcpy(allocate(bytes), other.heap_.block, bytes);
+    heap_.total = other.heap_.total;
+  }
+  used_ = other.used_;
+  kind_ = other.kind_;
+  capacity_ = other.capacity_;
+}
+
+Sketch::~Sketch() {
+  release();
+}
+
+void Sketch::release() noexcept {
+  if (kind() != Kind::inside) std::free(heap_.block);
+}
+
+void Sketch::swap(Sketch& other) noexcept {
+  // The union is plain bytes: whichever member is alive moves along.
+  static_assert(sizeof(inside_) == sizeof(heap_));
+  std::swap(heap_, other.heap_);
+  std::swap(used_, other.used_);
+  const std::uint32_t kind = kind_;
+  const std::uint32_t capacity = capacity_;
+  kind_ = other.kind_;
+  capacity_ = other.capacity_;
+  other.kind_ = kind;
+  other.capacity_ = capacity;
+}
+
+std::uint64_t Sketch::count() const {
+  if (kind() != Kind::inside) return heap_.total;
+  std::uint64_t total = 0;
+  for (std::uint32_t i = 0; i < used_; ++i) total += inside_[i].count;
+  return total;
+}
+
+std::size_t Sketch::memory_bytes() const {
+  switch (kind()) {
+    case Kind::inside:
+      return sizeof(Sketch);
+    case Kind::narrow:
+      return sizeof(Sketch) + capacity_ * sizeof(NarrowBucket);
+    case Kind::wide:
+      return sizeof(Sketch) + capacity_ * sizeof(WideBucket);
+    case Kind::dense:
+      break;
+  }
+  return sizeof(Sketch) + sizeof(Window) + capacity_ * sizeof(std::uint64_t);
+}
+
+void Sketch::add(double value, std::uint64_t count) {
+  add_key(sketch_key(value), count);
+}
+
+void Sketch::merge(const Sketch& other) {
+  if (&other == this) {
+    merge(Sketch(other));
+    return;
+  }
+  other.for_each([this](std::int32_t key, std::uint64_t count) { add_key(key, count); });
+}
+
+void Sketch::add_key(std::int32_t key, std::uint64_t count) {
+  count = std::min(count, kMaxCount - this->count());
+  if (count == 0) return;
+  for (;;) {
+    switch (kind()) {
+      case Kind::inside:
+      case Kind::narrow:
+        if (add_narrow(key, count)) return;
+        break;
+      case Kind::wide:
+        if (add_wide(key, count)) return;
+        break;
+      case Kind::dense:
+        if (add_dense(key, count)) return;
+        break;
+    }
+    make_room(key);
+  }
+}
+
+// The three below return false, having done nothing, where the representation has no room:
+// make_room then changes it.
+
+bool Sketch::add_narrow(std::int32_t key, std::uint64_t count) {
+  NarrowBucket* const first = narrow();
+  NarrowBucket* const place = lower_bound(first, used_, key);
+  const bool found = place < first + used_ && place->key == key;
+  if (count > kNarrowLimit - (found ? place->count : 0)) {
+    become_wide(std::max(2 * used_, 4u));
+    return false;
+  }
+  if (found) {
+    place->count += static_cast<std::uint32_t>(count);
+  } else {
+    if (used_ == capacity_) return false;
+    insert_at(place, first + used_, NarrowBucket{key, static_cast<std::uint32_t>(count)});
+    ++used_;
+  }
+  if (kind() != Kind::inside) heap_.total += count;
+  return true;
+}
+
+bool Sketch::add_wide(std::int32_t key, std::uint64_t count) {
+  WideBucket* const first = heap_.wide;
+  WideBucket* const place = lower_bound(first, used_, key);
+  if (place < first + used_ && place->key == key) {
+    place->count += count;
+    heap_.total += count;
+    return true;
+  }
+  if (used_ == capacity_) return false;
+  insert_at(place, first + used_, WideBucket{key, count});
+  heap_.total += count;
+  if (++used_ > kMaxBucketsPerSign) join_smallest();
+  return true;
+}
+
+bool Sketch::add_dense(std::int32_t key, std::uint64_t count) {
+  Window& window = *heap_.window;
+  const auto slot = static_cast<std::uint32_t>(key - window.base);
+  if (slot >= capacity_ && key != 0) return false;
+  std::uint64_t& held = key == 0 ? window.zeros : window.counts[slot];
+  used_ += held == 0 ? 1 : 0;
+  held += count;
+  heap_.total += count;
+  return true;
+}
+
+std::int32_t Sketch::key_at(std::uint32_t position) const {
+  return kind() == Kind::wide ? heap_.wide[position].key : narrow()[position].key;
+}
+
+void Sketch::make_room(std::int32_t key) {
+  if (kind() == Kind::dense) {
+    widen_window(key);
+    return;
+  }
+  if (used_ < capacity_) return;  // add_narrow has already made the buckets wide
+  if (used_ >= kSmallestWindow) {
+    // The neighbours of zero on either end of the range are what a window would have to hold.
+    const bool starts_at_zero = key_at(0) == 0;
+    const bool ends_at_zero = key_at(used_ - 1) == 0;
+    const std::int32_t lowest = key_at(starts_at_zero ? 1 : 0);
+    const std::int32_t highest = key_at(ends_at_zero ? used_ - 2 : used_ - 1);
+    const bool one_sign = (lowest > 0) == (highest > 0);
+    const auto width = static_cast<std::uint32_t>(highest - lowest + 1);
+    if (one_sign && width <= std::min(kWidestWindow, kSlotsPerBucket * used_)) {
+      become_dense(lowest, highest);
+      return;
+    }
+  }
+  const std::uint32_t capacity = 2 * capacity_;
+  if (kind() == Kind::wide || capacity > kLargestNarrow) {
+    become_wide(std::min(capacity, kMaxBuckets + 1));  // one more until join_smallest
+  } else {
+    become_narrow(capacity);
+  }
+}
+
+void Sketch::widen_window(std::int32_t key) {
+  const Window& window = *heap_.window;
+  const std::int32_t last = window.base + static_cast<std::int32_t>(capacity_) - 1;
+  const bool same_sign = (key > 0) == (window.base > 0);
+  const std::int32_t lowest = std::min(key, window.base);
+  const std::int32_t highest = std::max(key, last);
+  const auto width = static_cast<std::uint32_t>(highest - lowest + 1);
+  if (!same_sign || width > std::min(kWidestWindow, kSlotsPerBucket * (used_ + 1))) {
+    become_wide(2 * used_);
+    return;
+  }
+  become_dense(lowest, highest);
+}
+
+void Sketch::install(Kind kind, void* block, std::uint32_t capacity) {
+  const std::uint64_t total = count();
+  release();
+  heap_.block = block;
+  heap_.total = total;
+  kind_ = static_cast<std::uint32_t>(kind);
+  capacity_ = capacity;
+}
+
+void Sketch::become_narrow(std::uint32_t capacity) {
+  auto* buckets = static_cast<NarrowBucket*>(allocate(capacity * sizeof(NarrowBucket)));
+  std::memcpy(buckets, narrow(), used_ * sizeof(NarrowBucket));
+  install(Kind::narrow, buckets, capacity);
+}
+
+void Sketch::become_wide(std::uint32_t capacity) {
+  auto* buckets = static_cast<WideBucket*>(allocate(capacity * sizeof(WideBucket)));
+  WideBucket* next = buckets;
+  for_each([&next](std::int32_t key, std::uint64_t count) { *next++ = WideBucket{key, count}; });
+  install(Kind::wide, buckets, capacity);
+}
+
+void Sketch::become_dense(std::int32_t lowest, std::int32_t highest) {
+  // An eighth of slack on both sides, within the sign, so that a window grows in few steps.
+  const std::int32_t width = highest - lowest + 1;
+  const auto widest = static_cast<std::int32_t>(kWidestWindow);
+  const std::int32_t slack = std::min(width / 8 + 1, (widest - width) / 2);
+  const std::int32_t base = lowest > 0 ? std::max(lowest - slack, 1) : lowest - slack;
+  const std::int32_t last = highest < 0 ? std::min(highest + slack, -1) : highest + slack;
+  const auto capacity = static_cast<std::uint32_t>(last - base + 1);
+
+  const std::size_t bytes = sizeof(Window) + capacity * sizeof(std::uint64_t);
+  auto* window = static_cast<Window*>(std::memset(allocate(bytes), 0, bytes));
+  window->base = base;
+  for_each([window, base](std::int32_t key, std::uint64_t count) {
+    (key == 0 ? window->zeros : window->counts[key - base]) = count;
+  });
+  install(Kind::dense, window, capacity);
+}
+
+void Sketch::join_smallest() {
+  WideBucket* const first = heap_.wide;
+  const auto negative = static_cast<std::uint32_t>(lower_bound(first, used_, 0) - first);
+  const auto up_to_zero = static_cast<std::uint32_t>(lower_bound(first, used_, 1) - first);
+  // One bucket was added, so at most one sign has one too many.
+  std::uint32_t victim;
+  if (negative > kMaxBucketsPerSign) {
+    victim = negative - 1;
+    first[victim - 1].count += first[victim].count;
+  } else if (used_ - up_to_zero > kMaxBucketsPerSign) {
+    victim = up_to_zero;
+    first[victim + 1].count += first[victim].count;
+  } else {
+    return;
+  }
+  std::memmove(first + victim, first + victim + 1, (used_ - victim - 1) * sizeof(WideBucket));
+  --used_;
+}
+
+double Sketch::quantile(double q) const {
+  if (empty() || std::isnan(q)) return std::numeric_limits<double>::quiet_NaN();
+  const std::uint64_t last = count() - 1;
+  const double rank = std::clamp(q, 0.0, 1.0) * static_cast<double>(last);
+  const auto below = std::min(static_cast<std::uint64_t>(rank), last);
+  const std::uint64_t above = std::min(below + 1, last);
+  const double fraction = rank - static_cast<double>(below);
+
+  double low = 0;
+  double high = 0;
+  std::uint64_t seen = 0;
+  for_each([&](std::int32_t key, std::uint64_t count) {
+    const std::uint64_t before = seen;
+    seen += count;
+    if (before <= below && below < seen) low = sketch_value(key);
+    if (before <= above && above < seen) high = sketch_value(key);
+  });
+  if (low == high) return low;
+  return low * (1 - fraction) + high * fraction;
+}
+
+std::string Sketch::serialize() const {
+  std::string bytes(1, static_cast<char>(kVersion));
+  append_varint(bytes, used_);
+  bool is_first = true;
+  std::int32_t previous = 0;
+  for_each([&](std::int32_t key, std::uint64_t count) {
+    append_varint(bytes, is_first ? zigzag(key) : static_cast<std::uint64_t>(key - previous));
+    append_varint(bytes, count);
+    is_first = false;
+    previous = key;
+  });
+  return bytes;
+}
+
+Result<Sketch> Sketch::parse(std::string_view bytes) {
+  if (bytes.empty() || static_cast<std::uint8_t>(bytes[0]) != kVersion) {
+    return Error::at(0, "sketch has an unknown version");
+  }
+  VarintReader reader(bytes, 1);
+  const auto damaged = [&reader](const char* what) { return Error::at(reader.position(), what); };
+
+  const std::optional<std::uint64_t> buckets = reader.next();
+  if (!buckets || *buckets > kMaxBuckets) return damaged("sketch has a bad number of buckets");
+
+  Sketch sketch;
+  std::int64_t key = 0;
+  std::uint64_t total = 0;
+  std::uint32_t negative = 0;
+  std::uint32_t positive = 0;
+  for (std::uint64_t i = 0; i < *buckets; ++i) {
+    const std::optional<std::uint64_t> step = reader.next();
+    if (!step || *step > 4 * std::uint64_t{kMaxKey}) return damaged("sketch has a bad key");
+    if (i > 0 && *step == 0) return damaged("sketch has the same key twice");
+    key = i == 0 ? unzigzag(*step) : key + static_cast<std::int64_t>(*step);
+    if (key < -kMaxKey || key > kMaxKey) return damaged("sketch has a key out of range");
+    negative += key < 0 ? 1 : 0;
+    positive += key > 0 ? 1 : 0;
+    if (std::max(negative, positive) > kMaxBucketsPerSign) {
+      return damaged("sketch has too many buckets");
+    }
+
+    const std::optional<std::uint64_t> count = reader.next();
+    if (!count || *count == 0 || *count > kMaxCount - total) {
+      return damaged("sketch has a bad count");
+    }
+    total += *count;
+    sketch.add_key(static_cast<std::int32_t>(key), *count);
+  }
+  if (!reader.at_end()) return damaged("sketch has bytes after its end");
+  return sketch;
+}
+
+}  // namespace monitoring::metrics

@@ -1,0 +1,54 @@
+// The library's entry: what the server calls when it loads monitoring.so.
+
+#include "monitoring/pg/postgres.hpp"
+
+extern "C" {
+#include <storage/ipc.h>
+}
+
+#include "monitoring/hooks/commit.hpp"
+#include "monitoring/hooks/utility.hpp"
+#include "monitoring/pg/settings.hpp"
+#include "monitoring/shmem/record_ring.hpp"
+#include "monitoring/shmem/worker_slots.hpp"
+#include "monitoring/worker/launcher.hpp"
+
+extern "C" {
+PG_MODULE_MAGIC;
+PGDLLEXPORT void _PG_init(void);
+}
+
+namespace {
+
+shmem_request_hook_type next_request_hook = nullptr;
+shmem_startup_hook_type next_startup_hook = nullptr;
+
+void request_shared_memory() {
+  if (next_request_hook != nullptr) next_request_hook();
+  monitoring::shmem::request_slots();
+  monitoring::shmem::request_ring();
+}
+
+void create_shared_memory() {
+  if (next_startup_hook != nullptr) next_startup_hook();
+  monitoring::shmem::create_slots();
+  monitoring::shmem::create_ring();
+}
+
+void install_while_preloading() {
+  next_request_hook = shmem_request_hook;
+  shmem_request_hook = request_shared_memory;
+  next_startup_hook = shmem_startup_hook;
+  shmem_startup_hook = create_shared_memory;
+  monitoring::hooks::watch_extensions();
+  monitoring::hooks::watch_utility_commands();
+  // pg_upgrade must find the databases untouched.
+  if (!IsBinaryUpgrade) monitoring::worker::register_launcher();
+}
+
+}  // namespace
+
+void _PG_init() {
+  monitoring::pg::define_settings(process_shared_preload_libraries_in_progress);
+  if (process_shared_preload_libraries_in_progress) install_while_preloading();
+}

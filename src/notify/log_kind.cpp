@@ -1,0 +1,38 @@
+// Kind `log`: the notification is recorded in the outbox, and nothing leaves the server.
+
+#include <nlohmann/json.hpp>
+
+#include "monitoring/notify/webhook.hpp"
+#include "notify/kinds.hpp"
+#include "notify/settings.hpp"
+#include "notify/wording.hpp"
+
+namespace monitoring::notify {
+
+namespace {
+
+using nlohmann::json;
+
+std::optional<Error> check(const json& settings) {
+  return check_fields(settings, nullptr, 0);
+}
+
+Result<json> compose(const Notification& notification, const json& /*settings*/, Instant /*now*/) {
+  json payload = webhook_json(notification);
+  payload["message"] = title_of(notification);
+  return payload;
+}
+
+Result<DeliveryRequest> request(const json& payload, const json& /*settings*/, Instant /*now*/) {
+  return DeliveryRequest(LogDelivery{text_setting(payload, "message")});
+}
+
+Judgement judge(const DeliveryOutcome& /*outcome*/) {
+  return {};
+}
+
+}  // namespace
+
+const ReceiverKind kLog = {"log", true, true, check, compose, request, judge};
+
+}  // namespace monitoring::notify

@@ -1,0 +1,66 @@
+#include "monitoring/notify/receiver.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "notify/kinds.hpp"
+#include "notify/settings.hpp"
+
+namespace monitoring::notify {
+
+namespace {
+
+using nlohmann::json;
+
+constexpr const ReceiverKind* kKinds[] = {&kPagerduty, &kSlack, &kEmail, &kWebhook,
+                                          &kSentry,    &kSms,   &kLog};
+
+Error unknown_kind(std::string_view kind) {
+  return Error::of("unknown receiver kind \"" + std::string(kind) + "\"",
+                   "Known kinds: " + receiver_kind_names() + ".");
+}
+
+}  // namespace
+
+const ReceiverKind* find_receiver_kind(std::string_view name) {
+  for (const ReceiverKind* kind : kKinds) {
+    if (kind->name == name) return kind;
+  }
+  return nullptr;
+}
+
+std::string receiver_kind_names() {
+  std::string names;
+  for (const ReceiverKind* kind : kKinds) {
+    if (!names.empty()) names += ", ";
+    names += kind->name;
+  }
+  return names;
+}
+
+std::optional<Error> check_settings(std::string_view kind, const json& settings) {
+  const ReceiverKind* found = find_receiver_kind(kind);
+  return found == nullptr ? unknown_kind(kind) : found->check(settings);
+}
+
+Result<json> store_payload(std::string_view kind, const Notification& notification,
+                           const json& settings, Instant now) {
+  const ReceiverKind* found = find_receiver_kind(kind);
+  if (found == nullptr) return unknown_kind(kind);
+  // Settings were checked when the receiver was made; rows may have been edited by hand since.
+  if (auto error = found->check(settings)) return *error;
+  return found->compose(notification, settings, now);
+}
+
+Result<DeliveryRequest> wire_request(std::string_view kind, const json& payload,
+                                     const json& settings, const SecretLookup& secrets,
+                                     Instant now) {
+  const ReceiverKind* found = find_receiver_kind(kind);
+  if (found == nullptr) return unknown_kind(kind);
+  if (auto error = found->check(settings)) return *error;
+  if (!payload.is_object()) return Error::of("stored payload is not a JSON object");
+  const auto resolved = resolve_secrets(settings, secrets);
+  if (!resolved) return resolved.error();
+  return found->request(payload, *resolved, now);
+}
+
+}  // namespace monitoring::notify

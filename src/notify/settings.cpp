@@ -1,0 +1,338 @@
+#include "notify/settings.hpp"
+
+#include <algorithm>
+#include <cctype>
+#include <numeric>
+
+#include "monitoring/notify/url.hpp"
+#include "notify/address.hpp"
+
+namespace monitoring::notify {
+
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* kSecretKey = "secret";
+constexpr std::string_view kSecretHint =
+    "Store the value with monitoring.set_secret('name', 'value') and write {\"secret\": \"name\"}.";
+
+std::string in_quotes(std::string_view name) {
+  return "\"" + std::string(name) + "\"";
+}
+
+Error wrong(std::string_view field, std::string_view expected) {
+  return Error::of("setting " + in_quotes(field) + " must be " + std::string(expected));
+}
+
+/// Levenshtein distance: for the key that a misspelt one was meant to be.
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i + 1;
+    for (std::size_t j = 0; j < b.size(); ++j) {
+      const std::size_t changed = diagonal + (a[i] == b[j] ? 0 : 1);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({changed, row[j] + 1, diagonal + 1});
+    }
+  }
+  return row[b.size()];
+}
+
+/// Beyond this length a key is no misspelling, and the distance not worth its time.
+constexpr std::size_t kLongestKey = 64;
+
+std::string_view nearest_field(std::string_view key, const Field* fields, std::size_t count) {
+  if (key.size() > kLongestKey || count == 0) return {};
+  const auto nearest =
+      std::min_element(fields, fields + count, [&](const Field& a, const Field& b) {
+        return edit_distance(key, a.name) < edit_distance(key, b.name);
+      });
+  const std::size_t most = std::max<std::size_t>(2, nearest->name.size() / 2);
+  return edit_distance(key, nearest->name) <= most ? nearest->name : std::string_view{};
+}
+
+Error unknown_key(const std::string& key, const Field* fields, std::size_t count) {
+  std::string hint;
+  const std::string_view nearest = nearest_field(key, fields, count);
+  if (!nearest.empty()) hint = "Did you mean " + in_quotes(nearest) + "? ";
+  if (count == 0)
+    return Error::of("unknown setting " + in_quotes(key.substr(0, kLongestKey)),
+                     "This kind has none.");
+  hint += "Known settings:";
+  for (std::size_t i = 0; i < count; ++i) {
+    hint += (i == 0 ? " " : ", ") + std::string(fields[i].name);
+  }
+  return Error::of("unknown setting " + in_quotes(key.substr(0, kLongestKey)), hint + ".");
+}
+
+bool is_text(const json& value) {
+  return value.is_string() && !value.get_ref<const std::string&>().empty();
+}
+
+/// What a URL's check said, as said of the setting that holds it.
+Error within(std::string_view field, const Error& error) {
+  return Error{"setting " + in_quotes(field) + ": " + error.message, error.hint, error.position};
+}
+
+std::optional<Error> check_url(const Field& field, const json& value) {
+  if (secret_name(value)) return std::nullopt;
+  if (!is_text(value)) return wrong(field.name, "an http or https URL, or a secret");
+  const auto url = check_http_url(value.get_ref<const std::string&>());
+  if (url) return std::nullopt;
+  return within(field.name, url.error());
+}
+
+bool is_choice(const json& value, std::string_view choices) {
+  if (!is_text(value)) return false;
+  const std::string padded = " " + std::string(choices) + " ";
+  const auto& text = value.get_ref<const std::string&>();
+  return text.find(' ') == std::string::npos && padded.find(" " + text + " ") != std::string::npos;
+}
+
+bool is_texts(const json& value) {
+  return value.is_object() && std::all_of(value.begin(), value.end(),
+                                          [](const json& element) { return element.is_string(); });
+}
+
+/// An array of objects with text fields: `required` and any of `optional`.
+bool is_references(const json& value, std::string_view required, std::string_view optional) {
+  if (!value.is_array()) return false;
+  return std::all_of(value.begin(), value.end(), [&](const json& element) {
+    if (!is_texts(element) || !element.contains(required)) return false;
+    if (!check_http_url(element[std::string(required)].get_ref<const std::string&>())) return false;
+    for (const auto& [key, unused] : element.items()) {
+      if (key != required && !is_choice(key, optional)) return false;
+    }
+    return true;
+  });
+}
+
+/// Names by which credentials travel: a literal there would lie open in the settings.
+bool carries_credentials(std::string_view header) {
+  std::string name(header);
+  std::transform(name.begin(), name.end(), name.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return name == "authorization" || name == "proxy-authorization" || name == "cookie" ||
+         name == "x-api-key";
+}
+
+std::optional<Error> check_header(const Field& field, const std::string& name, const json& value) {
+  if (!header_name_allowed(name))
+    return wrong(field.name, "an object of HTTP header names with values");
+  if (secret_name(value)) return std::nullopt;
+  if (!value.is_string() || !header_value_allowed(value.get_ref<const std::string&>())) {
+    return wrong(field.name,
+                 "an object whose values are text without control characters, or secrets");
+  }
+  if (!carries_credentials(name)) return std::nullopt;
+  return Error::of("header " + in_quotes(name) + " must name a secret", std::string(kSecretHint));
+}
+
+std::optional<Error> check_headers(const Field& field, const json& value) {
+  if (!value.is_object()) return wrong(field.name, "an object of HTTP header names with values");
+  for (const auto& [name, element] : value.items()) {
+    if (auto error = check_header(field, name, element)) return error;
+  }
+  return std::nullopt;
+}
+
+std::optional<Error> check_addresses(const json& settings, const Field& field) {
+  const json& value = settings[std::string(field.name)];
+  const bool texts = value.is_array() && std::all_of(value.begin(), value.end(), is_text);
+  if (!texts && !is_text(value)) {
+    return wrong(field.name, "a comma-separated string or an array of mail addresses");
+  }
+  const auto addresses = list_setting(settings, std::string(field.name).c_str());
+  if (addresses.empty()) return wrong(field.name, "at least one mail address");
+  for (const std::string& address : addresses) {
+    const auto parsed = parse_address(address);
+    if (parsed) continue;
+    return within(field.name, parsed.error());
+  }
+  return std::nullopt;
+}
+
+std::optional<Error> expect(bool holds, const Field& field, std::string_view expected) {
+  if (holds) return std::nullopt;
+  return wrong(field.name, expected);
+}
+
+std::optional<Error> check_field(const json& settings, const Field& field) {
+  const json& value = settings[std::string(field.name)];
+  switch (field.type) {
+    case FieldType::kText:
+      return expect(is_text(value), field, "a string that is not empty");
+    case FieldType::kSecret:
+      if (secret_name(value)) return std::nullopt;
+      return Error::of("setting " + in_quotes(field.name) + " must name a secret",
+                       std::string(kSecretHint));
+    case FieldType::kUrl:
+      return check_url(field, value);
+    case FieldType::kMailUrl:
+      return expect(secret_name(value) ||
+                        (is_text(value) && is_mail_url(value.get_ref<const std::string&>())),
+                    field, "smtp://host:port or smtps://host:port, or a secret");
+    case FieldType::kBoolean:
+      return expect(value.is_boolean(), field, "true or false");
+    case FieldType::kCount:
+      return expect(value.is_number_unsigned() ||
+                        (value.is_number_integer() && value.get<std::int64_t>() >= 0),
+                    field, "an integer, 0 or more");
+    case FieldType::kChoice:
+      return expect(is_choice(value, field.choices), field,
+                    "one of: " + std::string(field.choices));
+    case FieldType::kTexts:
+      return expect(is_texts(value), field, "an object of strings");
+    case FieldType::kHeaders:
+      return check_headers(field, value);
+    case FieldType::kAddresses:
+      return check_addresses(settings, field);
+    case FieldType::kLinks:
+      return expect(is_references(value, "href", "text"), field,
+                    "an array of objects with \"href\" (a URL) and, optionally, \"text\"");
+    case FieldType::kImages:
+      return expect(
+          is_references(value, "src", "href alt"), field,
+          "an array of objects with \"src\" (a URL) and, optionally, \"href\" and \"alt\"");
+  }
+  return std::nullopt;
+}
+
+std::optional<Error> resolve_value(json& value, const SecretLookup& secrets) {
+  const auto name = secret_name(value);
+  if (!name) return std::nullopt;
+  auto secret = secrets(*name);
+  if (!secret) {
+    return Error::of("secret " + in_quotes(*name) + " is not set",
+                     "Set it with monitoring.set_secret('name', 'value').");
+  }
+  value = std::move(*secret);
+  return std::nullopt;
+}
+
+std::string_view trimmed(std::string_view text) {
+  const auto first = text.find_first_not_of(" \t");
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
+}
+
+}  // namespace
+
+std::optional<Error> check_fields(const json& settings, const Field* fields, std::size_t count) {
+  if (!settings.is_object()) return Error::of("receiver settings must be a JSON object");
+  for (const auto& [key, unused] : settings.items()) {
+    const bool known = std::any_of(fields, fields + count,
+                                   [&key = key](const Field& field) { return field.name == key; });
+    if (!known) return unknown_key(key, fields, count);
+  }
+  for (const Field* field = fields; field != fields + count; ++field) {
+    if (settings.contains(field->name)) {
+      if (auto error = check_field(settings, *field)) return error;
+    } else if (field->required) {
+      return Error::of("setting " + in_quotes(field->name) + " is missing");
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> secret_name(const json& value) {
+  if (!value.is_object() || value.size() != 1 || !value.contains(kSecretKey)) return std::nullopt;
+  const json& name = value[kSecretKey];
+  if (!is_text(name)) return std::nullopt;
+  return name.get<std::string>();
+}
+
+std::vector<std::string> secret_names(const json& settings) {
+  std::vector<std::string> names;
+  if (!settings.is_object()) return names;
+  for (const json& value : settings) {
+    if (auto name = secret_name(value)) {
+      names.push_back(std::move(*name));
+    } else if (value.is_object()) {
+      for (const json& inner : value) {
+        if (auto inner_name = secret_name(inner)) names.push_back(std::move(*inner_name));
+      }
+    }
+  }
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  return names;
+}
+
+Result<json> resolve_secrets(const json& settings, const SecretLookup& secrets) {
+  json resolved = settings;
+  for (json& value : resolved) {
+    if (auto error = resolve_value(value, secrets)) return *error;
+    if (!value.is_object()) continue;
+    for (json& inner : value) {
+      if (auto error = resolve_value(inner, secrets)) return *error;
+    }
+  }
+  return resolved;
+}
+
+std::string text_setting(const json& settings, const char* key, std::string_view fallback) {
+  const auto found = settings.find(key);
+  if (found == settings.end() || !found->is_string()) return std::string(fallback);
+  return found->get<std::string>();
+}
+
+bool flag_setting(const json& settings, const char* key, bool fallback) {
+  const auto found = settings.find(key);
+  return found != settings.end() && found->is_boolean() ? found->get<bool>() : fallback;
+}
+
+std::uint64_t count_setting(const json& settings, const char* key, std::uint64_t fallback) {
+  const auto found = settings.find(key);
+  return found != settings.end() && found->is_number_integer() ? found->get<std::uint64_t>()
+                                                               : fallback;
+}
+
+std::vector<std::string> list_setting(const json& settings, const char* key) {
+  std::vector<std::string> list;
+  const auto found = settings.find(key);
+  if (found == settings.end()) return list;
+  if (found->is_array()) {
+    for (const json& element : *found) {
+      if (element.is_string()) list.push_back(element.get<std::string>());
+    }
+    return list;
+  }
+  if (!found->is_string()) return list;
+  std::string_view rest = found->get_ref<const std::string&>();
+  while (!rest.empty()) {
+    const std::string_view element = trimmed(rest.substr(0, rest.find(',')));
+    if (!element.empty()) list.emplace_back(element);
+    rest.remove_prefix(std::min(
+        rest.size(), rest.find(',') == std::string_view::npos ? rest.size() : rest.find(',') + 1));
+  }
+  return list;
+}
+
+bool header_name_allowed(std::string_view name) {
+  return !name.empty() && std::all_of(name.begin(), name.end(), [](unsigned char c) {
+    return std::isalnum(c) != 0 ||
+           std::string_view("!#$%&'*+-.^_`|~").find(static_cast<char>(c)) != std::string_view::npos;
+  });
+}
+
+bool header_value_allowed(std::string_view value) {
+  return std::none_of(value.begin(), value.end(),
+                      [](unsigned char c) { return (c < 0x20 && c != '\t') || c == 0x7F; });
+}
+
+bool is_mail_url(std::string_view url) {
+  const auto separator = url.find("://");
+  if (separator == std::string_view::npos) return false;
+  const std::string_view scheme = url.substr(0, separator);
+  if (scheme != "smtp" && scheme != "smtps") return false;
+  // The rest has the form of an http URL, of which only host and port are wanted.
+  const std::string as_http = "http" + std::string(url.substr(separator));
+  const auto parts = check_http_url(as_http);
+  return parts && parts->target.empty();
+}
+
+}  // namespace monitoring::notify

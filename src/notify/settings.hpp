@@ -1,0 +1,74 @@
+#pragma once
+// Receiver settings: a table of fields per kind, one check over it, and access to checked settings.
+
+#include <cstddef>
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "monitoring/base/result.hpp"
+#include "monitoring/notify/receiver.hpp"
+
+namespace monitoring::notify {
+
+enum class FieldType {
+  kText,     // a string that is not empty
+  kSecret,   // {"secret": "name"}
+  kUrl,      // http or https, as text or a secret
+  kMailUrl,  // smtp or smtps, as text or a secret
+  kBoolean,
+  kCount,      // an integer, 0 or more
+  kChoice,     // one of `choices`
+  kTexts,      // an object of strings
+  kHeaders,    // an object of HTTP headers, values as text or secrets
+  kAddresses,  // mail addresses: a comma-separated string or an array of strings
+  kLinks,      // [{"href", "text"?}]
+  kImages,     // [{"src", "href"?, "alt"?}]
+};
+
+struct Field {
+  std::string_view name;
+  FieldType type;
+  bool required = false;
+  /// For kChoice, separated by spaces.
+  std::string_view choices = {};
+};
+
+/// What is wrong with settings by that table, if anything. Messages hold no value of a field.
+std::optional<Error> check_fields(const nlohmann::json& settings, const Field* fields,
+                                  std::size_t count);
+template <std::size_t N>
+std::optional<Error> check_fields(const nlohmann::json& settings, const Field (&fields)[N]) {
+  return check_fields(settings, fields, N);
+}
+
+/// The secret's name where `value` is {"secret": "name"}.
+std::optional<std::string> secret_name(const nlohmann::json& value);
+
+/// Settings with every {"secret": "name"} replaced by its value. Error where one is not set.
+Result<nlohmann::json> resolve_secrets(const nlohmann::json& settings, const SecretLookup& secrets);
+
+/// Access to settings that have passed check_fields(). A field that is missing, or that still is
+/// the name of a secret, gives the fallback.
+std::string text_setting(const nlohmann::json& settings, const char* key,
+                         std::string_view fallback = {});
+bool flag_setting(const nlohmann::json& settings, const char* key, bool fallback);
+std::uint64_t count_setting(const nlohmann::json& settings, const char* key,
+                            std::uint64_t fallback);
+
+/// The elements of a comma-separated string or an array of strings, trimmed, empty ones left out.
+std::vector<std::string> list_setting(const nlohmann::json& settings, const char* key);
+
+/// Whether it is the name of an HTTP header (RFC 9110, section 5.6.2).
+bool header_name_allowed(std::string_view name);
+
+/// Whether an HTTP header may carry it: no control characters (RFC 9110, section 5.5).
+bool header_value_allowed(std::string_view value);
+
+/// Whether it is smtp://host[:port] or smtps://host[:port].
+bool is_mail_url(std::string_view url);
+
+}  // namespace monitoring::notify

@@ -1,0 +1,225 @@
+// Kind `slack`: incoming webhooks.
+// https://api.slack.com/messaging/webhooks, https://api.slack.com/reference/block-kit/blocks
+//
+// The message is a line of text (what a phone shows: mention, title, link) and one coloured
+// attachment with a block per alert. Alertmanager fills the attachment's title and text instead;
+// blocks are what Slack recommends. Mentions are ours: P0 (critical) @channel, P1 (error) @here,
+// only while something fires.
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "monitoring/base/encoding.hpp"
+#include "monitoring/notify/url.hpp"
+#include "notify/http_json.hpp"
+#include "notify/kinds.hpp"
+#include "notify/settings.hpp"
+#include "notify/wording.hpp"
+
+namespace monitoring::notify {
+
+namespace {
+
+using nlohmann::json;
+
+/// Characters of a section's text.
+constexpr std::size_t kLongestSection = 3000;
+/// Characters of the message's line and of the fallback; Slack recommends far fewer than its
+/// 40,000.
+constexpr std::size_t kLongestTitle = 1000;
+/// Alerts with a section of their own. Slack takes 50 blocks in a message.
+constexpr std::size_t kMostSections = 40;
+
+constexpr Field kFields[] = {
+    {"url", FieldType::kSecret, true},
+    {"channel", FieldType::kText},
+    {"username", FieldType::kText},
+    {"icon_emoji", FieldType::kText},
+    {"icon_url", FieldType::kUrl},
+    {"mention", FieldType::kChoice, false, "severity none here channel"},
+};
+
+std::optional<Error> check(const json& settings) {
+  return check_fields(settings, kFields);
+}
+
+std::string_view escaped_character(std::string_view character) {
+  if (character == "&") return "&amp;";
+  if (character == "<") return "&lt;";
+  if (character == ">") return "&gt;";
+  return character;
+}
+
+/// Appends text with & < > escaped, as far as `limit` bytes allow; never part of a character or of
+/// an escape. Bytes are counted where Slack counts characters: on the safe side.
+void append_escaped(std::string& out, std::string_view text, std::size_t limit) {
+  constexpr std::string_view kEllipsis = "\xE2\x80\xA6";
+  const std::string valid = valid_utf8(text);
+  std::string_view rest = valid;
+  while (!rest.empty()) {
+    const std::string_view character = rest.substr(0, utf8_sequence(rest));
+    const std::string_view written = escaped_character(character);
+    const bool last = character.size() == rest.size();
+    if (out.size() + written.size() + (last ? 0 : kEllipsis.size()) > limit) {
+      if (out.size() + kEllipsis.size() <= limit) out += kEllipsis;
+      return;
+    }
+    out += written;
+    rest.remove_prefix(character.size());
+  }
+}
+
+std::string escaped(std::string_view text, std::size_t limit) {
+  std::string out;
+  append_escaped(out, text, limit);
+  return out;
+}
+
+/// What calls people: who, as Slack writes it, with a space behind; or nothing.
+std::string_view mention_of(const Notification& notification, const json& settings) {
+  if (notification.status != AlertStatus::kFiring || notification.acknowledgement) return "";
+  const std::string how = text_setting(settings, "mention", "severity");
+  const Severity severity = severity_of(notification);
+  const bool by_severity = how == "severity";
+  if (how == "channel" || (by_severity && severity == Severity::kCritical)) return "<!channel> ";
+  if (how == "here" || (by_severity && severity == Severity::kError)) return "<!here> ";
+  return "";
+}
+
+/// A label that is missing or unknown counts as an error for PagerDuty; nobody's sleep is broken by
+/// it here.
+bool has_severity(const Notification& notification) {
+  for (const AlertView& alert : notification.alerts) {
+    if (!alert.labels.get("severity").empty()) return true;
+  }
+  return !notification.common_labels.get("severity").empty();
+}
+
+std::string_view color_of(const Notification& notification) {
+  if (notification.status == AlertStatus::kResolved) return "good";
+  switch (severity_of(notification)) {
+    case Severity::kCritical:
+    case Severity::kError:
+      return "danger";
+    case Severity::kWarning:
+      return "warning";
+    case Severity::kInfo:
+      return "#439FE0";
+  }
+  return "danger";
+}
+
+/// <url|text>, or the text alone where there is no URL.
+std::string link_to(const std::string& url, std::string_view text) {
+  const std::string shown = escaped(text, kLongestTitle);
+  if (!check_http_url(url) || url.size() > kLongestTitle) return shown;
+  // A bar or a bracket cannot be in a checked URL; & can.
+  return "<" + escaped(url, 2 * kLongestTitle) + "|" + shown + ">";
+}
+
+json section(std::string text) {
+  return {{"type", "section"}, {"text", {{"type", "mrkdwn"}, {"text", std::move(text)}}}};
+}
+
+void append_line(std::string& text, std::string_view line) {
+  if (line.empty() || text.size() >= kLongestSection) return;
+  if (!text.empty()) text += '\n';
+  append_escaped(text, line, kLongestSection);
+}
+
+/// One alert: name and status, what it says, and the labels that tell it from the others.
+json alert_section(const Notification& notification, const AlertView& alert) {
+  std::string text =
+      alert.status == AlertStatus::kFiring ? ":red_circle: *" : ":white_check_mark: *";
+  append_escaped(text, name_of(alert), kLongestSection / 4);
+  text += "*";
+  append_line(text, alert.annotations.get("summary"));
+  append_line(text, alert.annotations.get("description"));
+  std::string labels;
+  for (const auto& [name, value] : alert.labels) {
+    if (notification.alerts.size() > 1 && notification.common_labels.has(name)) continue;
+    if (!labels.empty()) labels += ", ";
+    labels += name + "=" + value;
+  }
+  append_line(text, labels);
+  return section(std::move(text));
+}
+
+/// The links that a responder needs, and how many alerts have no section.
+void add_footer(json& blocks, const Notification& notification, std::size_t shown) {
+  std::string text;
+  const auto append = [&](const std::string& part) {
+    if (part.empty()) return;
+    if (!text.empty()) text += " | ";
+    text += part;
+  };
+  const std::uint64_t rest = notification.alerts.size() - shown + notification.truncated_alerts;
+  if (rest > 0) append("and " + std::to_string(rest) + " more alerts");
+  const std::string runbook = annotation_url(notification, "runbook_url");
+  const std::string dashboard = annotation_url(notification, "dashboard_url");
+  if (!runbook.empty()) append(link_to(runbook, "Runbook"));
+  if (!dashboard.empty()) append(link_to(dashboard, "Dashboard"));
+  if (text.empty()) return;
+  const json element = {{"type", "mrkdwn"}, {"text", text}};
+  blocks.push_back({{"type", "context"}, {"elements", json::array({element})}});
+}
+
+json attachment_of(const Notification& notification) {
+  json blocks = json::array();
+  const std::size_t shown = std::min(kMostSections, notification.alerts.size());
+  for (std::size_t i = 0; i < shown; ++i) {
+    blocks.push_back(alert_section(notification, notification.alerts[i]));
+  }
+  add_footer(blocks, notification, shown);
+  return {
+      {"color", color_of(notification)},
+      {"fallback", escaped(title_of(notification), kLongestTitle)},
+      {"blocks", std::move(blocks)},
+  };
+}
+
+Result<json> compose(const Notification& notification, const json& settings, Instant /*now*/) {
+  std::string text;
+  const bool asked = settings.contains("mention");
+  if (asked || has_severity(notification)) text += mention_of(notification, settings);
+  text += link_to(notification.external_url, title_of(notification));
+  json message = {{"text", std::move(text)},
+                  {"attachments", json::array({attachment_of(notification)})}};
+  for (const char* key : {"channel", "username", "icon_emoji", "icon_url"}) {
+    const std::string value = text_setting(settings, key);
+    if (!value.empty()) message[key] = value;
+  }
+  return message;
+}
+
+Result<DeliveryRequest> request(const json& payload, const json& settings, Instant /*now*/) {
+  auto posted = post_json(text_setting(settings, "url"), "url", json_text(payload));
+  if (!posted) return posted.error();
+  return DeliveryRequest(std::move(posted).value());
+}
+
+/// Whether the body of a 200 says that the message was taken: "ok" of webhooks, {"ok": true} of the
+/// Web API.
+bool said_ok(std::string_view body) {
+  while (!body.empty() && (body.back() == '\n' || body.back() == '\r')) body.remove_suffix(1);
+  if (body == "ok") return true;
+  const json answer = json::parse(body, nullptr, false);
+  return answer.is_object() && flag_setting(answer, "ok", false);
+}
+
+/// Slack reports some failures with status 200; they are permanent (as in Alertmanager). 429 is
+/// retried, which Alertmanager does not do.
+Judgement judge(const DeliveryOutcome& outcome) {
+  Judgement judgement = judge_http(outcome);
+  if (judgement.verdict != Verdict::kSent || said_ok(outcome.body_head)) return judgement;
+  judgement.verdict = Verdict::kDead;
+  judgement.reason = FailureReason::kClientError;
+  judgement.explanation = "Slack answered: " + outcome.body_head;
+  return judgement;
+}
+
+}  // namespace
+
+const ReceiverKind kSlack = {"slack", false, false, check, compose, request, judge};
+
+}  // namespace monitoring::notify

@@ -1,0 +1,147 @@
+// Kind `sms`: text messages and calls through Twilio's REST API, or one that is compatible.
+// https://www.twilio.com/docs/messaging/api/message-resource,
+// https://www.twilio.com/docs/voice/api/call-resource
+//
+// With `twiml_url` the receiver is called, and Twilio fetches from there what to say; with `voice`
+// it is called and what would have been the text is read out. One number per receiver: each
+// delivery has an outcome of its own.
+
+#include <nlohmann/json.hpp>
+
+#include "monitoring/base/encoding.hpp"
+#include "monitoring/notify/url.hpp"
+#include "notify/http_json.hpp"
+#include "notify/kinds.hpp"
+#include "notify/settings.hpp"
+#include "notify/wording.hpp"
+
+namespace monitoring::notify {
+
+namespace {
+
+using nlohmann::json;
+
+constexpr std::string_view kApi = "https://api.twilio.com/2010-04-01/Accounts/";
+/// Characters of a message's body; Twilio refuses more (error 21617).
+constexpr std::size_t kLongestBody = 1600;
+/// Alerts named one by one: a text message is to be short.
+constexpr std::size_t kMostAlerts = 5;
+
+constexpr Field kFields[] = {
+    {"account_sid", FieldType::kText, true},
+    {"auth_token", FieldType::kSecret, true},
+    {"from", FieldType::kText, true},
+    {"to", FieldType::kText, true},
+    {"voice", FieldType::kBoolean},
+    {"twiml_url", FieldType::kUrl},
+    {"url", FieldType::kUrl},
+};
+
+bool calls(const json& settings) {
+  return settings.contains("twiml_url") || flag_setting(settings, "voice", false);
+}
+
+std::optional<Error> check(const json& settings) {
+  return check_fields(settings, kFields);
+}
+
+std::string body_of(const Notification& notification) {
+  std::string body = title_of(notification);
+  std::size_t named = 0;
+  for (const AlertView& alert : notification.alerts) {
+    const std::string_view said = alert.annotations.get("summary");
+    if (said.empty() || named == kMostAlerts) continue;
+    body += "\n" + std::string(said);
+    ++named;
+  }
+  return truncated_characters(valid_utf8(body), kLongestBody);
+}
+
+std::string xml_escaped(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '&') {
+      out += "&amp;";
+    } else if (c == '<') {
+      out += "&lt;";
+    } else if (c == '>') {
+      out += "&gt;";
+    } else {
+      // XML knows no other control characters than white space.
+      out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+    }
+  }
+  return out;
+}
+
+Result<json> compose(const Notification& notification, const json& settings, Instant /*now*/) {
+  json form = {{"To", text_setting(settings, "to")}, {"From", text_setting(settings, "from")}};
+  const std::string body = body_of(notification);
+  if (!calls(settings)) {
+    form["Body"] = body;
+  } else if (!settings.contains("twiml_url")) {
+    form["Twiml"] = "<Response><Say>" + xml_escaped(body) + "</Say></Response>";
+  }
+  return form;
+}
+
+std::string form_encoded(const json& form) {
+  std::string body;
+  for (const auto& [name, value] : form.items()) {
+    if (!value.is_string()) continue;
+    if (!body.empty()) body += '&';
+    body += percent_encoded(name) + "=" + percent_encoded(value.get_ref<const std::string&>());
+  }
+  return body;
+}
+
+Result<DeliveryRequest> request(const json& payload, const json& settings, Instant /*now*/) {
+  const std::string account = text_setting(settings, "account_sid");
+  const std::string endpoint = std::string(kApi) + percent_encoded(account) +
+                               (calls(settings) ? "/Calls.json" : "/Messages.json");
+  json form = payload;
+  const std::string twiml_url = text_setting(settings, "twiml_url");
+  if (!twiml_url.empty()) form["Url"] = twiml_url;
+  auto posted = post_json(text_setting(settings, "url", endpoint), "url", form_encoded(form));
+  if (!posted) return posted.error();
+  posted->headers = {
+      {"Content-Type", "application/x-www-form-urlencoded"},
+      {"Accept", "application/json"},
+      {"Authorization", "Basic " + base64(account + ":" + text_setting(settings, "auth_token"))},
+  };
+  return DeliveryRequest(std::move(posted).value());
+}
+
+/// Whether a message that was taken is known to be undeliverable already.
+bool gave_up(const json& answer) {
+  const std::string status = text_setting(answer, "status");
+  return status == "failed" || status == "undelivered" || status == "canceled";
+}
+
+/// Twilio explains itself in JSON: {"code": 21211, "message": "..."} with an error status,
+/// {"status": "queued", "error_message": null} with 201.
+Judgement judge(const DeliveryOutcome& outcome) {
+  Judgement judgement = judge_http(outcome);
+  const json answer = json::parse(outcome.body_head, nullptr, false);
+  if (!answer.is_object()) return judgement;
+  if (judgement.verdict == Verdict::kSent) {
+    if (!gave_up(answer)) return judgement;
+    return {
+        Verdict::kDead,
+        FailureReason::kClientError,
+        {},
+        "message " + text_setting(answer, "status") + ": " + text_setting(answer, "error_message")};
+  }
+  const std::string message = text_setting(answer, "message");
+  if (!message.empty()) {
+    judgement.explanation = "HTTP status " + std::to_string(outcome.status) + ", error " +
+                            std::to_string(count_setting(answer, "code", 0)) + ": " + message;
+  }
+  return judgement;
+}
+
+}  // namespace
+
+const ReceiverKind kSms = {"sms", false, false, check, compose, request, judge};
+
+}  // namespace monitoring::notify

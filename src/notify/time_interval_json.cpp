@@ -1,0 +1,135 @@
+// The JSON form of time intervals.
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "monitoring/notify/time_interval.hpp"
+
+namespace monitoring::notify {
+
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t kMaxBytes = 64 * 1024;
+
+/// Nesting of brackets, counted before the parser sees the text: it recurses. Brackets within
+/// strings count as well, which only makes the limit stricter.
+bool too_deep(std::string_view text) {
+  constexpr int kMaxDepth = 16;
+  int depth = 0;
+  for (const char c : text) {
+    if (c == '[' || c == '{') ++depth;
+    if (c == ']' || c == '}') --depth;
+    if (depth > kMaxDepth) return true;
+  }
+  return false;
+}
+
+Error in_field(const std::string& field, const Error& error) {
+  return Error::of(field + ": " + error.message, error.hint);
+}
+
+using RangeParser = Result<InclusiveRange> (*)(std::string_view);
+
+/// Reads a list of texts into ranges. Numbers are taken as their text: {"years": [2026]}.
+std::optional<Error> read_ranges(const json& interval, const char* field, RangeParser parse,
+                                 std::vector<InclusiveRange>& ranges) {
+  if (!interval.contains(field)) return std::nullopt;
+  const json& list = interval[field];
+  if (!list.is_array()) return Error::of(std::string(field) + ": a list is wanted");
+  for (const json& item : list) {
+    if (!item.is_string() && !item.is_number_integer()) {
+      return Error::of(std::string(field) + ": texts are wanted");
+    }
+    const auto range = parse(item.is_string() ? item.get<std::string>() : item.dump());
+    if (!range) return in_field(field, range.error());
+    ranges.push_back(*range);
+  }
+  return std::nullopt;
+}
+
+std::optional<Error> read_times(const json& interval, std::vector<MinuteRange>& ranges) {
+  if (!interval.contains("times")) return std::nullopt;
+  const json& list = interval["times"];
+  if (!list.is_array()) return Error::of("times: a list is wanted");
+  const auto text = [](const json& item, const char* name) {
+    const bool given = item.is_object() && item.contains(name) && item[name].is_string();
+    return given ? item[name].get<std::string>() : std::string();
+  };
+  for (const json& item : list) {
+    const std::string start = text(item, "start_time");
+    const std::string end = text(item, "end_time");
+    if (start.empty() || end.empty()) {
+      return Error::of("times: both start_time and end_time must be provided");
+    }
+    const auto range = parse_time_range(start, end);
+    if (!range) return in_field("times", range.error());
+    ranges.push_back(*range);
+  }
+  return std::nullopt;
+}
+
+std::optional<Error> read_location(const json& interval, const UtcOffsetProvider& zones,
+                                   std::string& location) {
+  if (!interval.contains("location")) return std::nullopt;
+  if (!interval["location"].is_string()) return Error::of("location: a text is wanted");
+  location = interval["location"].get<std::string>();
+  if (location.empty() || zones.offset_at(location, Instant{})) return std::nullopt;
+  return Error::of("location: unknown time zone \"" + location + "\"",
+                   "Time zones are named as in pg_timezone_names.");
+}
+
+std::optional<Error> check_fields(const json& interval) {
+  if (!interval.is_object()) return Error::of("an object is wanted");
+  constexpr std::array<std::string_view, 6> kFields = {"times",  "weekdays", "days_of_month",
+                                                       "months", "years",    "location"};
+  for (const auto& field : interval.items()) {
+    if (std::find(kFields.begin(), kFields.end(), field.key()) == kFields.end()) {
+      return Error::of("unknown field \"" + field.key() + "\"");
+    }
+  }
+  return std::nullopt;
+}
+
+Result<TimeInterval> read_interval(const json& source, const UtcOffsetProvider& zones) {
+  TimeInterval interval;
+  if (auto error = check_fields(source)) return *error;
+  if (auto error = read_times(source, interval.times)) return *error;
+  const auto read = [&source](const char* field, RangeParser parse,
+                              std::vector<InclusiveRange>& ranges) {
+    return read_ranges(source, field, parse, ranges);
+  };
+  if (auto error = read("weekdays", parse_weekdays, interval.weekdays)) return *error;
+  if (auto error = read("days_of_month", parse_days_of_month, interval.days_of_month)) {
+    return *error;
+  }
+  if (auto error = read("months", parse_months, interval.months)) return *error;
+  if (auto error = read("years", parse_years, interval.years)) return *error;
+  if (auto error = read_location(source, zones, interval.location)) return *error;
+  return interval;
+}
+
+}  // namespace
+
+Result<std::vector<TimeInterval>> parse_time_intervals(std::string_view text,
+                                                       const UtcOffsetProvider& zones) {
+  if (text.size() > kMaxBytes) return Error::of("time intervals are longer than 64 kB");
+  if (too_deep(text)) return Error::of("time intervals are nested too deeply");
+  json list = json::parse(text, nullptr, false);
+  if (list.is_discarded()) return Error::of("time intervals are not valid JSON");
+  if (list.is_object()) list = json::array({std::move(list)});
+  if (!list.is_array()) return Error::of("time intervals: a list of objects is wanted");
+  std::vector<TimeInterval> intervals;
+  for (const json& source : list) {
+    auto interval = read_interval(source, zones);
+    if (!interval) {
+      return in_field("time interval " + std::to_string(intervals.size() + 1), interval.error());
+    }
+    intervals.push_back(std::move(interval).value());
+  }
+  return intervals;
+}
+
+}  // namespace monitoring::notify

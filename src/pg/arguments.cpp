@@ -1,0 +1,51 @@
+#include "monitoring/pg/arguments.hpp"
+
+extern "C" {
+#include <utils/builtins.h>
+#include <utils/timestamp.h>
+}
+
+namespace monitoring::pg {
+
+void require(FunctionCallInfo fcinfo, int index, const char* name) {
+  if (!PG_ARGISNULL(index)) return;
+  throw Report(ERRCODE_NULL_VALUE_NOT_ALLOWED, std::string(name) + " must not be null");
+}
+
+std::optional<std::string> optional_text(FunctionCallInfo fcinfo, int index) {
+  if (PG_ARGISNULL(index)) return std::nullopt;
+  const char* value =
+      call([&] { return text_to_cstring(PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(index))); });
+  return std::string(value);
+}
+
+std::string required_text(FunctionCallInfo fcinfo, int index, const char* name) {
+  require(fcinfo, index, name);
+  std::string value = *optional_text(fcinfo, index);
+  if (value.empty()) {
+    throw Report(ERRCODE_INVALID_PARAMETER_VALUE, std::string(name) + " must not be empty");
+  }
+  return value;
+}
+
+Duration required_positive_interval(FunctionCallInfo fcinfo, int index, const char* name) {
+  require(fcinfo, index, name);
+  const Interval* value = PG_GETARG_INTERVAL_P(index);
+  const std::int64_t days = static_cast<std::int64_t>(value->month) * DAYS_PER_MONTH + value->day;
+  std::int64_t length = 0;
+  if (__builtin_mul_overflow(days, USECS_PER_DAY, &length) ||
+      __builtin_add_overflow(length, value->time, &length)) {
+    throw Report(ERRCODE_INTERVAL_FIELD_OVERFLOW, std::string(name) + " is out of range");
+  }
+  if (length <= 0) {
+    throw Report(ERRCODE_INVALID_PARAMETER_VALUE, std::string(name) + " must be longer than zero")
+        .hint("Write it as, for example, interval '5 minutes'.");
+  }
+  return Duration(length);
+}
+
+Param argument(FunctionCallInfo fcinfo, int index, Oid type) {
+  return datum(type, PG_GETARG_DATUM(index), PG_ARGISNULL(index));
+}
+
+}  // namespace monitoring::pg

@@ -1,0 +1,127 @@
+#include "monitoring/pg/settings.hpp"
+
+extern "C" {
+#include <utils/guc.h>
+}
+// clang-format keeps the server's header first.
+#include <climits>
+
+namespace monitoring::pg {
+
+namespace {
+
+constexpr const char* kRendezvous = "monitoring settings";
+
+Settings values;
+
+struct Whole {
+  const char* name;
+  const char* meaning;
+  int* value;
+  int initial;
+  int minimum;
+  int maximum;
+  GucContext context;
+  int unit;
+};
+
+void define(const Whole& setting) {
+  DefineCustomIntVariable(setting.name, setting.meaning, nullptr, setting.value, setting.initial,
+                          setting.minimum, setting.maximum, setting.context, setting.unit, nullptr,
+                          nullptr, nullptr);
+}
+
+constexpr int kDayS = 86400;
+
+void define_worker_settings() {
+  const Whole settings[] = {
+      {"monitoring.collect_interval", "Time between two records of the server's basic figures.",
+       &values.collect_interval_s, 60, 1, kDayS, PGC_SIGHUP, GUC_UNIT_S},
+      {"monitoring.flush_interval",
+       "Time between two writes of recorded measurements to the table.", &values.flush_interval_ms,
+       1000, 10, 60 * 1000, PGC_SIGHUP, GUC_UNIT_MS},
+      {"monitoring.rollup_interval", "Time between two looks for data that is not yet rolled up.",
+       &values.rollup_interval_s, 30, 1, kDayS, PGC_SIGHUP, GUC_UNIT_S},
+      {"monitoring.queue_check_interval", "Time between two checks of the queues.",
+       &values.queue_check_interval_s, 60, 1, kDayS, PGC_SIGHUP, GUC_UNIT_S},
+      {"monitoring.health_check_interval", "Time between two looks at the overall health status.",
+       &values.health_check_interval_s, 10, 1, kDayS, PGC_SIGHUP, GUC_UNIT_S},
+      {"monitoring.naptime", "Longest sleep of the launcher and of an idle worker.",
+       &values.naptime_s, 60, 1, 60, PGC_SIGHUP, GUC_UNIT_S},
+      {"monitoring.duty_timeout",
+       "Time after which one duty of the worker is cancelled; 0 is never.", &values.duty_timeout_s,
+       600, 0, kDayS, PGC_SIGHUP, GUC_UNIT_S},
+      {"monitoring.duty_lock_timeout", "Longest wait of a duty of the worker for one lock.",
+       &values.duty_lock_timeout_ms, 5000, 1, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS},
+  };
+  for (const Whole& setting : settings) define(setting);
+}
+
+void define_record_settings(bool preloading) {
+  static const config_enum_entry kOnFull[] = {
+      {"drop", kDropWhenFull, false}, {"insert", kInsertWhenFull, false}, {nullptr, 0, false}};
+  DefineCustomEnumVariable(
+      "monitoring.on_full", "What record_metric() does when the record ring is full.", nullptr,
+      &values.on_full, kDropWhenFull, kOnFull, PGC_USERSET, 0, nullptr, nullptr, nullptr);
+  if (!preloading) return;
+  define({"monitoring.record_ring_size",
+          "Shared memory for recorded measurements that are not yet in the table.",
+          &values.record_ring_size_kb, 32 * 1024, 1024, 8 * 1024 * 1024, PGC_POSTMASTER,
+          GUC_UNIT_KB});
+}
+
+void define_alert_settings() {
+  define({"monitoring.max_alerts_per_rule",
+          "Alerts that one rule may have at a time; more are an error of the rule.",
+          &values.max_alerts_per_rule, 1000, 1, 1000 * 1000, PGC_SUSET, 0});
+  DefineCustomBoolVariable("monitoring.allow_superuser_rules",
+                           "Runs the queries of alert rules whose owner is a superuser.", nullptr,
+                           &values.allow_superuser_rules, false, PGC_SUSET, 0, nullptr, nullptr,
+                           nullptr);
+}
+
+void define_courier_settings() {
+  const Whole settings[] = {
+      {"monitoring.notification_timeout", "Time limit of one attempt to deliver a notification.",
+       &values.notification_timeout_ms, 10000, 10, 10 * 60 * 1000, PGC_SIGHUP, GUC_UNIT_MS},
+      {"monitoring.notification_max_age", "Age at which an undelivered notification is given up.",
+       &values.notification_max_age_s, kDayS, 1, 30 * kDayS, PGC_SIGHUP, GUC_UNIT_S},
+      {"monitoring.courier_concurrency", "Requests of a database's courier in flight at a time.",
+       &values.courier_concurrency, 128, 1, 512, PGC_SIGHUP, 0},
+      {"monitoring.courier_destination_concurrency",
+       "Requests of a database's courier to one server in flight at a time.",
+       &values.courier_destination_concurrency, 8, 1, 512, PGC_SIGHUP, 0},
+      {"monitoring.courier_idle_timeout", "Time without work after which the courier leaves.",
+       &values.courier_idle_timeout_s, 60, 1, kDayS, PGC_SIGHUP, GUC_UNIT_S},
+  };
+  for (const Whole& setting : settings) define(setting);
+  DefineCustomBoolVariable("monitoring.allow_link_local",
+                           "Lets the courier connect to link-local and cloud metadata addresses.",
+                           nullptr, &values.allow_link_local, false, PGC_SIGHUP, 0, nullptr,
+                           nullptr, nullptr);
+  DefineCustomStringVariable("monitoring.ca_file",
+                             "File of the certificate authorities that the courier trusts; empty "
+                             "for those of the system.",
+                             nullptr, &values.ca_file, "", PGC_SIGHUP, 0, nullptr, nullptr,
+                             nullptr);
+}
+
+}  // namespace
+
+const Settings& settings() {
+  static const Settings* found = nullptr;
+  if (found == nullptr) found = static_cast<Settings*>(*find_rendezvous_variable(kRendezvous));
+  return *found;
+}
+
+void define_settings(bool preloading) {
+  values.preloaded = preloading;
+  *find_rendezvous_variable(kRendezvous) = &values;
+  define_worker_settings();
+  define_record_settings(preloading);
+  define_alert_settings();
+  define_courier_settings();
+  MarkGUCPrefixReserved("monitoring");
+}
+
+}  // namespace monitoring::pg

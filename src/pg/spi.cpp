@@ -1,0 +1,302 @@
+#include "monitoring/pg/spi.hpp"
+
+extern "C" {
+#include <catalog/pg_type.h>
+#include <datatype/timestamp.h>
+#include <executor/spi.h>
+#include <utils/array.h>
+#include <utils/builtins.h>
+#include <utils/jsonb.h>
+#include <utils/lsyscache.h>
+#include <utils/snapmgr.h>
+#include <utils/timestamp.h>
+}
+// clang-format keeps the server's headers first.
+#include <limits>
+
+namespace monitoring::pg {
+
+namespace {
+
+constexpr std::int64_t kEpochDifferenceUs =
+    static_cast<std::int64_t>(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
+
+[[noreturn]] void fail(int code) {
+  throw Report(ERRCODE_INTERNAL_ERROR, std::string("SPI: ") + SPI_result_code_string(code));
+}
+
+/// The statement's text form of a value, whatever its type.
+char* output(Datum value, Oid type) {
+  Oid function = InvalidOid;
+  bool varlena = false;
+  getTypeOutputInfo(type, &function, &varlena);
+  return OidOutputFunctionCall(function, value);
+}
+
+}  // namespace
+
+Instant instant_of(std::int64_t timestamptz) {
+  if (TIMESTAMP_IS_NOBEGIN(timestamptz)) return Instant::min();
+  if (TIMESTAMP_IS_NOEND(timestamptz)) return Instant::max();
+  return Instant(Duration(timestamptz + kEpochDifferenceUs));
+}
+
+std::int64_t timestamptz_of(Instant instant) {
+  if (instant == Instant::min()) return DT_NOBEGIN;
+  if (instant == Instant::max()) return DT_NOEND;
+  return instant.time_since_epoch().count() - kEpochDifferenceUs;
+}
+
+Param null_of(Oid type) {
+  return {type, 0, true};
+}
+
+Param text(std::string_view value) {
+  const Datum datum = call([&] {
+    return PointerGetDatum(cstring_to_text_with_len(value.data(), static_cast<int>(value.size())));
+  });
+  return {TEXTOID, datum, false};
+}
+
+Param text(const std::optional<std::string>& value) {
+  return value ? text(std::string_view(*value)) : null_of(TEXTOID);
+}
+
+Param jsonb(std::string_view json) {
+  const Datum datum = call([&] {
+    return DirectFunctionCall1(jsonb_in, CStringGetDatum(pnstrdup(json.data(), json.size())));
+  });
+  return {JSONBOID, datum, false};
+}
+
+Param jsonb(const std::optional<std::string>& json) {
+  return json ? jsonb(std::string_view(*json)) : null_of(JSONBOID);
+}
+
+Param int8(std::int64_t value) {
+  return {INT8OID, Int64GetDatum(value), false};
+}
+Param int4(std::int32_t value) {
+  return {INT4OID, Int32GetDatum(value), false};
+}
+Param float8(double value) {
+  return {FLOAT8OID, Float8GetDatum(value), false};
+}
+Param float8(std::optional<double> value) {
+  return value ? float8(*value) : null_of(FLOAT8OID);
+}
+Param boolean(bool value) {
+  return {BOOLOID, BoolGetDatum(value), false};
+}
+
+Param timestamptz(Instant value) {
+  return {TIMESTAMPTZOID, TimestampTzGetDatum(timestamptz_of(value)), false};
+}
+
+Param timestamptz(std::optional<Instant> value) {
+  return value ? timestamptz(*value) : null_of(TIMESTAMPTZOID);
+}
+
+Param interval(Duration value) {
+  const Datum datum = call([&] {
+    auto* interval = static_cast<Interval*>(palloc0(sizeof(Interval)));
+    interval->time = value.count();
+    return IntervalPGetDatum(interval);
+  });
+  return {INTERVALOID, datum, false};
+}
+
+Param text_array(const std::vector<std::string>& values) {
+  const Datum datum = call([&] {
+    auto* elements = static_cast<Datum*>(palloc(sizeof(Datum) * (values.size() + 1)));
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      elements[i] = PointerGetDatum(
+          cstring_to_text_with_len(values[i].data(), static_cast<int>(values[i].size())));
+    }
+    return PointerGetDatum(construct_array(elements, static_cast<int>(values.size()), TEXTOID, -1,
+                                           false, TYPALIGN_INT));
+  });
+  return {TEXTARRAYOID, datum, false};
+}
+
+void Rows::check(std::uint64_t row, int column) const {
+  if (row < count_ && column >= 1 && column <= columns()) return;
+  throw Report(ERRCODE_INTERNAL_ERROR, "there is no row " + std::to_string(row) + ", column " +
+                                           std::to_string(column) + " in " +
+                                           std::to_string(count_) + " rows of " +
+                                           std::to_string(columns()) + " columns");
+}
+
+void Rows::refuse(int column, const char* wanted) const {
+  throw Report(ERRCODE_DATATYPE_MISMATCH, "column \"" + column_name(column) + "\" is no " + wanted);
+}
+
+Datum Rows::raw(std::uint64_t row, int column, bool* is_null) const {
+  check(row, column);
+  return call([&] { return SPI_getbinval(table_->vals[row], table_->tupdesc, column, is_null); });
+}
+
+bool Rows::is_null(std::uint64_t row, int column) const {
+  bool null = false;
+  raw(row, column, &null);
+  return null;
+}
+
+std::optional<std::string> Rows::text(std::uint64_t row, int column) const {
+  bool null = false;
+  const Datum value = raw(row, column, &null);
+  if (null) return std::nullopt;
+  char* text = call([&] { return output(value, column_type(column)); });
+  std::string copy(text);
+  pfree(text);
+  return copy;
+}
+
+std::optional<std::int64_t> Rows::int8(std::uint64_t row, int column) const {
+  bool null = false;
+  const Datum value = raw(row, column, &null);
+  switch (column_type(column)) {
+    case INT2OID:
+      return null ? std::nullopt : std::optional<std::int64_t>(DatumGetInt16(value));
+    case INT4OID:
+      return null ? std::nullopt : std::optional<std::int64_t>(DatumGetInt32(value));
+    case INT8OID:
+    case XID8OID:
+      return null ? std::nullopt : std::optional<std::int64_t>(DatumGetInt64(value));
+    case OIDOID:
+    case REGCLASSOID:
+    case XIDOID:
+    case CIDOID:
+      return null ? std::nullopt : std::optional<std::int64_t>(DatumGetUInt32(value));
+    default:
+      refuse(column, "integer");
+  }
+}
+
+std::optional<double> Rows::float8(std::uint64_t row, int column) const {
+  bool null = false;
+  const Datum value = raw(row, column, &null);
+  if (column_type(column) != FLOAT8OID) refuse(column, "double precision");
+  if (null) return std::nullopt;
+  return DatumGetFloat8(value);
+}
+
+std::optional<bool> Rows::boolean(std::uint64_t row, int column) const {
+  bool null = false;
+  const Datum value = raw(row, column, &null);
+  if (column_type(column) != BOOLOID) refuse(column, "boolean");
+  if (null) return std::nullopt;
+  return DatumGetBool(value);
+}
+
+std::optional<Instant> Rows::timestamptz(std::uint64_t row, int column) const {
+  bool null = false;
+  const Datum value = raw(row, column, &null);
+  if (column_type(column) != TIMESTAMPTZOID) refuse(column, "timestamp with time zone");
+  if (null) return std::nullopt;
+  return instant_of(DatumGetTimestampTz(value));
+}
+
+int Rows::columns() const {
+  return table_ != nullptr ? table_->tupdesc->natts : 0;
+}
+
+std::string Rows::column_name(int column) const {
+  return NameStr(TupleDescAttr(table_->tupdesc, column - 1)->attname);
+}
+
+Oid Rows::column_type(int column) const {
+  return TupleDescAttr(table_->tupdesc, column - 1)->atttypid;
+}
+
+Spi::Spi() : outer_(CurrentMemoryContext), exceptions_before_(std::uncaught_exceptions()) {
+  const int code = call([] { return SPI_connect(); });
+  if (code != SPI_OK_CONNECT) fail(code);
+}
+
+Spi::~Spi() {
+  if (std::uncaught_exceptions() > exceptions_before_) {
+    // The statement that failed may have left resources behind that still point into SPI's
+    // contexts: the abort frees both, in the right order. Only the current context, which will be
+    // gone then, must not be the connection's any more.
+    MemoryContextSwitchTo(outer_);
+    return;
+  }
+  // Frees contexts and nothing else: it has no way to raise an error while connected.
+  SPI_finish();
+}
+
+namespace {
+
+/// Parameters in the three arrays that SPI takes.
+class ParamArrays {
+ public:
+  explicit ParamArrays(std::initializer_list<Param> params) {
+    if (params.size() > kMax) fail(SPI_ERROR_PARAM);
+    for (const Param& param : params) {
+      types[count] = param.type;
+      values[count] = param.value;
+      nulls[count] = param.is_null ? 'n' : ' ';
+      ++count;
+    }
+  }
+
+  static constexpr std::size_t kMax = 32;
+  int count = 0;
+  Oid types[kMax];
+  Datum values[kMax];
+  char nulls[kMax];
+};
+
+}  // namespace
+
+std::uint64_t Spi::run(const char* sql, std::initializer_list<Param> params, bool read_only,
+                       long limit) {
+  ParamArrays in(params);
+  const int code = call([&] {
+    return SPI_execute_with_args(sql, in.count, in.types, in.values, in.nulls, read_only, limit);
+  });
+  if (code < 0) fail(code);
+  return SPI_processed;
+}
+
+std::uint64_t Spi::execute_as_of(Snapshot snapshot, const char* sql,
+                                 std::initializer_list<Param> params) {
+  ParamArrays in(params);
+  const int code = call([&] {
+    SPIPlanPtr plan = SPI_prepare(sql, in.count, in.types);
+    if (plan == nullptr) return SPI_result;
+    return SPI_execute_snapshot(plan, in.values, in.nulls, snapshot, InvalidSnapshot, false, true,
+                                0);
+  });
+  if (code < 0) fail(code);
+  return SPI_processed;
+}
+
+Rows Spi::query(const char* sql, std::initializer_list<Param> params, long limit) {
+  const std::uint64_t count = run(sql, params, false, limit);
+  return {SPI_tuptable, SPI_tuptable != nullptr ? count : 0};
+}
+
+Rows Spi::read(const char* sql, std::initializer_list<Param> params) {
+  const std::uint64_t count = run(sql, params, true, 0);
+  return {SPI_tuptable, count};
+}
+
+std::uint64_t Spi::execute(const char* sql, std::initializer_list<Param> params) {
+  const std::uint64_t count = run(sql, params, false, 0);
+  free_unseen_rows();
+  return count;
+}
+
+void Spi::run_script(const char* sql) {
+  const int code = call([&] { return SPI_execute(sql, false, 0); });
+  if (code < 0) fail(code);
+  free_unseen_rows();
+}
+
+void Spi::free_unseen_rows() {
+  if (SPI_tuptable != nullptr) call([] { SPI_freetuptable(SPI_tuptable); });
+}
+
+}  // namespace monitoring::pg

@@ -1,0 +1,20 @@
+#pragma once
+// Receivers that keep incidents of their own learn that somebody took charge of a group.
+
+#include "monitoring/pg/spi.hpp"
+// clang-format keeps the server's header first.
+#include <vector>
+
+#include "alert_dispatch.hpp"
+#include "routed_alerts.hpp"
+
+namespace monitoring::store {
+
+/// Tells the receivers of groups whose firing alerts are all acknowledged, where the kind takes an
+/// acknowledgement, once for each notification that they got about the group. Call it when the log
+/// is written.
+void tell_acknowledged(pg::Spi& spi, const RoutingConfig& config,
+                       const std::vector<StoredGroup>& groups, const RoutedAlerts& alerts,
+                       Dispatch& dispatch);
+
+}  // namespace monitoring::store

@@ -1,0 +1,48 @@
+#pragma once
+// From a decision to the outbox: shared by groups and escalations.
+
+#include "monitoring/pg/spi.hpp"
+// clang-format keeps the server's header first.
+#include <map>
+#include <string>
+#include <vector>
+
+#include "alert_groups.hpp"
+#include "monitoring/notify/notification.hpp"
+#include "monitoring/store/outbox.hpp"
+
+namespace monitoring::store {
+
+/// Receivers, and the decisions about them that a pass has taken so far.
+class Dispatch {
+ public:
+  Dispatch(pg::Spi& spi, Instant now);
+
+  struct Receiver {
+    bool send_resolved;
+    bool enabled;
+    bool takes_acknowledgement;
+  };
+  /// Null where there is none of that name.
+  const Receiver* find(const std::string& receiver) const;
+  /// Why nothing can be queued for a receiver: "no_receiver" or "receiver_disabled"; null if it
+  /// can.
+  const char* obstacle(const std::string& receiver) const;
+
+  /// Queues the notification and notes the decision. If its payload cannot be composed, that is the
+  /// decision's reason, and nothing is remembered: it is tried again at the next occasion.
+  void tell(RecordedDecision decision, notify::Notification notification, TellResolved resolved);
+  /// Notes a decision that tells nobody.
+  void note(RecordedDecision decision) { decisions_.push_back(std::move(decision)); }
+
+  /// Writes the decisions since the last time down.
+  void save();
+
+ private:
+  pg::Spi& spi_;
+  Instant now_;
+  std::map<std::string, Receiver> receivers_;
+  std::vector<RecordedDecision> decisions_;
+};
+
+}  // namespace monitoring::store

@@ -1,0 +1,294 @@
+#include "monitoring/store/alert_eval.hpp"
+
+extern "C" {
+#include <catalog/namespace.h>
+#include <storage/lmgr.h>
+#include <utils/lsyscache.h>
+}
+// clang-format keeps the server's headers first.
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "monitoring/store/alert_routing.hpp"
+#include "monitoring/store/issues.hpp"
+#include "store/alert_instances.hpp"
+#include "store/rule_query.hpp"
+#include "store/stored_rule.hpp"
+
+namespace monitoring::store {
+
+namespace {
+
+using alerting::Element;
+using alerting::Instance;
+using alerting::Outcome;
+using alerting::Sample;
+
+constexpr const char* kFailed = "rule_evaluation_failed";
+/// How old the stored time of the last pass may be while nothing changes.
+constexpr Duration kProgressWriteInterval = std::chrono::minutes(1);
+/// How long the alerts of a removed rule may stay, and how late a silence, an acknowledgement, an
+/// escalation or a change of routes may show.
+constexpr Duration kThoroughInterval = std::chrono::seconds(10);
+
+/// What a template made is stored as jsonb: no NUL, and valid UTF-8. Done before the state machine
+/// sees it, so that what is loaded again is the same identity.
+std::string storable(const std::string& text) {
+  const auto is_plain = [](char c) { return c > 0; };
+  if (std::all_of(text.begin(), text.end(), is_plain)) return text;
+  using nlohmann::json;
+  const json valid = json::parse(json(text).dump(-1, ' ', false, json::error_handler_t::replace));
+  std::string result = valid.get<std::string>();
+  result.erase(std::remove(result.begin(), result.end(), '\0'), result.end());
+  return result;
+}
+
+Labels storable(const Labels& labels) {
+  Labels made;
+  for (const auto& [name, value] : labels) made.set(name, storable(value));
+  return made;
+}
+
+Labels series_labels(const Labels& labels) {
+  Labels rest = labels;
+  rest.erase("alertname");
+  rest.erase("severity");
+  return rest;
+}
+
+Outcome expand(const alerting::Rule& rule, const std::vector<Sample>& samples, Instant now) {
+  alerting::RuleContext context;
+  context.now = now;
+  Outcome outcome = rule.expand(samples, context);
+  if (!outcome.ok()) return outcome;
+  for (Element& element : *outcome) {
+    element.labels = storable(element.labels);
+    element.annotations = storable(element.annotations);
+  }
+  return outcome;
+}
+
+/// Series that have gone quiet, as samples without a value, so that no_data decides about them. A
+/// threshold that has seen no sample at all has one series, without labels.
+std::vector<Sample> quiet_series(const std::vector<Element>& heard,
+                                 const std::vector<Instance>& previous) {
+  std::set<Labels> seen;
+  for (const Element& element : heard) seen.insert(series_labels(element.labels));
+  std::vector<Sample> quiet;
+  for (const Instance& instance : previous) {
+    if (!instance.active() || instance.origin != alerting::Origin::kElement) continue;
+    Labels series = series_labels(instance.labels);
+    if (seen.insert(series).second) quiet.push_back({std::move(series), std::nullopt});
+  }
+  if (seen.empty()) quiet.push_back({});
+  return quiet;
+}
+
+/// The rule's labels and annotations are rendered once for each series; then the series, with these
+/// labels, are held against the levels.
+Outcome threshold_outcome(const alerting::Rule& rule, const alerting::Threshold& threshold,
+                          const std::vector<Sample>& samples, const std::vector<Instance>& previous,
+                          Instant now) {
+  Outcome series = expand(rule, samples, now);
+  if (!series.ok()) return series;
+  Outcome quiet = expand(rule, quiet_series(*series, previous), now);
+  if (!quiet.ok()) return quiet;
+  series->insert(series->end(), quiet->begin(), quiet->end());
+
+  std::vector<Sample> labelled;
+  std::map<Labels, const Element*> by_labels;
+  for (const Element& element : *series) {
+    labelled.push_back({series_labels(element.labels), element.value});
+    by_labels[labelled.back().labels] = &element;
+  }
+  Outcome outcome = alerting::threshold_elements(threshold, labelled, previous);
+  if (!outcome.ok()) return outcome;
+  for (Element& element : *outcome) {
+    const Element& from = *by_labels.at(series_labels(element.labels));
+    element.annotations = from.annotations;
+    element.annotations_follow_value = from.annotations_follow_value;
+  }
+  return outcome;
+}
+
+/// One pass. The caller holds the lock.
+class Pass {
+ public:
+  Pass(pg::Spi& spi, Instant now) : spi_(spi), now_(now) {}
+
+  void evaluate(const StoredRule& stored);
+  /// The alerts of rules that are gone or disabled resolve.
+  void wind_down();
+  std::int64_t transitions() const { return transitions_; }
+  std::uint64_t written() const { return written_; }
+
+ private:
+  Outcome outcome_of(const StoredRule& stored, const alerting::Rule& rule,
+                     const std::vector<Instance>& previous);
+  void save(std::int64_t rule_id, const std::string& rule_name, const StoredAlerts& before,
+            const alerting::Step& step, const std::vector<std::uint64_t>& outranked);
+  void note_error(const StoredRule& stored, const std::optional<Error>& error);
+  void forget_errors();
+
+  pg::Spi& spi_;
+  const Instant now_;
+  std::int64_t transitions_ = 0;
+  std::uint64_t written_ = 0;
+};
+
+std::string issue_worker(const std::string& rule_name) {
+  return "alert rule/" + rule_name;
+}
+
+Outcome Pass::outcome_of(const StoredRule& stored, const alerting::Rule& rule,
+                         const std::vector<Instance>& previous) {
+  const QueryOutcome result = run_rule_query(stored, now_);
+  if (result.failure) return Error::of(result.failure->message);
+  if (!stored.threshold) return expand(rule, result.samples, now_);
+  return threshold_outcome(rule, threshold_of(stored), result.samples, previous, now_);
+}
+
+void Pass::evaluate(const StoredRule& stored) {
+  const StoredAlerts before = load_alerts(spi_, stored.id);
+  const auto rule = alerting::Rule::make(stored.definition);
+  alerting::Policy policy = stored.policy;
+  if (rule.ok()) policy.rule_labels = rule->own_labels();
+  const Outcome outcome =
+      rule.ok() ? outcome_of(stored, *rule, before.instances) : Outcome(rule.error());
+  const alerting::Step step = alerting::step(policy, before.instances, outcome, now_);
+  std::vector<std::uint64_t> outranked;
+  if (stored.threshold) {
+    outranked = alerting::inhibited_by_severer_level(threshold_of(stored), step.instances);
+  }
+  save(stored.id, policy.rule_name, before, step, outranked);
+  note_error(stored, step.error);
+}
+
+void Pass::save(std::int64_t rule_id, const std::string& rule_name, const StoredAlerts& before,
+                const alerting::Step& step, const std::vector<std::uint64_t>& outranked) {
+  written_ += save_step(spi_, rule_id, rule_name, before, step, outranked, now_);
+  transitions_ += static_cast<std::int64_t>(step.transitions.size());
+}
+
+/// An error is written when it begins, changes or ends, not each time it is met.
+void Pass::note_error(const StoredRule& stored, const std::optional<Error>& error) {
+  const std::string& name = stored.policy.rule_name;
+  if (!error && !stored.last_error) return;
+  if (error && stored.last_error == error->message) return;
+  ++written_;
+  if (stored.last_error) {
+    resolve_issues(spi_, issue_worker(name), kFailed,
+                   error ? "It fails differently now." : "The rule could be evaluated again.");
+  }
+  if (!error) {
+    spi_.execute("DELETE FROM monitoring.alert_rule_errors WHERE rule_id = $1",
+                 {pg::int8(stored.id)});
+    return;
+  }
+  log_issue_once(spi_, {issue_worker(name), kFailed, error->message});
+  spi_.execute(
+      "INSERT INTO monitoring.alert_rule_errors AS e (rule_id, rule_name, message, since)"
+      " VALUES ($1, $2, $3, $4) ON CONFLICT (rule_id) DO UPDATE"
+      " SET rule_name = excluded.rule_name, message = excluded.message, since = excluded.since",
+      {pg::int8(stored.id), pg::text(name), pg::text(error->message), pg::timestamptz(now_)});
+}
+
+void Pass::forget_errors() {
+  const pg::Rows rows = spi_.query(
+      "DELETE FROM monitoring.alert_rule_errors e WHERE NOT EXISTS (SELECT"
+      " FROM monitoring.alert_rules r WHERE r.id = e.rule_id AND r.enabled) RETURNING rule_name");
+  std::vector<std::string> names;
+  for (std::uint64_t row = 0; row < rows.size(); ++row) names.push_back(*rows.text(row, 1));
+  for (const std::string& name : names) {
+    written_ += resolve_issues(spi_, issue_worker(name), kFailed, "The rule is gone or disabled.");
+  }
+}
+
+void Pass::wind_down() {
+  const pg::Rows rows = spi_.query(
+      "SELECT DISTINCT a.rule_id, a.rule_name FROM monitoring.alerts a WHERE NOT EXISTS (SELECT"
+      " FROM monitoring.alert_rules r WHERE r.id = a.rule_id AND r.enabled)");
+  std::vector<std::pair<std::int64_t, std::string>> gone;
+  for (std::uint64_t row = 0; row < rows.size(); ++row) {
+    gone.emplace_back(*rows.int8(row, 1), *rows.text(row, 2));
+  }
+  for (const auto& [rule_id, rule_name] : gone) {
+    const StoredAlerts before = load_alerts(spi_, rule_id);
+    alerting::Policy policy;
+    policy.rule_name = rule_name;
+    save(rule_id, rule_name, before,
+         alerting::step(policy, before.instances, std::vector<Element>{}, now_), {});
+  }
+  forget_errors();
+}
+
+Oid progress_table() {
+  return pg::call(
+      [] { return get_relname_relid("alert_progress", get_namespace_oid("monitoring", false)); });
+}
+
+std::optional<Instant> stored_progress(pg::Spi& spi) {
+  const pg::Rows rows = spi.query("SELECT last_evaluated_at FROM monitoring.alert_progress");
+  if (rows.empty()) return std::nullopt;
+  return rows.timestamptz(0, 1);
+}
+
+void store_progress(pg::Spi& spi, Instant now) {
+  spi.execute(
+      "INSERT INTO monitoring.alert_progress (last_evaluated_at) VALUES ($1)"
+      " ON CONFLICT (only_row) DO UPDATE SET last_evaluated_at = excluded.last_evaluated_at",
+      {pg::timestamptz(now)});
+}
+
+void refuse_the_past(std::optional<Instant> last, Instant now) {
+  if (!last || now >= *last) return;
+  throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE,
+                   "alerts have been evaluated at a later time already")
+      .hint("The time of the last evaluation is in monitoring.alert_progress.");
+}
+
+std::int64_t multiple(Instant at, Duration of) {
+  return at.time_since_epoch() / of;
+}
+
+}  // namespace
+
+std::int64_t evaluate(pg::Spi& spi, Instant now) {
+  const Oid table = progress_table();
+  // An exclusive lock on the table and not a lock on its row: that one would be a write.
+  pg::call([&] { LockRelationOid(table, ExclusiveLock); });
+  refuse_the_past(stored_progress(spi), now);
+  Pass pass(spi, now);
+  for (const StoredRule& rule : load_due_rules(spi, now, std::nullopt)) pass.evaluate(rule);
+  pass.wind_down();
+  route_alerts(spi, now);
+  store_progress(spi, now);
+  return pass.transitions();
+}
+
+std::optional<std::int64_t> evaluate_due(pg::Spi& spi, Instant now, std::optional<Instant> last) {
+  const Oid table = progress_table();
+  if (!pg::call([&] { return ConditionalLockRelationOid(table, ExclusiveLock); })) {
+    return std::nullopt;
+  }
+  const std::optional<Instant> stored = stored_progress(spi);
+  last = std::max(last, stored);
+  refuse_the_past(last, now);
+  Pass pass(spi, now);
+  const std::vector<StoredRule> due = load_due_rules(spi, now, last);
+  for (const StoredRule& rule : due) pass.evaluate(rule);
+  const bool thorough =
+      !last || multiple(*last, kThoroughInterval) != multiple(now, kThoroughInterval);
+  if (thorough) pass.wind_down();
+  if (thorough || pass.written() > 0 || flush_due(spi, now)) route_alerts(spi, now);
+  const bool outdated = !due.empty() && (!stored || now - *stored >= kProgressWriteInterval);
+  if (pass.written() > 0 || outdated) store_progress(spi, now);
+  return pass.transitions();
+}
+
+}  // namespace monitoring::store

@@ -1,0 +1,60 @@
+#pragma once
+// Groups of alerts, and what their receivers were last told, as rows.
+
+#include "monitoring/pg/spi.hpp"
+// clang-format keeps the server's header first.
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "monitoring/notify/grouping.hpp"
+
+namespace monitoring::store {
+
+struct StoredGroup {
+  /// 0 until it is stored.
+  std::int64_t id = 0;
+  notify::Group group;
+  /// The members that the table has, with their labels.
+  std::map<std::string, Labels> stored_alerts;
+  /// Timer or state differ from the row.
+  bool changed = false;
+  /// To be deleted.
+  bool finished = false;
+};
+
+std::vector<StoredGroup> load_groups(pg::Spi& spi);
+
+/// Writes what has changed; nothing where nothing has. `labels_of_alert` knows every new member.
+void save_groups(
+    pg::Spi& spi, std::vector<StoredGroup>& groups,
+    const std::function<const Labels&(const std::string& fingerprint)>& labels_of_alert);
+
+/// What receivers were last told about the groups with these keys. Notifications that are queued or
+/// being retried are `delivery_pending`.
+notify::NotificationLog load_log(pg::Spi& spi, const std::vector<std::string>& group_keys);
+
+/// One decision about one receiver: a row of the audit trail, and perhaps of the log.
+struct RecordedDecision {
+  std::optional<std::string> receiver;
+  /// Missing for an escalation.
+  std::optional<std::int64_t> route_id;
+  std::string group_key;
+  std::string reason;
+  std::string detail;
+  std::optional<std::int64_t> notification_id;
+  notify::Fingerprints firing;
+  notify::Fingerprints resolved;
+  std::vector<notify::SuppressedAlert> suppressed;
+  /// Replaces the receiver's entry in the log.
+  std::optional<notify::LogEntry> log;
+};
+
+void save_decisions(pg::Spi& spi, const std::vector<RecordedDecision>& decisions, Instant now);
+
+/// Removes log entries whose time is over and whose group is gone.
+void expire_log(pg::Spi& spi, Instant now);
+
+}  // namespace monitoring::store

@@ -1,0 +1,266 @@
+#include "monitoring/store/alert_routing.hpp"
+
+extern "C" {
+#include <catalog/pg_type.h>
+}
+// clang-format keeps the server's headers first.
+#include <functional>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "alert_acknowledgement.hpp"
+#include "alert_dispatch.hpp"
+#include "alert_escalation.hpp"
+#include "alert_groups.hpp"
+#include "monitoring/pg/prepared.hpp"
+#include "monitoring/store/issues.hpp"
+#include "routed_alerts.hpp"
+#include "routing_config.hpp"
+#include "time_zones.hpp"
+
+namespace monitoring::store {
+
+namespace {
+
+using notify::Route;
+
+/// Under which trouble with time intervals shows in health.
+constexpr const char* kIssueWorker = "monitoring: alert routing";
+constexpr const char* kIssueType = "time_interval";
+
+/// With no alerts and nothing left of earlier ones there is nothing to do.
+bool anything_to_route(pg::Spi& spi) {
+  const pg::Rows rows = spi.query(
+      "SELECT EXISTS (SELECT FROM monitoring.alerts WHERE state = 'firing')"
+      " OR EXISTS (SELECT FROM monitoring.alert_groups)"
+      " OR EXISTS (SELECT FROM monitoring.alert_escalations)"
+      " OR EXISTS (SELECT FROM monitoring.silences WHERE matched AND ends_at = 'infinity')"
+      " OR EXISTS (SELECT FROM monitoring.notification_log)");
+  return *rows.boolean(0, 1);
+}
+
+/// One pass over everything: built anew each time, so that it sees the configuration as it is.
+class RoutingPass {
+ public:
+  RoutingPass(pg::Spi& spi, Instant now)
+      : spi_(spi),
+        now_(now),
+        config_(load_routing(spi, now)),
+        alerts_(load_routed_alerts(spi)),
+        groups_(load_groups(spi)),
+        dispatch_(spi, now) {}
+
+  void run() {
+    restore_lost();
+    settle_stored_silences(spi_, config_, alerts_, now_);
+    find_suppressions(spi_, config_, alerts_, now_);
+    assign_groups();
+    flush_due();
+    escalate_alerts(spi_, config_.policies, alerts_, dispatch_, now_);
+    save_groups(spi_, groups_, [this](const std::string& fingerprint) -> const Labels& {
+      return alerts_.at(fingerprint).view.labels;
+    });
+    dispatch_.save();
+    tell_acknowledged(spi_, config_, groups_, alerts_, dispatch_);
+    dispatch_.save();
+    expire_log(spi_, now_);
+  }
+
+ private:
+  using GroupName = std::pair<std::int64_t, std::string>;
+
+  void restore_lost();
+  void assign_groups();
+  void insert(const Route& route, const RoutedAlert& alert);
+  void remove_strays();
+  void flush_due();
+  void flush(StoredGroup& stored, notify::NotificationLog& log);
+  void carry_out(const StoredGroup& stored, const notify::FlushResult& result,
+                 const notify::FlushDecision& decision, notify::NotificationLog& log);
+  notify::FlushFilters filters();
+  std::optional<std::pair<notify::Suppression, std::string>> muted(const Route& route);
+
+  pg::Spi& spi_;
+  Instant now_;
+  RoutingConfig config_;
+  RoutedAlerts alerts_;
+  std::vector<StoredGroup> groups_;
+  Dispatch dispatch_;
+  std::map<GroupName, std::size_t> group_at_;
+  /// The groups that each firing alert belongs to by the present configuration.
+  std::set<std::pair<std::string, std::size_t>> members_;
+  bool time_failed_ = false;
+};
+
+/// Alerts that a group knows and monitoring.alerts does not: they have resolved, too long ago or
+/// with the rule that they came from.
+void RoutingPass::restore_lost() {
+  for (const StoredGroup& stored : groups_) {
+    for (const auto& [fingerprint, labels] : stored.stored_alerts) {
+      const auto [at, is_lost] = alerts_.try_emplace(fingerprint);
+      if (!is_lost) continue;
+      notify::AlertView& view = at->second.view;
+      view.status = notify::AlertStatus::kResolved;
+      view.labels = labels;
+      view.fingerprint = fingerprint;
+      view.starts_at = stored.group.created_at;
+      view.ends_at = now_;
+    }
+  }
+}
+
+void RoutingPass::assign_groups() {
+  for (std::size_t i = 0; i < groups_.size(); ++i) {
+    group_at_[{groups_[i].group.route_id, groups_[i].group.key}] = i;
+  }
+  for (const auto& [fingerprint, alert] : alerts_) {
+    if (!alert.firing()) continue;
+    for (const Route* route : config_.routes.match(alert.view.labels)) insert(*route, alert);
+  }
+  remove_strays();
+}
+
+void RoutingPass::insert(const Route& route, const RoutedAlert& alert) {
+  if (!receiver_of(route.options)) return;
+  notify::Group fresh = notify::make_group(route, alert.view.labels, now_);
+  const auto [at, is_new] = group_at_.try_emplace({route.id, fresh.key}, groups_.size());
+  if (is_new) {
+    StoredGroup stored;
+    stored.group = std::move(fresh);
+    groups_.push_back(std::move(stored));
+  }
+  StoredGroup& stored = groups_[at->second];
+  if (notify::insert_alert(stored.group, route, alert.view, now_)) stored.changed = true;
+  members_.insert({alert.view.fingerprint, at->second});
+}
+
+/// A change of routes moves firing alerts: they leave the groups that they no longer belong to. A
+/// group whose route is gone, or leads to nobody, ends.
+void RoutingPass::remove_strays() {
+  for (std::size_t i = 0; i < groups_.size(); ++i) {
+    notify::Group& group = groups_[i].group;
+    for (auto at = group.alerts.begin(); at != group.alerts.end();) {
+      const auto alert = alerts_.find(*at);
+      const bool strays =
+          alert != alerts_.end() && alert->second.firing() && members_.count({*at, i}) == 0;
+      at = strays ? group.alerts.erase(at) : std::next(at);
+    }
+    const Route* route = config_.routes.find(group.route_id);
+    const bool leads_nowhere = route == nullptr || !receiver_of(route->options);
+    groups_[i].finished = leads_nowhere || group.alerts.empty();
+  }
+}
+
+void RoutingPass::flush_due() {
+  std::vector<std::size_t> due;
+  std::vector<std::string> keys;
+  for (std::size_t i = 0; i < groups_.size(); ++i) {
+    if (groups_[i].finished || groups_[i].group.next_flush_at > now_) continue;
+    due.push_back(i);
+    keys.push_back(groups_[i].group.key);
+  }
+  if (due.empty()) return;
+  notify::NotificationLog log = load_log(spi_, keys);
+  for (const std::size_t i : due) flush(groups_[i], log);
+  if (!time_failed_) {
+    resolve_issues(spi_, kIssueWorker, kIssueType, "all time intervals of routes are known");
+  }
+}
+
+void RoutingPass::flush(StoredGroup& stored, notify::NotificationLog& log) {
+  const Route& route = *config_.routes.find(stored.group.route_id);
+  const std::string receiver = *receiver_of(route.options);
+  const char* obstacle = dispatch_.obstacle(receiver);
+  std::vector<notify::Integration> integrations;
+  if (obstacle == nullptr) {
+    integrations.push_back({receiver, 0, dispatch_.find(receiver)->send_resolved});
+  } else {
+    RecordedDecision record;
+    record.receiver = receiver;
+    record.route_id = route.id;
+    record.group_key = stored.group.key;
+    record.reason = obstacle;
+    record.firing = stored.group.alerts;
+    dispatch_.note(std::move(record));
+  }
+  const auto find_alert = [this](const std::string& fingerprint) -> const notify::AlertView* {
+    const auto at = alerts_.find(fingerprint);
+    return at == alerts_.end() ? nullptr : &at->second.view;
+  };
+  const notify::FlushResult result =
+      notify::flush_group(stored.group, route, integrations, log, find_alert, filters(), now_);
+  stored.changed = true;
+  stored.finished = result.finished;
+  for (const notify::FlushDecision& decision : result.decisions) {
+    carry_out(stored, result, decision, log);
+  }
+}
+
+void RoutingPass::carry_out(const StoredGroup& stored, const notify::FlushResult& result,
+                            const notify::FlushDecision& decision, notify::NotificationLog& log) {
+  if (decision.reason == notify::FlushReason::kNothingNew) return;
+  RecordedDecision record;
+  record.receiver = decision.integration.receiver;
+  record.route_id = stored.group.route_id;
+  record.group_key = stored.group.key;
+  record.reason = notify::flush_reason_text(decision.reason);
+  record.detail = decision.text;
+  record.suppressed = result.suppressed;
+  record.log = decision.log;
+  if (decision.log) {
+    record.firing = decision.log->firing;
+    record.resolved = decision.log->resolved;
+    // Another route's group of the same key may be flushed in this pass.
+    log.record(stored.group.key, decision.integration, *decision.log);
+  }
+  if (!decision.notify) {
+    dispatch_.note(std::move(record));
+    return;
+  }
+  dispatch_.tell(std::move(record), notify::make_notification(stored.group, decision, ""),
+                 TellResolved::kAsReceiverSays);
+}
+
+notify::FlushFilters RoutingPass::filters() {
+  notify::FlushFilters filters;
+  filters.inhibited = [this](const notify::AlertView& alert) {
+    return alerts_.at(alert.fingerprint).inhibited;
+  };
+  filters.silenced = [this](const notify::AlertView& alert) {
+    return alerts_.at(alert.fingerprint).silenced;
+  };
+  filters.acknowledged = [this](const notify::AlertView& alert) {
+    return alerts_.at(alert.fingerprint).acknowledged;
+  };
+  filters.muted = [this](const Route& route) { return muted(route); };
+  return filters;
+}
+
+/// Losing a page is worse than sending one at night: times that cannot be told mute nobody.
+std::optional<std::pair<notify::Suppression, std::string>> RoutingPass::muted(const Route& route) {
+  auto answer =
+      notify::muted_by_time(route.options, config_.time_intervals, now_, ServerTimeZones());
+  if (answer) return std::move(answer).value();
+  time_failed_ = true;
+  log_issue_once(spi_, {kIssueWorker, kIssueType,
+                        "route " + std::to_string(route.id) + ": " + answer.error().message +
+                            "; its alerts are told at all times"});
+  return std::nullopt;
+}
+
+}  // namespace
+
+void route_alerts(pg::Spi& spi, Instant now) {
+  if (!anything_to_route(spi)) return;
+  RoutingPass(spi, now).run();
+}
+
+bool flush_due(pg::Spi& spi, Instant now) {
+  static pg::Prepared statement(
+      "SELECT EXISTS (SELECT FROM monitoring.alert_groups WHERE next_flush_at <= $1)",
+      {TIMESTAMPTZOID});
+  return *statement.query(spi, {pg::timestamptz(now)}).boolean(0, 1);
+}
+
+}  // namespace monitoring::store

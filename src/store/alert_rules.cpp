@@ -1,0 +1,151 @@
+#include "monitoring/store/alert_rules.hpp"
+
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "monitoring/pg/settings.hpp"
+#include "store/rule_query.hpp"
+#include "store/stored_rule.hpp"
+
+namespace monitoring::store {
+
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* kColumns =
+    "SELECT r.id, r.rule_name, r.severity, r.labels::text, r.annotations::text, r.expr,"
+    " (extract(epoch FROM r.for_duration) * 1000000)::int8,"
+    " (extract(epoch FROM r.keep_firing_for) * 1000000)::int8, r.no_data, r.on_error,"
+    " (extract(epoch FROM r.timeout) * 1000000)::int8, r.row_limit, r.owner::text, o.oid,"
+    " o.rolsuper, r.search_path, e.message, t.metric_name, t.comparison, t.warning, t.critical,"
+    " t.resolve_at, (extract(epoch FROM t.over_last) * 1000000)::int8, t.aggregate,"
+    " t.matching::text"
+    " FROM monitoring.alert_rules r"
+    " LEFT JOIN pg_roles o ON o.rolname = r.owner"
+    " LEFT JOIN monitoring.alert_rule_errors e ON e.rule_id = r.id"
+    " LEFT JOIN monitoring.thresholds t ON t.rule_id = r.id AND r.language = 'threshold' ";
+
+/// $1 now, $2 the last pass.
+constexpr const char* kDue =
+    "WHERE r.enabled AND ($2 IS NULL OR r.updated_at >= $2"
+    " OR floor(extract(epoch FROM $1) / extract(epoch FROM r.evaluate_every))"
+    "  > floor(extract(epoch FROM $2) / extract(epoch FROM r.evaluate_every)))"
+    " ORDER BY r.group_name, r.id";
+
+std::optional<StoredThreshold> threshold_row(const pg::Rows& rows, std::uint64_t row) {
+  if (rows.is_null(row, 18)) return std::nullopt;
+  StoredThreshold threshold;
+  threshold.metric_name = *rows.text(row, 18);
+  threshold.comparison = *rows.text(row, 19);
+  threshold.warning = rows.float8(row, 20);
+  threshold.critical = rows.float8(row, 21);
+  threshold.resolve_at = rows.float8(row, 22);
+  threshold.over_last = Duration(*rows.int8(row, 23));
+  threshold.aggregate = *rows.text(row, 24);
+  threshold.matching = *rows.text(row, 25);
+  return threshold;
+}
+
+alerting::Policy policy_row(const pg::Rows& rows, std::uint64_t row) {
+  alerting::Policy policy;
+  policy.rule_name = *rows.text(row, 2);
+  policy.for_duration = Duration(*rows.int8(row, 7));
+  policy.keep_firing_for = Duration(*rows.int8(row, 8));
+  policy.no_data = alerting::no_data_from_text(*rows.text(row, 9)).value_or(policy.no_data);
+  policy.on_error = alerting::on_error_from_text(*rows.text(row, 10)).value_or(policy.on_error);
+  policy.max_instances = static_cast<std::size_t>(pg::settings().max_alerts_per_rule);
+  return policy;
+}
+
+StoredRule rule_row(const pg::Rows& rows, std::uint64_t row) {
+  StoredRule rule;
+  rule.id = *rows.int8(row, 1);
+  rule.policy = policy_row(rows, row);
+  rule.definition.name = rule.policy.rule_name;
+  rule.definition.severity = *rows.text(row, 3);
+  rule.definition.labels = labels_of_json(*rows.text(row, 4), "labels");
+  rule.definition.annotations = labels_of_json(*rows.text(row, 5), "annotations");
+  rule.expr = rows.text(row, 6).value_or("");
+  rule.timeout = Duration(*rows.int8(row, 11));
+  rule.row_limit = *rows.int8(row, 12);
+  rule.owner = *rows.text(row, 13);
+  if (const auto owner = rows.int8(row, 14)) rule.owner_id = static_cast<Oid>(*owner);
+  rule.owner_is_superuser = rows.boolean(row, 15).value_or(false);
+  rule.search_path = *rows.text(row, 16);
+  rule.last_error = rows.text(row, 17);
+  rule.threshold = threshold_row(rows, row);
+  return rule;
+}
+
+[[noreturn]] void refuse(const char* what) {
+  throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE,
+                   std::string(what) + " must be a JSON object of texts");
+}
+
+}  // namespace
+
+Labels labels_of_json(const std::string& text, const char* what) {
+  // Numbers beyond a double make nlohmann discard the value, which is then no object.
+  const json object = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!object.is_object()) refuse(what);
+  Labels labels;
+  for (const auto& [name, value] : object.items()) {
+    if (value.is_structured()) refuse(what);
+    if (value.is_null()) continue;
+    labels.set(name, value.is_string() ? value.get<std::string>() : value.dump());
+  }
+  return labels;
+}
+
+std::string json_of_labels(const Labels& labels) {
+  json object = json::object();
+  for (const auto& [name, value] : labels) object[name] = value;
+  return object.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+void check_definition(const std::string& rule_name, const Labels& labels,
+                      const Labels& annotations) {
+  if (const std::string* reserved = alerting::find_reserved_label(labels)) {
+    throw pg::Report(ERRCODE_DUPLICATE_OBJECT, alerting::reserved_label_error(*reserved));
+  }
+  const auto rule = alerting::Rule::make({rule_name, "warning", labels, annotations});
+  if (!rule) throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE, rule.error());
+}
+
+void check_by_running(pg::Spi& spi, std::int64_t rule_id, Instant now) {
+  const StoredRule rule = load_rule(spi, rule_id);
+  const QueryOutcome outcome = run_rule_query(rule, now);
+  if (!outcome.failure) return;
+  const char* hint =
+      rule.owner_is_superuser && !rule.threshold && !pg::settings().allow_superuser_rules
+          ? "Give the rule an owner that may read what it reads, and no more."
+          : "The query of an alert rule is run once when the rule is made.";
+  throw pg::Report(outcome.failure->sqlstate, outcome.failure->message).hint(hint);
+}
+
+std::vector<StoredRule> load_due_rules(pg::Spi& spi, Instant now, std::optional<Instant> last) {
+  const std::string sql = std::string(kColumns) + kDue;
+  const pg::Rows rows = spi.query(sql.c_str(), {pg::timestamptz(now), pg::timestamptz(last)});
+  std::vector<StoredRule> rules;
+  rules.reserve(rows.size());
+  for (std::uint64_t row = 0; row < rows.size(); ++row) rules.push_back(rule_row(rows, row));
+  return rules;
+}
+
+StoredRule load_rule(pg::Spi& spi, std::int64_t id) {
+  const std::string sql = std::string(kColumns) + "WHERE r.id = $1";
+  return rule_row(spi.query(sql.c_str(), {pg::int8(id)}), 0);
+}
+
+alerting::Threshold threshold_of(const StoredRule& rule) {
+  const StoredThreshold& stored = *rule.threshold;
+  const auto comparison = alerting::comparison_from_text(stored.comparison);
+  auto threshold = alerting::Threshold::make(rule.policy.rule_name,
+                                             comparison.value_or(alerting::Comparison::kGreater),
+                                             stored.warning, stored.critical, stored.resolve_at);
+  if (!threshold) throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE, threshold.error());
+  return std::move(threshold).value();
+}
+
+}  // namespace monitoring::store

@@ -1,0 +1,291 @@
+#include "monitoring/store/health.hpp"
+
+#include "monitoring/pg/prepared.hpp"
+#include "monitoring/pg/settings.hpp"
+
+extern "C" {
+#include <catalog/pg_type.h>
+}
+// clang-format keeps the server's headers first.
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "monitoring/base/rfc3339.hpp"
+
+namespace monitoring::store {
+
+namespace {
+
+/// What has not given a sign for so many of its intervals is stale.
+constexpr int kStaleIntervals = 3;
+constexpr Duration kProcessingWindow = std::chrono::hours(1);
+
+struct Threshold {
+  std::optional<double> warning;
+  std::optional<double> critical;
+  /// The warning level itself is a warning already.
+  bool inclusive = false;
+
+  HealthStatus of(double value) const {
+    if (critical && value > *critical) return HealthStatus::critical;
+    if (warning && (inclusive ? value >= *warning : value > *warning)) return HealthStatus::warning;
+    return HealthStatus::healthy;
+  }
+};
+
+using Thresholds = std::map<std::string, Threshold, std::less<>>;
+
+Thresholds read_thresholds(pg::Spi& spi) {
+  static pg::Prepared statement(
+      "SELECT check_name, warning, critical, inclusive FROM monitoring.effective_health_thresholds"
+      " WHERE check_name IN ('stuck_messages', 'error_rate', 'p95_ms', 'stale_workers')",
+      {});
+  const pg::Rows rows = statement.query(spi);
+  Thresholds thresholds;
+  for (std::uint64_t i = 0; i < rows.size(); ++i) {
+    thresholds[*rows.text(i, 1)] = {rows.float8(i, 2), rows.float8(i, 3), *rows.boolean(i, 4)};
+  }
+  return thresholds;
+}
+
+/// A check that exceeds its threshold is a reason for its own status.
+void judge(const Thresholds& thresholds, std::string_view check_name, std::optional<double> value,
+           Verdict* verdict) {
+  const auto found = thresholds.find(check_name);
+  if (!value || found == thresholds.end()) return;
+  verdict->raise(found->second.of(*value), check_name);
+}
+
+QueueHealth queue_health(pg::Spi& spi, Instant now, const Thresholds& thresholds) {
+  static pg::Prepared statement(
+      "SELECT count(*), count(*) FILTER (WHERE s.stuck_messages > 0),"
+      " coalesce(sum(s.stuck_messages), 0)::int8, coalesce(sum(s.pending_messages), 0)::int8,"
+      " max(s.last_check_time), coalesce(bool_or(coalesce(s.last_check_time, q.created_at) < $1),"
+      " false)"
+      " FROM (SELECT queue_name, created_at FROM monitoring.queues WHERE enabled) q"
+      " FULL JOIN monitoring.queue_state s USING (queue_name)",
+      {TIMESTAMPTZOID});
+  const Duration silence =
+      kStaleIntervals * std::chrono::seconds(pg::settings().queue_check_interval_s);
+  const pg::Rows rows = statement.query(spi, {pg::timestamptz(now - silence)});
+  QueueHealth health;
+  health.checked = *rows.int8(0, 1);
+  health.with_issues = *rows.int8(0, 2);
+  health.stuck_messages = *rows.int8(0, 3);
+  health.pending_messages = *rows.int8(0, 4);
+  health.last_check_time = rows.timestamptz(0, 5);
+  judge(thresholds, "stuck_messages", static_cast<double>(health.stuck_messages), &health.verdict);
+  if (*rows.boolean(0, 6)) health.verdict.raise(HealthStatus::warning, "stale");
+  return health;
+}
+
+/// A count in a tag; tags are the user's, so anything else counts as nothing.
+std::int64_t count_in(const std::optional<std::string>& tag) {
+  if (!tag) return 0;
+  std::int64_t count = 0;
+  const char* end = tag->data() + tag->size();
+  const auto parsed = std::from_chars(tag->data(), end, count);
+  constexpr std::int64_t kMost = 1'000'000'000'000;
+  return parsed.ec == std::errc() && parsed.ptr == end && count > 0 ? std::min(count, kMost) : 0;
+}
+
+/// Linear interpolation between the two nearest ranks, as percentile_cont does.
+std::optional<double> percentile_95(std::vector<double> values) {
+  if (values.empty()) return std::nullopt;
+  std::sort(values.begin(), values.end());
+  const double rank = 0.95 * static_cast<double>(values.size() - 1);
+  const auto below = static_cast<std::size_t>(rank);
+  const std::size_t above = std::min(below + 1, values.size() - 1);
+  return values[below] + (rank - static_cast<double>(below)) * (values[above] - values[below]);
+}
+
+/// The newest measurements of each of the two metrics, from the index on name and time. A bounded
+/// number: the cost does not grow with the load.
+pg::Rows recent_operations(pg::Spi& spi, Instant now) {
+  static pg::Prepared statement(
+      "(SELECT metric_value, tags ->> 'success_count', tags ->> 'error_count', NULL, \"timestamp\""
+      " FROM monitoring.pipeline_metrics WHERE metric_name = 'queue_processing'"
+      " AND \"timestamp\" > $1 AND \"timestamp\" <= $2 ORDER BY \"timestamp\" DESC LIMIT 250)"
+      " UNION ALL"
+      " (SELECT metric_value, NULL, NULL, tags ->> 'success', \"timestamp\""
+      " FROM monitoring.pipeline_metrics WHERE metric_name = 'api_call'"
+      " AND \"timestamp\" > $1 AND \"timestamp\" <= $2 ORDER BY \"timestamp\" DESC LIMIT 250)",
+      {TIMESTAMPTZOID, TIMESTAMPTZOID});
+  return statement.query(spi, {pg::timestamptz(now - kProcessingWindow), pg::timestamptz(now)});
+}
+
+/// Asked only when the window is empty: it looks into every partition's index.
+std::optional<Instant> last_operation(pg::Spi& spi, Instant now) {
+  static pg::Prepared statement(
+      "SELECT max(last) FROM (VALUES ('queue_processing'), ('api_call')) AS m(name), LATERAL"
+      " (SELECT \"timestamp\" AS last FROM monitoring.pipeline_metrics"
+      " WHERE metric_name = m.name AND \"timestamp\" <= $1"
+      " ORDER BY \"timestamp\" DESC LIMIT 1) AS newest",
+      {TIMESTAMPTZOID});
+  return statement.query(spi, {pg::timestamptz(now)}).timestamptz(0, 1);
+}
+
+ProcessingHealth processing_health(pg::Spi& spi, Instant now, const Thresholds& thresholds) {
+  const pg::Rows rows = recent_operations(spi, now);
+  ProcessingHealth health;
+  health.measurements = static_cast<std::int64_t>(rows.size());
+  std::int64_t succeeded = 0;
+  std::int64_t failed = 0;
+  std::vector<double> durations_ms;
+  for (std::uint64_t i = 0; i < rows.size(); ++i) {
+    if (const double value = *rows.float8(i, 1); std::isfinite(value))
+      durations_ms.push_back(value);
+    const auto success = rows.text(i, 4);
+    succeeded += count_in(rows.text(i, 2)) + (success == "true" ? 1 : 0);
+    failed += count_in(rows.text(i, 3)) + (success == "false" ? 1 : 0);
+    health.last_measurement_time = std::max(health.last_measurement_time, rows.timestamptz(i, 5));
+  }
+  health.p95_ms = percentile_95(std::move(durations_ms));
+  if (const std::int64_t all = succeeded + failed; all > 0) {
+    health.error_rate = static_cast<double>(failed) / static_cast<double>(all);
+  }
+  if (rows.empty()) health.last_measurement_time = last_operation(spi, now);
+  judge(thresholds, "error_rate", health.error_rate, &health.verdict);
+  judge(thresholds, "p95_ms", health.p95_ms, &health.verdict);
+  return health;
+}
+
+/// Whether the monitoring worker, after it has run here, has been silent since $1, and whether this
+/// database is a copy that nobody has activated.
+void judge_monitoring_worker(pg::Spi& spi, Instant now, Asker asker, Verdict* verdict) {
+  // The second is monitoring._is_active(); as a call it would cost as much as all the rest here.
+  static pg::Prepared statement(
+      "SELECT coalesce((SELECT checked_at < $1 FROM monitoring.health_state), false),"
+      " EXISTS (SELECT FROM monitoring.instance WHERE database_oid = $2"
+      "  AND relation_oid = 'monitoring.instance'::regclass)",
+      {TIMESTAMPTZOID, OIDOID});
+  const Duration silence =
+      kStaleIntervals * std::chrono::seconds(pg::settings().health_check_interval_s);
+  const pg::Rows rows = statement.query(
+      spi, {pg::timestamptz(now - silence), pg::datum(OIDOID, ObjectIdGetDatum(MyDatabaseId))});
+  if (asker == Asker::anybody && *rows.boolean(0, 1)) {
+    verdict->raise(HealthStatus::warning, "stale");
+  }
+  if (!*rows.boolean(0, 2)) verdict->raise(HealthStatus::warning, "inactive");
+}
+
+/// A receiver that names a secret which is not there will not be told of anything. A dump holds no
+/// secrets, so every restored copy begins like this.
+void judge_receivers(pg::Spi& spi, Verdict* verdict) {
+  static pg::Prepared statement(
+      "SELECT EXISTS (SELECT FROM monitoring.receivers r, LATERAL jsonb_path_query(r.settings,"
+      " '$.**.secret ? (@.type() == \"string\")') AS named(secret)"
+      " WHERE r.enabled AND NOT EXISTS (SELECT FROM monitoring.secrets s"
+      "  WHERE s.secret_name = named.secret #>> '{}'))",
+      {});
+  if (*statement.query(spi).boolean(0, 1)) {
+    verdict->raise(HealthStatus::warning, "missing_secret");
+  }
+}
+
+WorkerHealth worker_health(pg::Spi& spi, Instant now, Asker asker, const Thresholds& thresholds) {
+  // Any severity that is neither information nor critical is a warning: the table takes any text.
+  static pg::Prepared statement(
+      "SELECT h.workers, h.stale, i.open, i.critical, i.warnings FROM"
+      " (SELECT count(*) AS workers, count(*) FILTER (WHERE last_seen_at < $1 - $2 * "
+      "expected_every)"
+      "  AS stale FROM monitoring.worker_heartbeats) h,"
+      " (SELECT count(*) AS open, count(*) FILTER (WHERE severity = 'critical') AS critical,"
+      "  count(*) FILTER (WHERE severity NOT IN ('info', 'critical')) AS warnings"
+      "  FROM monitoring.worker_issues WHERE resolved IS NOT TRUE) i",
+      {TIMESTAMPTZOID, INT4OID});
+  const pg::Rows rows = statement.query(spi, {pg::timestamptz(now), pg::int4(kStaleIntervals)});
+  WorkerHealth health;
+  health.workers = *rows.int8(0, 1);
+  health.stale_workers = *rows.int8(0, 2);
+  health.open_issues = *rows.int8(0, 3);
+  health.critical_issues = *rows.int8(0, 4);
+  if (health.critical_issues > 0) health.verdict.raise(HealthStatus::critical, "critical_issues");
+  if (*rows.int8(0, 5) > 0) health.verdict.raise(HealthStatus::warning, "open_issues");
+  judge(thresholds, "stale_workers", static_cast<double>(health.stale_workers), &health.verdict);
+  if (health.stale_workers > 0) health.verdict.raise(HealthStatus::warning, "stale");
+  judge_monitoring_worker(spi, now, asker, &health.verdict);
+  judge_receivers(spi, &health.verdict);
+  return health;
+}
+
+using Json = nlohmann::ordered_json;
+
+Json json_of(const std::optional<Instant>& instant) {
+  return instant ? Json(rfc3339(*instant)) : Json(nullptr);
+}
+
+Json json_of(const std::optional<double>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+
+}  // namespace
+
+std::string_view status_text(HealthStatus status) {
+  switch (status) {
+    case HealthStatus::healthy:
+      return "healthy";
+    case HealthStatus::warning:
+      return "warning";
+    case HealthStatus::critical:
+      return "critical";
+  }
+  return "critical";
+}
+
+void Verdict::raise(HealthStatus to, std::string_view reason) {
+  if (to == HealthStatus::healthy) return;
+  status = std::max(status, to);
+  if (std::find(reasons.begin(), reasons.end(), reason) == reasons.end()) {
+    reasons.emplace_back(reason);
+  }
+}
+
+HealthStatus SystemHealth::overall() const {
+  return std::max({queues.verdict.status, processing.verdict.status, workers.verdict.status});
+}
+
+SystemHealth system_health(pg::Spi& spi, Instant now, Asker asker) {
+  const Thresholds thresholds = read_thresholds(spi);
+  SystemHealth health;
+  health.timestamp = now;
+  health.queues = queue_health(spi, now, thresholds);
+  health.processing = processing_health(spi, now, thresholds);
+  health.workers = worker_health(spi, now, asker, thresholds);
+  return health;
+}
+
+std::string health_json(const SystemHealth& health) {
+  const QueueHealth& queues = health.queues;
+  const ProcessingHealth& processing = health.processing;
+  const WorkerHealth& workers = health.workers;
+  return Json{{"timestamp", rfc3339(health.timestamp)},
+              {"overall_status", status_text(health.overall())},
+              {"queue_health",
+               {{"status", status_text(queues.verdict.status)},
+                {"reasons", queues.verdict.reasons},
+                {"queues_checked", queues.checked},
+                {"queues_with_issues", queues.with_issues},
+                {"total_stuck_messages", queues.stuck_messages},
+                {"last_check_time", json_of(queues.last_check_time)}}},
+              {"processing_health",
+               {{"status", status_text(processing.verdict.status)},
+                {"reasons", processing.verdict.reasons},
+                {"measurements", processing.measurements},
+                {"error_rate", json_of(processing.error_rate)},
+                {"p95_ms", json_of(processing.p95_ms)},
+                {"last_measurement_time", json_of(processing.last_measurement_time)}}},
+              {"worker_health",
+               {{"status", status_text(workers.verdict.status)},
+                {"reasons", workers.verdict.reasons},
+                {"workers", workers.workers},
+                {"stale_workers", workers.stale_workers},
+                {"open_issues", workers.open_issues},
+                {"critical_issues", workers.critical_issues}}}}
+      .dump();
+}
+
+}  // namespace monitoring::store

@@ -1,0 +1,61 @@
+#include "monitoring/store/new_rows.hpp"
+
+#include "monitoring/pg/memory.hpp"
+#include "series_table.hpp"
+
+extern "C" {
+#include <utils/snapmgr.h>
+#include <utils/timestamp.h>
+}
+
+namespace monitoring::store {
+
+namespace {
+
+std::unordered_set<std::int64_t> rolled_up_hours(pg::Spi& spi) {
+  const pg::Rows rows =
+      spi.read("SELECT period_start FROM monitoring.rollup_periods WHERE period = 'hourly'");
+  std::unordered_set<std::int64_t> hours;
+  for (std::uint64_t i = 0; i < rows.size(); ++i) {
+    hours.insert(pg::timestamptz_of(*rows.timestamptz(i, 1)));
+  }
+  return hours;
+}
+
+void scan(const Partition& partition, const std::vector<BlockNumber>& blocks, const Progress* seen,
+          const std::function<void(const RawRow&)>& visit) {
+  RawScan scan(partition, GetActiveSnapshot(), seen);
+  pg::ScratchContext scratch("new measurements");
+  for (const BlockNumber block : blocks) {
+    scan.block(block, [&](const RawRow& row) {
+      if (!TIMESTAMP_NOT_FINITE(row.timestamp) && !row.doubtful) visit(row);
+    });
+    scratch.reset();
+  }
+}
+
+}  // namespace
+
+void for_each_new_row(pg::Spi& spi, const std::function<void(const RawRow&)>& visit) {
+  const bool has_baseline = !spi.read("SELECT FROM monitoring.rollup_progress").empty();
+  const auto partitions = measurement_partitions(spi, As::of_snapshot);
+  if (has_baseline) {
+    const Progress progress = Progress::read(spi);
+    for (const Oid oid : partitions) {
+      Partition partition(oid);
+      if (partition.open())
+        scan(partition, partition.peek_changed(progress.pass()), &progress, visit);
+    }
+    return;
+  }
+  const auto rolled_up = rolled_up_hours(spi);
+  for (const Oid oid : partitions) {
+    Partition partition(oid);
+    if (!partition.open()) continue;
+    scan(partition, partition.all_blocks(), nullptr, [&](const RawRow& row) {
+      if (rolled_up.count(hour_of(row.timestamp)) == 0) visit(row);
+    });
+  }
+}
+
+}  // namespace monitoring::store

@@ -1,0 +1,105 @@
+#include "monitoring/store/outbox.hpp"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+
+#include "monitoring/notify/receiver.hpp"
+#include "monitoring/store/courier_wake.hpp"
+
+namespace monitoring::store {
+
+namespace {
+
+using nlohmann::json;
+
+struct Receiver {
+  std::string name;
+  std::string kind;
+  json settings;
+  bool send_resolved;
+  bool enabled;
+};
+
+Receiver receiver_at(const pg::Rows& rows, std::uint64_t row) {
+  return {*rows.text(row, 1), *rows.text(row, 2),
+          json::parse(*rows.text(row, 3), nullptr, /*allow_exceptions=*/false),
+          *rows.boolean(row, 4), *rows.boolean(row, 5)};
+}
+
+Receiver find_receiver(pg::Spi& spi, const std::string& name) {
+  const pg::Rows rows = spi.query(
+      "SELECT receiver_name, kind, settings, send_resolved, enabled FROM monitoring.receivers"
+      " WHERE receiver_name OPERATOR(pg_catalog.=) $1",
+      {pg::text(name)});
+  if (rows.empty()) {
+    throw pg::Report(ERRCODE_UNDEFINED_OBJECT, "receiver \"" + name + "\" does not exist")
+        .hint("monitoring.create_receiver() makes one.");
+  }
+  return receiver_at(rows, 0);
+}
+
+/// Leaves out resolved alerts, for a receiver that is not to be told of them.
+void keep_firing(notify::Notification& notification) {
+  auto& alerts = notification.alerts;
+  alerts.erase(std::remove_if(alerts.begin(), alerts.end(),
+                              [](const notify::AlertView& alert) {
+                                return alert.status == notify::AlertStatus::kResolved;
+                              }),
+               alerts.end());
+  notify::summarize(notification);
+}
+
+std::optional<std::int64_t> queue(pg::Spi& spi, const Receiver& receiver,
+                                  notify::Notification notification, Instant now,
+                                  TellResolved resolved) {
+  if (!receiver.enabled) return std::nullopt;
+  notification.receiver = receiver.name;
+  if (!receiver.send_resolved && resolved == TellResolved::kAsReceiverSays) {
+    keep_firing(notification);
+    if (notification.alerts.empty() && !notification.acknowledgement) return std::nullopt;
+  }
+  const auto payload = notify::store_payload(receiver.kind, notification, receiver.settings, now);
+  if (!payload) throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE, payload.error());
+  const std::string text = payload->dump(-1, ' ', false, json::error_handler_t::replace);
+  const pg::Rows rows = spi.query(
+      "INSERT INTO monitoring.notifications"
+      " (receiver, kind, group_key, payload, created_at) VALUES ($1, $2, $3, $5, $4) RETURNING id",
+      {pg::text(receiver.name), pg::text(receiver.kind), pg::text(notification.group_key),
+       pg::timestamptz(now), pg::jsonb(text)});
+  wake_courier_at_commit();
+  return rows.int8(0, 1);
+}
+
+}  // namespace
+
+std::optional<std::int64_t> queue_notification(pg::Spi& spi, notify::Notification notification,
+                                               Instant now, TellResolved resolved) {
+  const Receiver receiver = find_receiver(spi, notification.receiver);
+  return queue(spi, receiver, std::move(notification), now, resolved);
+}
+
+void requeue_notification(pg::Spi& spi, std::int64_t id) {
+  const auto touched = spi.execute(
+      "UPDATE monitoring.notifications"
+      " SET status = 'queued', queued_at = DEFAULT, next_attempt_at = DEFAULT"
+      " WHERE id OPERATOR(pg_catalog.=) $1 AND status OPERATOR(pg_catalog.=) 'dead'",
+      {pg::int8(id)});
+  if (touched > 0) {
+    wake_courier_at_commit();
+    return;
+  }
+  const pg::Rows rows =
+      spi.query("SELECT status FROM monitoring.notifications WHERE id OPERATOR(pg_catalog.=) $1",
+                {pg::int8(id)});
+  if (rows.empty()) {
+    throw pg::Report(ERRCODE_NO_DATA_FOUND,
+                     "notification " + std::to_string(id) + " does not exist");
+  }
+  throw pg::Report(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                   "notification " + std::to_string(id) + " is not dead")
+      .detail("Its status is \"" + *rows.text(0, 1) + "\".");
+}
+
+}  // namespace monitoring::store

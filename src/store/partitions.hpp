@@ -1,0 +1,34 @@
+#pragma once
+// The partitions of pipeline_metrics by UTC day. Private to the room.
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "monitoring/base/clock.hpp"
+#include "monitoring/pg/spi.hpp"
+
+namespace monitoring::store {
+
+constexpr std::int64_t kDayUs = 24LL * 3600 * 1000 * 1000;
+
+struct DayPartition {
+  std::string name;  // in schema monitoring
+  Instant start;
+};
+
+/// The attached partitions that hold one UTC day, oldest first.
+std::vector<DayPartition> day_partitions(pg::Spi& spi);
+
+/// The start of the UTC day of an instant.
+Instant day_of(Instant instant);
+
+/// The longest that anything here waits for a lock: an INSERT queues behind a waiting ALTER TABLE.
+/// Runs body in a subtransaction under that limit; false if a lock was not to be had.
+bool with_short_lock_waits(pg::Spi& spi, const std::function<void()>& body);
+
+/// The effective retention of a kind; nullopt for ever.
+std::optional<Instant> cutoff(pg::Spi& spi, const char* kind, Instant now);
+
+}  // namespace monitoring::store

@@ -1,0 +1,181 @@
+#include "monitoring/store/raw_scan.hpp"
+
+#include "monitoring/store/changes.hpp"
+
+extern "C" {
+#include <access/heapam.h>
+#include <access/htup_details.h>
+#include <access/relation.h>
+#include <access/tableam.h>
+#include <access/xact.h>
+#include <utils/lsyscache.h>
+#include <utils/snapmgr.h>
+#include <utils/timestamp.h>
+}
+// clang-format keeps the server's headers first.
+#include <numeric>
+
+namespace monitoring::store {
+
+namespace {
+
+constexpr int kMaxColumns = 32;
+
+[[noreturn]] void refuse(Relation table) {
+  ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                  errmsg("partition \"%s\" of pipeline_metrics is not a heap table of its shape",
+                         RelationGetRelationName(table)),
+                  errhint("Detach it, or make it with USING heap.")));
+}
+
+int column(Relation table, const char* name) {
+  const AttrNumber number = get_attnum(RelationGetRelid(table), name);
+  if (number == InvalidAttrNumber) refuse(table);
+  return number - 1;
+}
+
+Partition::Columns columns_of(Relation table) {
+  if (table->rd_tableam != GetHeapamTableAmRoutine()) refuse(table);
+  if (RelationGetNumberOfAttributes(table) > kMaxColumns) refuse(table);
+  return {column(table, "metric_name"), column(table, "metric_value"), column(table, "tags"),
+          column(table, "timestamp")};
+}
+
+}  // namespace
+
+std::vector<Oid> measurement_partitions(pg::Spi& spi, As as) {
+  constexpr const char* kLeaves =
+      "SELECT relid::oid FROM pg_catalog.pg_partition_tree('monitoring.pipeline_metrics')"
+      " WHERE isleaf AND relid <> 'monitoring.pipeline_metrics'::regclass"
+      " ORDER BY relid <> 'monitoring.pipeline_metrics_default'::regclass, relid";
+  const pg::Rows rows = as == As::of_now ? spi.query(kLeaves) : spi.read(kLeaves);
+  std::vector<Oid> partitions;
+  partitions.reserve(rows.size());
+  for (std::uint64_t i = 0; i < rows.size(); ++i) {
+    partitions.push_back(static_cast<Oid>(*rows.int8(i, 1)));
+  }
+  return partitions;
+}
+
+Partition::Partition(Oid oid) : exceptions_before_(std::uncaught_exceptions()) {
+  pg::call([&] {
+    table_ = try_relation_open(oid, AccessShareLock);
+    if (table_ == nullptr) return;
+    columns_ = columns_of(table_);
+    const Oid map = changes_index_of(table_);
+    if (OidIsValid(map)) map_ = relation_open(map, AccessShareLock);
+  });
+}
+
+Partition::~Partition() {
+  // After an error the resource owner closes them.
+  if (std::uncaught_exceptions() > exceptions_before_) return;
+  if (map_ != nullptr) relation_close(map_, NoLock);
+  if (table_ != nullptr) relation_close(table_, NoLock);
+}
+
+std::vector<BlockNumber> Partition::all_blocks() const {
+  std::vector<BlockNumber> blocks(pg::call([&] { return RelationGetNumberOfBlocks(table_); }));
+  std::iota(blocks.begin(), blocks.end(), BlockNumber{0});
+  return blocks;
+}
+
+std::vector<BlockNumber> Partition::take_changed(std::uint64_t committed,
+                                                 std::uint64_t pass) const {
+  if (map_ == nullptr) return all_blocks();
+  std::vector<BlockNumber> blocks;
+  pg::call([&] { take_changed_blocks(map_, committed, pass, &blocks); });
+  return blocks;
+}
+
+std::vector<BlockNumber> Partition::peek_changed(std::uint64_t committed) const {
+  if (map_ == nullptr) return all_blocks();
+  std::vector<BlockNumber> blocks;
+  pg::call([&] { peek_changed_blocks(map_, committed, &blocks); });
+  return blocks;
+}
+
+void Partition::mark(BlockNumber block) const {
+  if (map_ != nullptr) pg::call([&] { mark_block(map_, block); });
+}
+
+RawScan::RawScan(const Partition& partition, Snapshot snapshot, const Progress* seen)
+    : partition_(partition), snapshot_(snapshot), seen_(seen) {
+  // A big scan must not push everything else out of the buffer cache.
+  pg::call([&] {
+    strategy_ = GetAccessStrategy(BAS_BULKREAD);
+    size_ = RelationGetNumberOfBlocks(partition_.table());
+  });
+}
+
+RawScan::~RawScan() {
+  FreeAccessStrategy(strategy_);
+}
+
+RawScan::Verdict RawScan::judge(HeapTuple tuple, Buffer buffer) const {
+  HeapTupleHeader header = tuple->t_data;
+  if (HeapTupleHeaderXminInvalid(header)) return Verdict::skip;
+  const TransactionId inserter = HeapTupleHeaderGetRawXmin(header);
+  const bool own = TransactionIdIsCurrentTransactionId(inserter);
+  if (own && HeapTupleHeaderGetCmin(header) >= snapshot_->curcid) return Verdict::unsettled;
+  if (!own && !HeapTupleHeaderXminFrozen(header) && XidInMVCCSnapshot(inserter, snapshot_)) {
+    return Verdict::unsettled;
+  }
+  if (seen_ != nullptr) {
+    // A new version of an old row is not a new row; its hour is in rollup_corrections.
+    if ((header->t_infomask & HEAP_UPDATED) != 0) return Verdict::skip;
+    if (seen_->has_seen(header) == Progress::Seen::yes) return Verdict::skip;
+  }
+  return HeapTupleSatisfiesVisibility(tuple, snapshot_, buffer) ? Verdict::visit : Verdict::skip;
+}
+
+void RawScan::visit_tuple(HeapTuple tuple, RowVisitor visit, void* context) const {
+  Datum values[kMaxColumns];
+  bool nulls[kMaxColumns];
+  heap_deform_tuple(tuple, RelationGetDescr(partition_.table()), values, nulls);
+  const auto pointer = [&](int column) {
+    return nulls[column] ? nullptr
+                         : reinterpret_cast<struct varlena*>(DatumGetPointer(values[column]));
+  };
+  const Partition::Columns& at = partition_.columns();
+  const RawRow row{pointer(at.metric_name), DatumGetFloat8(values[at.metric_value]),
+                   pointer(at.tags), DatumGetTimestampTz(values[at.timestamp]),
+                   seen_ != nullptr && seen_->has_seen(tuple->t_data) == Progress::Seen::doubtful};
+  visit(context, row);
+}
+
+bool RawScan::read_block(BlockNumber block, RowVisitor visit, void* context) {
+  return pg::call([&] {
+    CHECK_FOR_INTERRUPTS();
+    if (block >= size_) return false;
+    Buffer buffer =
+        ReadBufferExtended(partition_.table(), MAIN_FORKNUM, block, RBM_NORMAL, strategy_);
+    HeapTupleData rows[MaxHeapTuplesPerPage];
+    int count = 0;
+    bool unsettled = false;
+
+    LockBuffer(buffer, BUFFER_LOCK_SHARE);
+    Page page = BufferGetPage(buffer);
+    const OffsetNumber last = PageIsNew(page) ? 0 : PageGetMaxOffsetNumber(page);
+    for (OffsetNumber offset = FirstOffsetNumber; offset <= last; ++offset) {
+      ItemId item = PageGetItemId(page, offset);
+      if (!ItemIdIsNormal(item)) continue;
+      HeapTuple tuple = &rows[count];
+      tuple->t_data = reinterpret_cast<HeapTupleHeader>(PageGetItem(page, item));
+      tuple->t_len = ItemIdGetLength(item);
+      tuple->t_tableOid = RelationGetRelid(partition_.table());
+      ItemPointerSet(&tuple->t_self, block, offset);
+      const Verdict verdict = judge(tuple, buffer);
+      if (verdict == Verdict::visit) ++count;
+      if (verdict == Verdict::unsettled) unsettled = true;
+    }
+    LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
+
+    // The pin keeps visible rows where they are: a page is compacted under a cleanup lock only.
+    for (int i = 0; i < count; ++i) visit_tuple(&rows[i], visit, context);
+    ReleaseBuffer(buffer);
+    return unsettled;
+  });
+}
+
+}  // namespace monitoring::store

@@ -1,0 +1,191 @@
+#include "monitoring/store/retention.hpp"
+
+#include "monitoring/pg/snapshot.hpp"
+
+extern "C" {
+#include <access/xact.h>
+#include <executor/spi.h>
+#include <utils/snapmgr.h>
+#include <utils/timestamp.h>
+}
+
+#include "monitoring/store/new_rows.hpp"
+#include "monitoring/store/rollup.hpp"
+#include "partitions.hpp"
+#include "series_table.hpp"
+
+namespace monitoring::store {
+
+namespace {
+
+/// Rows of a table go when this condition holds; $1 is the cutoff.
+struct RowRule {
+  const char* kind;
+  const char* table;
+  const char* condition;
+};
+
+constexpr RowRule kRowRules[] = {
+    {"events", "public.monitoring_events", "created_at < $1"},
+    {"issues", "monitoring.worker_issues", "resolved AND COALESCE(resolved_at, created_at) < $1"},
+    {"notifications", "monitoring.notifications", "status IN ('sent', 'dead') AND created_at < $1"},
+    {"notifications", "monitoring.notification_decisions", "decided_at < $1"},
+    {"alert_history", "monitoring.alert_history", "at < $1"},
+    {"alert_history", "monitoring.alert_notes", "created_at < $1"},
+    {"probe_results", "monitoring.probe_results", "probed_at < $1"},
+    {"silences", "monitoring.silences", "ends_at < $1"},
+};
+
+bool relation_exists(pg::Spi& spi, const char* name) {
+  return !spi.query("SELECT pg_catalog.to_regclass($1)", {pg::text(name)}).is_null(0, 1);
+}
+
+std::int64_t remove_rows(pg::Spi& spi, const RowRule& rule, Instant now) {
+  const auto before = cutoff(spi, rule.kind, now);
+  if (!before || !relation_exists(spi, rule.table)) return 0;
+  const std::string statement =
+      std::string("DELETE FROM ") + rule.table + " WHERE " + rule.condition;
+  return static_cast<std::int64_t>(spi.execute(statement.c_str(), {pg::timestamptz(*before)}));
+}
+
+/// Rolled-up rows of a level go once the coarser period they lie in has been made of them.
+struct LevelRule {
+  const char* kind;
+  const char* coarser;
+  const char* unit;
+};
+
+constexpr LevelRule kLevelRules[] = {
+    {"hourly", "daily", "day"}, {"daily", "weekly", "week"}, {"weekly", nullptr, nullptr}};
+
+std::int64_t remove_level(pg::Spi& spi, const LevelRule& rule, Instant now) {
+  const auto before = cutoff(spi, rule.kind, now);
+  if (!before) return 0;
+  const std::string gate =
+      rule.coarser == nullptr
+          ? ""
+          : std::string(" AND EXISTS (SELECT FROM monitoring.rollup_periods r WHERE r.period = '") +
+                rule.coarser + "' AND r.period_start = pg_catalog.date_trunc('" + rule.unit +
+                "', p.period_start, 'UTC'))";
+  spi.execute(("UPDATE monitoring.rollup_periods p SET rows_removed = true"
+               " WHERE period = $2 AND NOT rows_removed AND period_start < $1" +
+               gate)
+                  .c_str(),
+              {pg::timestamptz(*before), pg::text(rule.kind)});
+  // Late rows may have brought some back since: whatever lies in a removed period goes.
+  constexpr const char* kGone =
+      " x WHERE x.period = $2 AND x.period_start < $1 AND EXISTS (SELECT FROM"
+      " monitoring.rollup_periods p WHERE p.period = x.period"
+      " AND p.period_start = x.period_start AND p.rows_removed)";
+  const std::string states =
+      std::string("DELETE FROM monitoring.rollup_state") + kGone + " AND published";
+  spi.execute(states.c_str(), {pg::timestamptz(*before), pg::text(rule.kind)});
+  const std::string rows = std::string("DELETE FROM monitoring.aggregated_metrics") + kGone;
+  return static_cast<std::int64_t>(
+      spi.execute(rows.c_str(), {pg::timestamptz(*before), pg::text(rule.kind)}));
+}
+
+std::int64_t measurements_of_day(pg::Spi& spi, Instant start) {
+  return *spi.query(
+                 "SELECT COALESCE(pg_catalog.sum(count_value), 0)::bigint"
+                 " FROM monitoring.rollup_state WHERE period = 'hourly'"
+                 " AND period_start >= $1 AND period_start < $1 + interval '24 hours'",
+                 {pg::timestamptz(start)})
+              .int8(0, 1);
+}
+
+/// Hours before the cutoff are incomplete from now on, but for those of a day whose partition stays
+/// because the day is not over yet at the cutoff, or because somebody is reading it.
+void mark_raw_removed(pg::Spi& spi, Instant before) {
+  std::vector<std::string> kept;
+  for (const DayPartition& partition : day_partitions(spi)) kept.push_back(partition.name);
+  spi.execute(
+      "UPDATE monitoring.rollup_periods SET raw_removed = true"
+      " WHERE period = 'hourly' AND NOT raw_removed AND period_start < $1"
+      " AND 'pipeline_metrics_' || pg_catalog.to_char(period_start AT TIME ZONE 'UTC',"
+      " 'YYYYMMDD') <> ALL ($2)",
+      {pg::timestamptz(before), pg::text_array(kept)});
+}
+
+bool has_default_rows_before(pg::Spi& spi, Instant before) {
+  return *spi.query(
+                 "SELECT EXISTS (SELECT FROM monitoring.pipeline_metrics_default"
+                 " WHERE \"timestamp\" < $1)",
+                 {pg::timestamptz(before)})
+              .boolean(0, 1);
+}
+
+/// What this snapshot shows in the default partition is what the pass, whose snapshot is later, has
+/// taken at the least; so no row goes that is not rolled up, and no writer has to wait.
+std::int64_t remove_default_rows(pg::Spi& spi, Instant before, Instant now) {
+  if (!has_default_rows_before(spi, before)) return 0;
+  const pg::FreshSnapshot snapshot;
+  roll_up_hours(spi, now, true);
+  return static_cast<std::int64_t>(spi.execute_as_of(
+      snapshot.get(), "DELETE FROM monitoring.pipeline_metrics_default WHERE \"timestamp\" < $1",
+      {pg::timestamptz(before)}));
+}
+
+/// Under REPEATABLE READ a pass does not see what was committed since its transaction began.
+bool has_rows_after_snapshot(pg::Spi& spi) {
+  if (!IsolationUsesXactSnapshot()) return false;
+  bool found = false;
+  pg::call([] { PushActiveSnapshot(GetLatestSnapshot()); });
+  for_each_new_row(spi, [&](const RawRow&) { found = true; });
+  PopActiveSnapshot();
+  return found;
+}
+
+/// Dropping a partition needs the parent for itself: that is asked for first, so that writers wait
+/// for one lock at most, and then for a pass over what came since the last one.
+std::int64_t drop_partitions(pg::Spi& spi, const std::vector<DayPartition>& old, Instant now) {
+  if (old.empty()) return 0;
+  roll_up_hours(spi, now, true);
+  std::int64_t removed = 0;
+  const bool done = with_short_lock_waits(spi, [&] {
+    spi.run_script("LOCK TABLE ONLY monitoring.pipeline_metrics IN ACCESS EXCLUSIVE MODE");
+    std::string names;
+    for (const DayPartition& partition : old) {
+      names += (names.empty() ? "monitoring." : ", monitoring.") + partition.name;
+    }
+    spi.run_script(("LOCK TABLE " + names + " IN ACCESS EXCLUSIVE MODE NOWAIT").c_str());
+    roll_up_hours(spi, now, true);
+    if (has_rows_after_snapshot(spi)) return;
+    for (const DayPartition& partition : old) removed += measurements_of_day(spi, partition.start);
+    spi.run_script(("DROP TABLE " + names).c_str());
+  });
+  return done ? removed : 0;
+}
+
+std::int64_t remove_raw(pg::Spi& spi, Instant now) {
+  const auto exact = cutoff(spi, "raw", now);
+  if (!exact) return 0;
+  // Whole hours: one that has lost some of its rows could not be computed again.
+  const Instant before = pg::instant_of(hour_of(pg::timestamptz_of(*exact)));
+  std::vector<DayPartition> old;
+  for (const DayPartition& partition : day_partitions(spi)) {
+    if (partition.start + Duration(kDayUs) <= before) old.push_back(partition);
+  }
+  std::int64_t removed = remove_default_rows(spi, before, now);
+  // Last: from its lock on, writers wait until this transaction ends.
+  removed += drop_partitions(spi, old, now);
+  if (removed > 0) mark_raw_removed(spi, before);
+  return removed;
+}
+
+}  // namespace
+
+std::vector<std::pair<std::string, std::int64_t>> apply_retention(pg::Spi& spi, Instant now) {
+  std::vector<std::pair<std::string, std::int64_t>> removed{{"raw", 0}};
+  for (const LevelRule& rule : kLevelRules) {
+    removed.emplace_back(rule.kind, remove_level(spi, rule, now));
+  }
+  for (const RowRule& rule : kRowRules) {
+    removed.emplace_back(rule.kind, remove_rows(spi, rule, now));
+  }
+  // Last, because of its locks.
+  removed.front().second = remove_raw(spi, now);
+  return removed;
+}
+
+}  // namespace monitoring::store

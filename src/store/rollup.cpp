@@ -1,0 +1,349 @@
+// The hourly pass: from raw rows to the state of their hours. See README.md of this room.
+
+#include "monitoring/store/rollup.hpp"
+
+#include "monitoring/pg/memory.hpp"
+#include "monitoring/pg/snapshot.hpp"
+
+extern "C" {
+#include <access/xact.h>
+#include <utils/builtins.h>
+#include <utils/snapmgr.h>
+#include <utils/timestamp.h>
+}
+// clang-format keeps the server's headers first.
+#include <algorithm>
+#include <functional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "high_cardinality.hpp"
+#include "monitoring/store/corrections.hpp"
+#include "monitoring/store/new_rows.hpp"
+#include "monitoring/store/progress.hpp"
+#include "monitoring/store/raw_scan.hpp"
+#include "rollup_levels.hpp"
+#include "rollup_pass.hpp"
+#include "series_flush.hpp"
+#include "series_table.hpp"
+
+namespace monitoring::store {
+
+namespace {
+
+/// A pass writes out what it has grouped when it holds this much, and goes on.
+constexpr std::size_t kMaxTableBytes = 256UL * 1024 * 1024;
+
+std::unordered_map<std::string, MetricShape> metric_shapes(pg::Spi& spi) {
+  const pg::Rows rows = spi.query(
+      "SELECT metric_name, pg_catalog.unnest(dimension_keys)"
+      " FROM monitoring.effective_metric_definitions WHERE dimension_keys IS NOT NULL"
+      " UNION ALL SELECT metric_name, NULL FROM monitoring.effective_metric_definitions"
+      " WHERE dimension_keys = '{}'");
+  std::unordered_map<std::string, MetricShape> shapes;
+  for (std::uint64_t i = 0; i < rows.size(); ++i) {
+    MetricShape& shape = shapes[*rows.text(i, 1)];
+    shape.split = true;
+    if (auto key = rows.text(i, 2)) shape.dimension_keys.push_back(std::move(*key));
+  }
+  return shapes;
+}
+
+/// Hours that are computed anew from all their raw rows in this pass.
+class Recompute {
+ public:
+  void add(std::int64_t hour) { hours_.insert(hour); }
+  bool contains(std::int64_t hour) const { return !hours_.empty() && hours_.count(hour) != 0; }
+  bool empty() const { return hours_.empty(); }
+  const std::set<std::int64_t>& hours() const { return hours_; }
+
+ private:
+  std::set<std::int64_t> hours_;
+};
+
+bool anything_changed(pg::Spi& spi, std::uint64_t committed_pass) {
+  for (const Oid oid : measurement_partitions(spi, As::of_now)) {
+    Partition partition(oid);
+    if (partition.open() && !partition.peek_changed(committed_pass).empty()) return true;
+  }
+  return false;
+}
+
+bool has_corrections(pg::Spi& spi) {
+  return *spi.query("SELECT EXISTS (SELECT FROM monitoring.rollup_corrections)").boolean(0, 1);
+}
+
+/// Rows of which nothing tells whether the last pass saw them: their hours are to be computed from
+/// all rows.
+void note_doubtful_hours(pg::Spi& spi, const Progress& seen) {
+  const pg::FreshSnapshot snapshot;
+  for (const Oid oid : measurement_partitions(spi, As::of_now)) {
+    Partition partition(oid);
+    if (!partition.open()) continue;
+    RawScan scan(partition, snapshot.get(), &seen);
+    for (const BlockNumber block : partition.peek_changed(seen.pass())) {
+      scan.block(block, [](const RawRow& row) {
+        if (row.doubtful) note_correction(row.timestamp, false);
+      });
+    }
+  }
+}
+
+/// Takes the notes of rollup_corrections: hours whose rows were updated, or deleted while the hour
+/// was open. What cannot be computed again, with its day and week, stays as it is.
+Recompute take_corrections(pg::Spi& spi, const Progress& seen) {
+  Recompute recompute;
+  forget_noted_corrections();
+  if (seen.may_doubt()) note_doubtful_hours(spi, seen);
+  if (!has_corrections(spi)) return recompute;
+  const pg::Rows rows = spi.query(
+      "WITH c AS (DELETE FROM monitoring.rollup_corrections RETURNING period_start, removed),"
+      // A TRUNCATE names no hours: it means all that are open.
+      " hours AS (SELECT period_start, removed FROM c WHERE period_start <> '-infinity'"
+      "  UNION ALL SELECT DISTINCT s.period_start, true FROM monitoring.rollup_state s"
+      "  WHERE NOT s.published AND EXISTS (SELECT FROM c WHERE period_start = '-infinity'))"
+      " SELECT h.period_start FROM hours h LEFT JOIN monitoring.rollup_periods p"
+      "  ON p.period = 'hourly' AND p.period_start = h.period_start"
+      " GROUP BY h.period_start"
+      " HAVING NOT pg_catalog.bool_or(COALESCE(p.raw_removed, false))"
+      "  AND (pg_catalog.bool_or(NOT h.removed) OR pg_catalog.bool_and(p.period_start IS NULL))"
+      "  AND NOT EXISTS (SELECT FROM monitoring.rollup_periods g WHERE g.rows_removed"
+      "   AND g.period = 'hourly' AND g.period_start >= pg_catalog.date_trunc('day', "
+      "h.period_start, 'UTC')"
+      "   AND g.period_start < pg_catalog.date_trunc('day', h.period_start, 'UTC') + interval '24 "
+      "hours')"
+      "  AND NOT EXISTS (SELECT FROM monitoring.rollup_periods g WHERE g.rows_removed"
+      "   AND g.period = 'daily' AND g.period_start >= pg_catalog.date_trunc('week', "
+      "h.period_start, 'UTC')"
+      "   AND g.period_start < pg_catalog.date_trunc('week', h.period_start, 'UTC') + interval "
+      "'168 hours')");
+  for (std::uint64_t i = 0; i < rows.size(); ++i) {
+    recompute.add(pg::timestamptz_of(*rows.timestamptz(i, 1)));
+  }
+  return recompute;
+}
+
+bool has_open_states_before(pg::Spi& spi, Instant publish_before) {
+  return *spi.query(
+                 "SELECT EXISTS (SELECT FROM monitoring.rollup_state"
+                 " WHERE NOT published AND period_start < $1)",
+                 {pg::timestamptz(publish_before)})
+              .boolean(0, 1);
+}
+
+/// Closed hours begin before this.
+Instant start_of_open_hour(Instant now) {
+  return pg::instant_of(hour_of(pg::timestamptz_of(now)));
+}
+
+/// One hourly pass.
+class Pass {
+ public:
+  /// publish_before: hours that begin before it are published; Instant::min() publishes none.
+  Pass(pg::Spi& spi, Instant publish_before)
+      : spi_(spi),
+        publish_before_(publish_before),
+        before_(Progress::lock(spi)),
+        recompute_(take_corrections(spi, before_)),
+        after_(before_.after(snapshot_.get())),
+        table_(metric_shapes(spi)) {}
+
+  Recompute& recompute() { return recompute_; }
+
+  HourlyResult run();
+
+ private:
+  void forget_recomputed_hours();
+  void scan_new();
+  void scan_recomputed();
+  template <class Wanted>
+  void scan_blocks(const Partition& partition, const std::vector<BlockNumber>& blocks,
+                   const Progress* seen, Wanted wanted);
+  void flush();
+  void publish_closed();
+
+  pg::Spi& spi_;
+  Instant publish_before_;
+  Progress before_;
+  // Before the snapshot: a correction that is taken must not be newer than what the scan sees.
+  Recompute recompute_;
+  pg::FreshSnapshot snapshot_;
+  Progress after_;
+  SeriesTable table_;
+  HourlyResult result_;
+};
+
+void Pass::forget_recomputed_hours() {
+  for (const std::int64_t hour : recompute_.hours()) {
+    const Instant start = pg::instant_of(hour);
+    const Instant end = pg::instant_of(hour + kHourUs);
+    spi_.execute(
+        "DELETE FROM monitoring.rollup_state WHERE period = 'hourly' AND period_start = $1",
+        {pg::timestamptz(start)});
+    spi_.execute(
+        "DELETE FROM monitoring.aggregated_metrics WHERE period = 'hourly' AND period_start = $1",
+        {pg::timestamptz(start)});
+    // What lies above is made again from the hours, which are all there.
+    forget_level(spi_, kDaily, start, end);
+    forget_level(spi_, kWeekly, start, end);
+  }
+}
+
+template <class Wanted>
+void Pass::scan_blocks(const Partition& partition, const std::vector<BlockNumber>& blocks,
+                       const Progress* seen, Wanted wanted) {
+  RawScan scan(partition, snapshot_.get(), seen);
+  pg::ScratchContext scratch("roll-up block");
+  for (const BlockNumber block : blocks) {
+    const bool unsettled = scan.block(block, [&](const RawRow& row) {
+      if (TIMESTAMP_NOT_FINITE(row.timestamp) || !wanted(hour_of(row.timestamp))) return;
+      // It was not when this pass began. The next one computes its hour from all rows.
+      if (row.doubtful) return note_correction(row.timestamp, false);
+      table_.add(row);
+      ++result_.rows_taken;
+    });
+    if (unsettled && seen != nullptr) partition.mark(block);
+    scratch.reset();
+    if (table_.memory_bytes() > kMaxTableBytes) flush();
+  }
+}
+
+void Pass::scan_new() {
+  for (const Oid oid : measurement_partitions(spi_, As::of_now)) {
+    Partition partition(oid);
+    if (!partition.open()) continue;
+    const auto blocks = partition.take_changed(before_.pass(), after_.pass());
+    scan_blocks(partition, blocks, &before_,
+                [&](std::int64_t hour) { return !recompute_.contains(hour); });
+  }
+}
+
+void Pass::scan_recomputed() {
+  if (recompute_.empty()) return;
+  for (const Oid oid : measurement_partitions(spi_, As::of_now)) {
+    Partition partition(oid);
+    if (!partition.open()) continue;
+    scan_blocks(partition, partition.all_blocks(), nullptr,
+                [&](std::int64_t hour) { return recompute_.contains(hour); });
+  }
+}
+
+void Pass::flush() {
+  note_high_cardinality(spi_, table_);
+  result_.rows_written += flush_series(spi_, table_, pg::timestamptz_of(publish_before_));
+  table_.clear();
+}
+
+void Pass::publish_closed() {
+  if (!has_open_states_before(spi_, publish_before_)) return;
+  static const std::string statement =
+      "WITH published AS (UPDATE monitoring.rollup_state SET published = true"
+      " WHERE NOT published AND period_start < $1 RETURNING *),"
+      " closed AS (INSERT INTO monitoring.rollup_periods (period, period_start, rolled_up_at)"
+      " SELECT DISTINCT 'hourly', period_start, pg_catalog.now() FROM published"
+      " ON CONFLICT (period, period_start) DO NOTHING) " +
+      publish_statement("published WHERE true");
+  result_.rows_written += static_cast<std::int64_t>(
+      spi_.execute(statement.c_str(), {pg::timestamptz(publish_before_)}));
+}
+
+HourlyResult Pass::run() {
+  forget_recomputed_hours();
+  scan_new();
+  scan_recomputed();
+  flush();
+  publish_closed();
+  after_.save(spi_);
+  return result_;
+}
+
+}  // namespace
+
+HourlyResult roll_up_hours(pg::Spi& spi, Instant now, bool publish) {
+  const Instant publish_before = publish ? start_of_open_hour(now) : Instant::min();
+  const Progress progress = Progress::read(spi);
+  if (!anything_changed(spi, progress.pass()) && !has_corrections(spi) &&
+      !(publish && has_open_states_before(spi, publish_before))) {
+    return {};
+  }
+  return Pass(spi, publish_before).run();
+}
+
+std::int64_t recompute_hours(pg::Spi& spi, const std::vector<std::int64_t>& hours, Instant now) {
+  Pass pass(spi, start_of_open_hour(now));
+  for (const std::int64_t hour : hours) pass.recompute().add(hour);
+  const HourlyResult result = pass.run();
+  return result.rows_written + roll_up_days(spi, now) + roll_up_weeks(spi, now);
+}
+
+std::int64_t roll_up_days(pg::Spi& spi, Instant now) {
+  return roll_up_level(spi, kDaily, now);
+}
+
+std::int64_t roll_up_weeks(pg::Spi& spi, Instant now) {
+  return roll_up_level(spi, kWeekly, now);
+}
+
+namespace {
+
+void require_complete_raw(pg::Spi& spi, Instant from, Instant to) {
+  const pg::Rows rows = spi.query(
+      "SELECT pg_catalog.min(period_start) FROM monitoring.rollup_periods"
+      " WHERE (period = 'hourly' AND raw_removed AND period_start >= $1 AND period_start < $2)"
+      " OR (period = 'hourly' AND rows_removed"
+      "  AND period_start >= pg_catalog.date_trunc('day', $1, 'UTC')"
+      "  AND period_start < pg_catalog.date_trunc('day', $2, 'UTC') + interval '24 hours')"
+      " OR (period = 'daily' AND rows_removed"
+      "  AND period_start >= pg_catalog.date_trunc('week', $1, 'UTC')"
+      "  AND period_start < pg_catalog.date_trunc('week', $2, 'UTC') + interval '168 hours')",
+      {pg::timestamptz(from), pg::timestamptz(to)});
+  if (rows.is_null(0, 1)) return;
+  throw pg::Report(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                   "measurements needed to compute these roll-ups again were removed by retention")
+      .detail("The hour of " + *rows.text(0, 1) + " is not complete any more.")
+      .hint("Begin later. Roll-ups already made stay as they are.");
+}
+
+}  // namespace
+
+std::int64_t refresh_rollups(pg::Spi& spi, Instant from, Instant to, Instant now) {
+  if (from >= to || from == Instant::min() || to == Instant::max()) {
+    throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE,
+                     "start_at must be before end_at, both finite");
+  }
+  const Instant open_hour = start_of_open_hour(now);
+  const std::int64_t first = hour_of(pg::timestamptz_of(from) + kHourUs - 1);
+  const std::int64_t end = pg::timestamptz_of(std::min(to, open_hour));
+  if (first >= end) return 0;
+  require_complete_raw(spi, pg::instant_of(first), pg::instant_of(end));
+  std::vector<std::int64_t> hours;
+  for (std::int64_t hour = first; hour < end; hour += kHourUs) hours.push_back(hour);
+  return recompute_hours(spi, hours, now);
+}
+
+std::int64_t pending_periods(pg::Spi& spi, const std::string& period, Instant now) {
+  if (period == kDaily.name) return pending_in_level(spi, kDaily, now);
+  if (period == kWeekly.name) return pending_in_level(spi, kWeekly, now);
+  if (period != kDaily.finer) {
+    throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE, "unknown period \"" + period + "\"")
+        .hint("Periods are hourly, daily and weekly.");
+  }
+  const Instant open_hour = start_of_open_hour(now);
+  std::set<std::int64_t> hours;
+  const pg::Rows open = spi.read(
+      "SELECT DISTINCT period_start FROM monitoring.rollup_state"
+      " WHERE NOT published AND period_start < $1",
+      {pg::timestamptz(open_hour)});
+  for (std::uint64_t i = 0; i < open.size(); ++i) {
+    hours.insert(pg::timestamptz_of(*open.timestamptz(i, 1)));
+  }
+  const std::int64_t open_start = pg::timestamptz_of(open_hour);
+  for_each_new_row(spi, [&](const RawRow& row) {
+    if (row.timestamp < open_start) hours.insert(hour_of(row.timestamp));
+  });
+  return static_cast<std::int64_t>(hours.size());
+}
+
+}  // namespace monitoring::store

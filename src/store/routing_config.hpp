@@ -1,0 +1,42 @@
+#pragma once
+// The configuration of routing as the notify room has it, from its tables.
+
+#include "monitoring/pg/spi.hpp"
+// clang-format keeps the server's header first.
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "monitoring/notify/escalation.hpp"
+#include "monitoring/notify/inhibition.hpp"
+#include "monitoring/notify/route.hpp"
+#include "monitoring/notify/silence.hpp"
+#include "monitoring/notify/time_interval.hpp"
+
+namespace monitoring::store {
+
+struct RoutingConfig {
+  notify::RouteTree routes;
+  std::vector<notify::InhibitRule> inhibit_rules;
+  notify::TimeIntervals time_intervals;
+  /// Those that have not ended at the time of loading.
+  std::vector<notify::Silence> silences;
+  std::vector<notify::EscalationPolicy> policies;
+};
+
+/// Reads and checks all of it; silences that end by `now` are left out.
+/// Errors: 22023, naming the row and what is wrong with it.
+RoutingConfig load_routing(pg::Spi& spi, std::optional<Instant> now);
+
+/// Whom alerts go to that end at a route; nothing where that is nobody.
+std::optional<std::string> receiver_of(const notify::RouteOptions& options);
+
+/// A JSON array of texts, made by the server from a text[].
+std::vector<std::string> text_list(const std::string& json);
+/// A JSON object as labels. Values that are no text are taken as they are written.
+Labels labels_of(const std::string& json);
+/// The reverse.
+std::string labels_json(const Labels& labels);
+
+}  // namespace monitoring::store

@@ -1,0 +1,54 @@
+#pragma once
+// An alert rule as it is stored, and how it is loaded.
+
+#include "monitoring/pg/spi.hpp"
+// clang-format keeps the server's header first.
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "monitoring/alerting/rule.hpp"
+#include "monitoring/alerting/state_machine.hpp"
+#include "monitoring/alerting/threshold.hpp"
+
+namespace monitoring::store {
+
+/// A row of monitoring.thresholds. Its query is ours: the texts are still as in the row.
+struct StoredThreshold {
+  std::string metric_name;
+  std::string comparison;
+  std::optional<double> warning;
+  std::optional<double> critical;
+  std::optional<double> resolve_at;
+  Duration over_last{0};
+  std::string aggregate;
+  std::string matching;  ///< a JSON object
+};
+
+struct StoredRule {
+  std::int64_t id = 0;
+  alerting::RuleDefinition definition;
+  alerting::Policy policy;
+  std::string expr;
+  Duration timeout{0};
+  std::int64_t row_limit = 0;
+  std::string owner;
+  /// None: there is no such role (any more).
+  std::optional<Oid> owner_id;
+  bool owner_is_superuser = false;
+  std::string search_path;
+  /// Why its last evaluation failed; none if it did not.
+  std::optional<std::string> last_error;
+  std::optional<StoredThreshold> threshold;
+};
+
+/// The enabled rules that are due at `now`: made or changed since the last pass, or a multiple of
+/// evaluate_every lies between the two. Without a last pass: all.
+std::vector<StoredRule> load_due_rules(pg::Spi& spi, Instant now, std::optional<Instant> last);
+StoredRule load_rule(pg::Spi& spi, std::int64_t id);
+
+/// Throws 22023: the row's constraints and triggers let no other through.
+alerting::Threshold threshold_of(const StoredRule& rule);
+
+}  // namespace monitoring::store

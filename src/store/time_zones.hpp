@@ -1,0 +1,14 @@
+#pragma once
+// The server's time zones for the time intervals of routes.
+
+#include "monitoring/notify/time_interval.hpp"
+
+namespace monitoring::store {
+
+class ServerTimeZones final : public notify::UtcOffsetProvider {
+ public:
+  std::optional<std::chrono::seconds> offset_at(std::string_view zone,
+                                                Instant instant) const override;
+};
+
+}  // namespace monitoring::store

@@ -1,0 +1,326 @@
+#include "transport/curl_transfer.hpp"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cstring>
+
+#include "monitoring/transport/address.hpp"
+
+namespace monitoring::transport {
+
+namespace {
+
+constexpr std::string_view kLineBreakers("\r\n\0", 3);
+
+template <class Value>
+void set(CURL* easy, CURLoption option, Value value) {
+  // The options and their types are fixed at compile time; what can fail is memory, and then the
+  // transfer itself reports it.
+  (void)curl_easy_setopt(easy, option, value);
+}
+
+bool has_line_breaker(std::string_view text) {
+  return text.find_first_of(kLineBreakers) != std::string_view::npos;
+}
+
+/// An address that stays within its SMTP command.
+bool is_envelope_address(std::string_view address) {
+  return !address.empty() && std::none_of(address.begin(), address.end(), [](unsigned char c) {
+    return c <= ' ' || c == 0x7f || c == '<' || c == '>';
+  });
+}
+
+bool equal_ignoring_case(std::string_view text, std::string_view lower) {
+  return text.size() == lower.size() &&
+         std::equal(text.begin(), text.end(), lower.begin(), [](unsigned char a, char b) {
+           return static_cast<char>(std::tolower(a)) == b;
+         });
+}
+
+std::string_view trimmed(std::string_view text) {
+  const auto first = text.find_first_not_of(" \t\r\n");
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
+}
+
+bool has_body(const HttpRequest& http) {
+  return http.method != "GET" && http.method != "HEAD";
+}
+
+}  // namespace
+
+CurlTransfer::CurlTransfer(std::uint64_t id, Request request)
+    : id_(id), request_(std::move(request)), easy_(curl_easy_init()) {
+  // Reserved here, so that the callbacks need not allocate.
+  body_head_.reserve(kBodyHeadBytes);
+  rate_limits_.reserve(kRateLimitBytes);
+}
+
+bool CurlTransfer::prepare() {
+  if (!easy_) return reject("libcurl gave no handle");
+  set_common_options();
+  if (const auto* mail = std::get_if<MailRequest>(&request_.message)) return prepare_mail(*mail);
+  return prepare_http(std::get<HttpRequest>(request_.message));
+}
+
+bool CurlTransfer::reject(std::string why) {
+  rejected_ = std::move(why);
+  return false;
+}
+
+void CurlTransfer::set_common_options() {
+  CURL* easy = easy_.get();
+  set(easy, CURLOPT_PRIVATE, static_cast<void*>(this));
+  set(easy, CURLOPT_ERRORBUFFER, error_);
+  set(easy, CURLOPT_NOSIGNAL, 1L);
+  // Without this the end of a request whose name is still being resolved waits for the resolver.
+  set(easy, CURLOPT_QUICK_EXIT, 1L);
+  set(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(request_.timeout.count()));
+  set(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request_.connect_timeout.count()));
+
+  // The proxy variables of the environment the server happened to be started in mean nothing here.
+  set(easy, CURLOPT_PROXY, "");
+  set(easy, CURLOPT_NOPROXY, "*");
+  set(easy, CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED));
+
+  set(easy, CURLOPT_SSL_VERIFYPEER, 1L);
+  set(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+  set(easy, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
+  if (!request_.ca_file.empty()) set(easy, CURLOPT_CAINFO, request_.ca_file.c_str());
+
+  set(easy, CURLOPT_WRITEFUNCTION, &CurlTransfer::on_body);
+  set(easy, CURLOPT_WRITEDATA, static_cast<void*>(this));
+  set(easy, CURLOPT_HEADERFUNCTION, &CurlTransfer::on_header);
+  set(easy, CURLOPT_HEADERDATA, static_cast<void*>(this));
+  set(easy, CURLOPT_OPENSOCKETFUNCTION, &CurlTransfer::on_open_socket);
+  set(easy, CURLOPT_OPENSOCKETDATA, static_cast<void*>(this));
+}
+
+bool CurlTransfer::prepare_http(const HttpRequest& http) {
+  CURL* easy = easy_.get();
+  if (has_line_breaker(http.url)) return reject("the URL holds a line break");
+  if (has_line_breaker(http.method)) return reject("the method holds a line break");
+  for (const auto& [name, value] : http.headers) {
+    if (name.empty() || has_line_breaker(name) || has_line_breaker(value)) {
+      return reject("a header is empty or holds a line break");
+    }
+    // "Name;" is libcurl's notation for a header without a value.
+    if (!add_header(value.empty() ? name + ";" : name + ": " + value)) return false;
+  }
+  // No waiting for "100 Continue": few receivers send it, and then libcurl waits for a second.
+  if (!add_header("Expect:")) return false;
+
+  set(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+  set(easy, CURLOPT_URL, http.url.c_str());
+  set(easy, CURLOPT_HTTPHEADER, headers_.get());
+  set(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+  set(easy, CURLOPT_FOLLOWLOCATION, 0L);
+  set(easy, CURLOPT_USERAGENT, "monitoring");
+  if (has_body(http)) {
+    set(easy, CURLOPT_POST, 1L);
+    set(easy, CURLOPT_POSTFIELDS, http.body.data());
+    set(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(http.body.size()));
+  }
+  if (http.method == "HEAD") set(easy, CURLOPT_NOBODY, 1L);
+  if (http.method != "GET" && http.method != "HEAD" && http.method != "POST") {
+    set(easy, CURLOPT_CUSTOMREQUEST, http.method.c_str());
+  }
+  return true;
+}
+
+bool CurlTransfer::prepare_mail(const MailRequest& mail) {
+  CURL* easy = easy_.get();
+  if (has_line_breaker(mail.url)) return reject("the URL holds a line break");
+  if (!is_envelope_address(mail.sender)) return reject("the sender is no mail address");
+  if (mail.recipients.empty()) return reject("the mail has no recipient");
+  for (const std::string& recipient : mail.recipients) {
+    if (!is_envelope_address(recipient)) return reject("a recipient is no mail address");
+    if (!append(recipients_, "<" + recipient + ">")) return false;
+  }
+
+  set(easy, CURLOPT_PROTOCOLS_STR, "smtp,smtps");
+  set(easy, CURLOPT_URL, mail.url.c_str());
+  set(easy, CURLOPT_USE_SSL,
+      static_cast<long>(mail.require_tls ? CURLUSESSL_ALL : CURLUSESSL_NONE));
+  set(easy, CURLOPT_MAIL_FROM, ("<" + mail.sender + ">").c_str());
+  set(easy, CURLOPT_MAIL_RCPT, recipients_.get());
+  set(easy, CURLOPT_MAIL_RCPT_ALLLOWFAILS, 1L);
+  if (!mail.username.empty()) {
+    set(easy, CURLOPT_USERNAME, mail.username.c_str());
+    set(easy, CURLOPT_PASSWORD, mail.password.c_str());
+  }
+  set(easy, CURLOPT_UPLOAD, 1L);
+  set(easy, CURLOPT_READFUNCTION, &CurlTransfer::on_upload);
+  set(easy, CURLOPT_READDATA, static_cast<void*>(this));
+  set(easy, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(mail.message.size()));
+  return true;
+}
+
+bool CurlTransfer::append(std::unique_ptr<curl_slist, SlistDeleter>& list,
+                          const std::string& line) {
+  curl_slist* grown = curl_slist_append(list.get(), line.c_str());
+  if (grown == nullptr) return reject("out of memory");
+  (void)list.release();
+  list.reset(grown);
+  return true;
+}
+
+bool CurlTransfer::count_received(std::size_t bytes) noexcept {
+  received_ += bytes;
+  if (received_ > kMaxResponseBytes) too_large_ = true;
+  return !too_large_;
+}
+
+std::size_t CurlTransfer::on_body(char* data, std::size_t size, std::size_t count,
+                                  void* self) noexcept {
+  auto* transfer = static_cast<CurlTransfer*>(self);
+  const std::size_t bytes = size * count;
+  const std::size_t room = kBodyHeadBytes - transfer->body_head_.size();
+  transfer->body_head_.append(data, std::min(room, bytes));
+  return transfer->count_received(bytes) ? bytes : CURL_WRITEFUNC_ERROR;
+}
+
+void CurlTransfer::keep_header(std::string_view line) noexcept {
+  const std::string_view content = trimmed(line);
+  if (std::holds_alternative<MailRequest>(request_.message)) {
+    // A refusal is what matters, not the goodbye after it.
+    const bool refused = !body_head_.empty() && (body_head_[0] == '4' || body_head_[0] == '5');
+    if (!refused) body_head_.assign(content.substr(0, kBodyHeadBytes));
+    return;
+  }
+  const auto colon = content.find(':');
+  if (colon == std::string_view::npos) return;
+  if (!equal_ignoring_case(content.substr(0, colon), "x-sentry-rate-limits")) return;
+  rate_limits_.assign(trimmed(content.substr(colon + 1)).substr(0, kRateLimitBytes));
+}
+
+std::size_t CurlTransfer::on_header(char* data, std::size_t size, std::size_t count,
+                                    void* self) noexcept {
+  const std::size_t bytes = size * count;
+  auto* transfer = static_cast<CurlTransfer*>(self);
+  transfer->keep_header({data, bytes});
+  return transfer->count_received(bytes) ? bytes : CURL_WRITEFUNC_ERROR;
+}
+
+std::size_t CurlTransfer::on_upload(char* room, std::size_t size, std::size_t count,
+                                    void* self) noexcept {
+  auto* transfer = static_cast<CurlTransfer*>(self);
+  const std::string& message = std::get_if<MailRequest>(&transfer->request_.message)->message;
+  const std::size_t bytes = std::min(size * count, message.size() - transfer->uploaded_);
+  std::memcpy(room, message.data() + transfer->uploaded_, bytes);
+  transfer->uploaded_ += bytes;
+  return bytes;
+}
+
+curl_socket_t CurlTransfer::on_open_socket(void* self, curlsocktype /*purpose*/,
+                                           curl_sockaddr* address) noexcept {
+  auto* transfer = static_cast<CurlTransfer*>(self);
+  if (!transfer->request_.allow_link_local && address_refused(address->addr, address->addrlen)) {
+    transfer->refused_address_ = address_text(address->addr, address->addrlen);
+    if (transfer->refused_address_.empty()) transfer->refused_address_ = "an unknown family";
+    return CURL_SOCKET_BAD;
+  }
+  return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+bool CurlTransfer::was_connected() const {
+  curl_off_t pretransfer_us = 0;
+  curl_easy_getinfo(easy_.get(), CURLINFO_PRETRANSFER_TIME_T, &pretransfer_us);
+  return pretransfer_us > 0;
+}
+
+Failure CurlTransfer::classify(CURLcode code) const {
+  if (!rejected_.empty()) return Failure::kBadRequest;
+  if (too_large_) return Failure::kTooLarge;
+  switch (code) {
+    case CURLE_OK:
+      return Failure::kNone;
+    case CURLE_COULDNT_RESOLVE_HOST:
+      return Failure::kResolve;
+    case CURLE_COULDNT_CONNECT:
+      return refused_address_.empty() ? Failure::kConnect : Failure::kRefusedAddress;
+    case CURLE_OPERATION_TIMEDOUT:
+      return Failure::kTimeout;
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_INVALIDCERTSTATUS:
+    case CURLE_USE_SSL_FAILED:
+      return Failure::kTls;
+    case CURLE_LOGIN_DENIED:
+      return Failure::kAuthentication;
+    case CURLE_URL_MALFORMAT:
+      return Failure::kBadRequest;
+    case CURLE_UNSUPPORTED_PROTOCOL:
+      // Said of a scheme before there is a connection, and of an answer that is no HTTP.
+      return was_connected() ? Failure::kReset : Failure::kBadRequest;
+    default:
+      return Failure::kReset;
+  }
+}
+
+std::string CurlTransfer::describe(CURLcode code) const {
+  if (!rejected_.empty()) return rejected_;
+  if (too_large_) {
+    return "the answer is larger than " + std::to_string(kMaxResponseBytes) +
+           " bytes and was cut off";
+  }
+  if (classify(code) == Failure::kRefusedAddress) {
+    return "the address " + refused_address_ + " is link-local or a metadata service";
+  }
+  return error_[0] != '\0' ? error_ : curl_easy_strerror(code);
+}
+
+Outcome CurlTransfer::finish(CURLcode code) {
+  Outcome outcome;
+  outcome.failure = classify(code);
+  if (outcome.failure != Failure::kNone) outcome.error = describe(code);
+  outcome.body_head = std::move(body_head_);
+  outcome.rate_limits = std::move(rate_limits_);
+  if (!easy_) return outcome;
+
+  long status = 0;
+  curl_easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &status);
+  outcome.status = static_cast<int>(status);
+  curl_off_t number = 0;
+  curl_easy_getinfo(easy_.get(), CURLINFO_RETRY_AFTER, &number);
+  if (number > 0) outcome.retry_after = std::chrono::seconds(number);
+  number = 0;
+  curl_easy_getinfo(easy_.get(), CURLINFO_TOTAL_TIME_T, &number);
+  outcome.duration = std::chrono::microseconds(number);
+  return outcome;
+}
+
+std::string_view failure_text(Failure failure) {
+  switch (failure) {
+    case Failure::kNone:
+      return "none";
+    case Failure::kResolve:
+      return "resolve";
+    case Failure::kConnect:
+      return "connect";
+    case Failure::kTls:
+      return "tls";
+    case Failure::kTimeout:
+      return "timeout";
+    case Failure::kReset:
+      return "reset";
+    case Failure::kRefusedAddress:
+      return "refused_address";
+    case Failure::kTooLarge:
+      return "too_large";
+    case Failure::kBadRequest:
+      return "bad_request";
+    case Failure::kAuthentication:
+      return "authentication";
+  }
+  return "unknown";
+}
+
+}  // namespace monitoring::transport

@@ -1,0 +1,92 @@
+#pragma once
+// What the courier of a database does between two waits: take what ended, record it, lease what is
+// due, send it. The process around it is in courier_main.cpp.
+
+#include "monitoring/pg/spi.hpp"
+// clang-format keeps the server's header first.
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "monitoring/base/clock.hpp"
+#include "monitoring/notify/receiver.hpp"
+#include "monitoring/store/outbox_lease.hpp"
+#include "monitoring/transport/dispatcher.hpp"
+#include "monitoring/transport/reactor.hpp"
+
+namespace monitoring::worker {
+
+class Courier {
+ public:
+  /// `clock` must outlive the courier.
+  explicit Courier(const Clock& clock);
+
+  /// Puts back what an earlier courier of this database held. Call it once, before turn().
+  void take_over();
+
+  /// One turn; `look` says that there may be something new in the outbox. Transactions are opened
+  /// and closed inside, none is open when it returns. After an error (PgError) it can be called
+  /// again: what has ended and is not recorded yet is kept.
+  void turn(bool look);
+
+  /// Readable when turn() has something to do because of the network.
+  int descriptor() const { return reactor_->descriptor(); }
+
+  /// When turn(true) is to be called if nothing else happens before.
+  Instant next_turn_at() const;
+
+  /// Requests under way, and answers that are not recorded yet.
+  std::size_t pending() const { return in_flight_.size() + to_record_.size(); }
+  /// When the next notification is due; nullopt if none waits.
+  std::optional<Instant> next_due() const { return next_due_; }
+
+ private:
+  /// A notification whose request is under way.
+  struct InFlight {
+    store::Leased notification;
+    /// The values that the request holds and that no record may.
+    std::vector<std::string> secrets;
+  };
+  using Secrets = std::map<std::string, std::string, std::less<>>;
+
+  void take_completions();
+  /// Keeps what is to be recorded of an attempt.
+  void note_end(const InFlight& entry, const notify::Judgement& judgement,
+                const notify::DeliveryOutcome& outcome, std::chrono::microseconds duration);
+  void record_and_lease();
+  /// The ids that are recorded, sorted; they are forgotten only after the commit.
+  std::vector<std::int64_t> record(pg::Spi& spi, std::set<std::string>& failing) const;
+  /// A receiver that does not take what it is told is an issue until it does.
+  static void note_receiver(pg::Spi& spi, const store::AttemptRecord& record,
+                            std::set<std::string>& failing);
+  void forget_recorded(const std::vector<std::int64_t>& done);
+  void sweep(pg::Spi& spi, std::set<std::string>& failing);
+  store::LeaseResult lease(pg::Spi& spi);
+  std::map<std::string, std::uint32_t> held_by_receiver(std::uint32_t most);
+  Secrets secrets_of(pg::Spi& spi, const std::vector<store::Leased>& leased) const;
+  void send(store::Leased notification, const Secrets& secrets);
+
+  const Clock& clock_;
+  std::unique_ptr<transport::Reactor> reactor_;
+  transport::Dispatcher dispatcher_;
+  std::unordered_map<std::uint64_t, InFlight> in_flight_;
+  std::vector<store::AttemptRecord> to_record_;
+  /// Receivers that have asked to be left alone, and until when.
+  std::map<std::string, Instant> paused_;
+  /// Receivers with an open issue.
+  std::set<std::string> failing_;
+  bool look_again_ = true;
+  /// Attempts have ended since the last transaction.
+  bool has_ended_ = false;
+  std::optional<Instant> next_due_;
+  Instant next_sweep_{};
+};
+
+}  // namespace monitoring::worker

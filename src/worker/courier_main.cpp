@@ -1,0 +1,187 @@
+// The courier's process: one per database while there is something to send. Loaded by
+// monitoring_net.so alone, so that the network stack is in no other process.
+
+#include "monitoring/pg/guard.hpp"
+
+extern "C" {
+#include <pgstat.h>
+#include <postmaster/bgworker.h>
+#include <postmaster/interrupt.h>
+#include <storage/ipc.h>
+#include <storage/latch.h>
+#include <utils/backend_status.h>
+#include <utils/guc.h>
+#include <utils/memutils.h>
+#include <utils/timestamp.h>
+#include <utils/wait_event.h>
+}
+// clang-format keeps the server's headers first.
+#include <algorithm>
+
+#include "monitoring/pg/settings.hpp"
+#include "monitoring/shmem/worker_slots.hpp"
+#include "worker/courier.hpp"
+#include "worker/process.hpp"
+
+extern "C" {
+PGDLLEXPORT void monitoring_courier_main(Datum);
+}
+
+namespace monitoring::worker {
+
+namespace {
+
+constexpr Duration kLongestBackOff = std::chrono::seconds(30);
+
+/// The latch, the postmaster's death and the network in one wait.
+class Waiter {
+ public:
+  explicit Waiter(int descriptor) {
+    set_ = pg::call([&] {
+#if PG_VERSION_NUM >= 170000
+      WaitEventSet* set = CreateWaitEventSet(nullptr, 3);
+#else
+      WaitEventSet* set = CreateWaitEventSet(TopMemoryContext, 3);
+#endif
+      AddWaitEventToSet(set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, nullptr);
+      AddWaitEventToSet(set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, nullptr, nullptr);
+      AddWaitEventToSet(set, WL_SOCKET_READABLE, descriptor, nullptr, nullptr);
+      return set;
+    });
+  }
+  ~Waiter() {
+    FreeWaitEventSet(set_);
+  }
+  Waiter(const Waiter&) = delete;
+  Waiter& operator=(const Waiter&) = delete;
+
+  /// Whether the latch was set: somebody may have queued something, or wants something of us.
+  bool wait(Duration longest) const {
+    const auto timeout =
+        std::chrono::ceil<std::chrono::milliseconds>(std::max(longest, Duration::zero()));
+    return pg::call([&] {
+      WaitEvent events[3];
+      const int count = WaitEventSetWait(set_, timeout.count(), events, 3, PG_WAIT_EXTENSION);
+      const bool latch = std::any_of(events, events + count, [](const WaitEvent& event) {
+        return (event.events & WL_LATCH_SET) != 0;
+      });
+      if (latch) ResetLatch(MyLatch);
+      return latch;
+    });
+  }
+
+ private:
+  WaitEventSet* set_;
+};
+
+/// What the server expects of a process between two pieces of work.
+void serve_interrupts() {
+  pg::call([] {
+    pgstat_report_stat(false);
+    // Nothing runs that a cancel could mean.
+    QueryCancelPending = false;
+    CHECK_FOR_INTERRUPTS();
+    if (!ConfigReloadPending) return;
+    ConfigReloadPending = false;
+    ProcessConfigFile(PGC_SIGHUP);
+  });
+}
+
+/// Runs the courier until it is asked to stop or has had nothing to do for long enough.
+class CourierProcess {
+ public:
+  explicit CourierProcess(const Clock& clock)
+      : clock_(clock), courier_(clock), waiter_(courier_.descriptor()), idle_since_(clock.now()) {}
+
+  void run() {
+    bool look = true;
+    while (!shutdown_requested()) {
+      shmem::count_tick(GetCurrentTimestamp());
+      const Duration back_off = turn(look);
+      if (may_leave()) break;
+      look = rest(back_off);
+      serve_interrupts();
+    }
+    shmem::set_outcome(shmem::Outcome::asked_to_stop);
+  }
+
+ private:
+  /// Zero, or how long to wait after an error.
+  Duration turn(bool look) {
+    try {
+      if (!has_taken_over_) courier_.take_over();
+      has_taken_over_ = true;
+      courier_.turn(look);
+      failures_ = 0;
+      return Duration::zero();
+    } catch (const pg::PgError& error) {
+      if (shutdown_requested()) return Duration::zero();
+      shmem::count_error(error.message());
+      log_error(LOG, "monitoring courier", error);
+      failures_ += 1;
+      return back_off(failures_, kLongestBackOff);
+    }
+  }
+
+  bool may_leave() {
+    const Instant now = clock_.now();
+    const Duration patience = std::chrono::seconds(pg::settings().courier_idle_timeout_s);
+    const auto next_due = courier_.next_due();
+    const bool waits = courier_.pending() > 0 || (next_due && *next_due <= now + patience);
+    if (waits || failures_ > 0) idle_since_ = now;
+    return now - idle_since_ >= patience;
+  }
+
+  /// Waits for work; whether to look into the outbox then.
+  bool rest(Duration back_off) {
+    show_activity(courier_.pending() > 0 ? "delivering notifications" : nullptr);
+    if (back_off > Duration::zero()) {
+      nap(back_off);
+      return true;
+    }
+    const Instant patience_ends =
+        idle_since_ + std::chrono::seconds(pg::settings().courier_idle_timeout_s);
+    const Instant until = std::min(courier_.next_turn_at(), patience_ends);
+    const bool woken = waiter_.wait(until - clock_.now());
+    return woken || clock_.now() >= courier_.next_turn_at();
+  }
+
+  const Clock& clock_;
+  Courier courier_;
+  Waiter waiter_;
+  bool has_taken_over_ = false;
+  int failures_ = 0;
+  /// Since when there has been nothing under way and nothing due soon.
+  Instant idle_since_;
+};
+
+bool in_slot = false;
+
+/// Runs after the slot is free: what was queued while the process was leaving gets a new courier.
+void tell_worker(int, Datum database) {
+  if (in_slot) shmem::want_courier(DatumGetObjectId(database));
+}
+
+void run_courier() {
+  install_signal_handlers();
+  use_own_settings("monitoring courier");
+  const SystemClock clock;
+  CourierProcess(clock).run();
+}
+
+}  // namespace
+
+}  // namespace monitoring::worker
+
+void monitoring_courier_main(Datum main_arg) {
+  using namespace monitoring;
+  // Until the courier is connected, SIGTERM ends it at once, which is the server's default.
+  BackgroundWorkerUnblockSignals();
+  const Oid database = DatumGetObjectId(main_arg);
+  on_shmem_exit(worker::tell_worker, main_arg);
+  worker::in_slot = shmem::occupy_own_slot(shmem::Role::courier, database, GetCurrentTimestamp());
+  if (!worker::in_slot) proc_exit(0);
+  BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
+  pg::enter([] { worker::run_courier(); });
+  proc_exit(0);
+}

@@ -1,0 +1,146 @@
+// The worker of one database: runs the duties when they are due. See README.md beside this file.
+
+#include "monitoring/pg/guard.hpp"
+
+extern "C" {
+#include <commands/extension.h>
+#include <postmaster/bgworker.h>
+#include <storage/ipc.h>
+#include <utils/backend_status.h>
+#include <utils/timestamp.h>
+}
+// clang-format keeps the server's headers first.
+#include <algorithm>
+#include <cstring>
+#include <optional>
+
+#include "monitoring/pg/settings.hpp"
+#include "monitoring/pg/spi.hpp"
+#include "monitoring/pg/transaction.hpp"
+#include "monitoring/shmem/worker_slots.hpp"
+#include "worker/duties.hpp"
+#include "worker/duty_runner.hpp"
+#include "worker/process.hpp"
+
+extern "C" {
+PGDLLEXPORT void monitoring_worker_main(Datum);
+}
+
+namespace monitoring::worker {
+
+namespace {
+
+using std::chrono::seconds;
+
+enum class Installation { gone, holding, active };
+
+class DatabaseWorker {
+ public:
+  explicit DatabaseWorker(const Clock& clock) : clock_(clock) {}
+
+  /// Returns when asked to stop or when the extension is gone.
+  void run();
+
+ private:
+  Installation look();
+  Duration work(bool woken);
+
+  const Clock& clock_;
+  /// Made when the worker is first active.
+  std::optional<DutyRunner> duties_;
+  Installation installation_ = Installation::holding;
+  Instant next_look_{};
+};
+
+bool has_extension() {
+  return OidIsValid(pg::call([] { return get_extension_oid("monitoring", true); }));
+}
+
+Installation DatabaseWorker::look() {
+  pg::Transaction transaction;
+  if (!has_extension()) return Installation::gone;
+  Installation found = Installation::holding;
+  {
+    pg::Spi spi;
+    const pg::Rows rows = spi.query("SELECT monitoring._is_active()");
+    if (rows.boolean(0, 1).value_or(false)) found = Installation::active;
+    if (found == Installation::active && !duties_) duties_.emplace(clock_, make_duties(spi));
+  }
+  transaction.commit();
+  next_look_ = clock_.now() + seconds(pg::settings().naptime_s);
+  return found;
+}
+
+/// Runs what is due and returns how long there is nothing to do. `woken`: somebody has set the
+/// latch, maybe because something about this installation has changed.
+Duration DatabaseWorker::work(bool woken) {
+  const Duration longest = seconds(pg::settings().naptime_s);
+  if (shmem::pause_requested()) {
+    shmem::set_activity(shmem::Activity::paused);
+    return longest;
+  }
+  const bool has_work = duties_ && duties_->has_work();
+  if (has_work || woken || next_look_ <= clock_.now()) installation_ = look();
+  if (installation_ == Installation::gone) return Duration::zero();
+  if (installation_ == Installation::holding) {
+    shmem::set_activity(shmem::Activity::holding);
+    return longest;
+  }
+  shmem::set_activity(shmem::Activity::running);
+  duties_->run_due();
+  return std::min(longest, duties_->next_due() - clock_.now());
+}
+
+void DatabaseWorker::run() {
+  bool woken = true;
+  while (!shutdown_requested()) {
+    shmem::count_tick(GetCurrentTimestamp());
+    const Duration rest = work(woken);
+    if (installation_ == Installation::gone) {
+      return shmem::set_outcome(shmem::Outcome::no_extension);
+    }
+    show_activity(nullptr);
+    woken = nap(rest);
+  }
+  shmem::set_outcome(shmem::Outcome::asked_to_stop);
+}
+
+void report_only() {
+  pg::Transaction transaction;
+  const bool has_it = has_extension();
+  transaction.commit();
+  shmem::set_outcome(has_it ? shmem::Outcome::has_extension : shmem::Outcome::no_extension);
+}
+
+/// An error outside of a duty, such as a lock that DROP EXTENSION holds, ends the process; the
+/// launcher starts the next one. One that came from the request to stop is no failure.
+void work(const shmem::StartOrder& order) {
+  if (order.only_look) return report_only();
+  install_signal_handlers();
+  register_duty_timer();
+  use_own_settings("monitoring worker");
+  const SystemClock clock;
+  try {
+    DatabaseWorker(clock).run();
+  } catch (const pg::PgError&) {
+    if (!shutdown_requested()) throw;
+    shmem::set_outcome(shmem::Outcome::asked_to_stop);
+  }
+}
+
+}  // namespace
+
+}  // namespace monitoring::worker
+
+void monitoring_worker_main(Datum) {
+  using namespace monitoring;
+  // Until the worker is connected, SIGTERM ends it at once, which is the server's default.
+  BackgroundWorkerUnblockSignals();
+  shmem::StartOrder order;
+  std::memcpy(&order, MyBgworkerEntry->bgw_extra, sizeof order);
+  Oid database = InvalidOid;
+  if (!shmem::occupy_slot(order, GetCurrentTimestamp(), &database)) proc_exit(0);
+  BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
+  pg::enter([&] { worker::work(order); });
+  proc_exit(0);
+}

@@ -1,0 +1,159 @@
+#include "worker/duties.hpp"
+
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "monitoring/base/cron.hpp"
+#include "monitoring/pg/settings.hpp"
+#include "monitoring/shmem/record_ring.hpp"
+#include "monitoring/store/alert_eval.hpp"
+#include "monitoring/store/jobs.hpp"
+#include "monitoring/store/records.hpp"
+#include "worker/send_duty.hpp"
+
+namespace monitoring::worker {
+
+namespace {
+
+using std::chrono::hours;
+using std::chrono::seconds;
+
+/// Far enough away for what never comes due, and no overflow.
+constexpr Duration kNever = hours(24 * 365);
+
+/// `interval` reads a setting, so that a reload takes effect at the next run.
+std::function<Instant(Instant)> every(int pg::Settings::*interval_s) {
+  return [interval_s](Instant ran_at) { return ran_at + seconds(pg::settings().*interval_s); };
+}
+
+/// A duty that is one call of a SQL function without arguments.
+Duty call_of(const char* name, const std::string& function,
+             std::function<Instant(Instant)> next_after) {
+  Duty duty;
+  duty.name = name;
+  duty.next_after = std::move(next_after);
+  duty.run = [function](DutyContext& context) {
+    context.spi.query(("SELECT " + function).c_str());
+  };
+  return duty;
+}
+
+/// The server's own basics, as measurements. Idle connections include those idle in a transaction.
+void collect_basics(DutyContext& context) {
+  context.spi.execute(
+      "INSERT INTO monitoring.pipeline_metrics (metric_name, metric_value, tags, \"timestamp\") "
+      "SELECT sample.metric_name, sample.metric_value, "
+      "       pg_catalog.jsonb_build_object('database', d.datname), $1 "
+      "FROM pg_catalog.pg_stat_database AS d, "
+      "LATERAL (SELECT pg_catalog.count(*) FILTER (WHERE a.state = 'active') AS active, "
+      "                pg_catalog.count(*) FILTER (WHERE a.state <> 'active') AS idle "
+      "         FROM pg_catalog.pg_stat_activity AS a "
+      "         WHERE a.datid = d.datid AND a.backend_type = 'client backend') AS connections, "
+      "LATERAL (VALUES ('db_connections_active', connections.active::float8), "
+      "                ('db_connections_idle', connections.idle::float8), "
+      "                ('db_transactions_committed_total', d.xact_commit::float8), "
+      "                ('db_transactions_rolled_back_total', d.xact_rollback::float8), "
+      "                ('db_deadlocks_total', d.deadlocks::float8), "
+      "                ('db_size_bytes', pg_catalog.pg_database_size(d.datid)::float8)) "
+      "        AS sample (metric_name, metric_value) "
+      "WHERE d.datname = pg_catalog.current_database()",
+      {pg::timestamptz(context.now)});
+}
+
+Duty basics() {
+  Duty duty;
+  duty.name = "collect-basics";
+  duty.next_after = every(&pg::Settings::collect_interval_s);
+  duty.run = collect_basics;
+  return duty;
+}
+
+/// One batch of recorded measurements. What is left has its turn after the other duties.
+void drain_records(DutyContext&) {
+  constexpr std::size_t kBatchRows = 8192;
+  if (store::drain_records(kBatchRows, store::IfBusy::leave).more) shmem::request_drain();
+}
+
+Duty drain() {
+  Duty duty;
+  duty.name = "drain-records";
+  duty.next_after = [](Instant ran_at) {
+    return ran_at + std::chrono::milliseconds(pg::settings().flush_interval_ms);
+  };
+  duty.wanted = shmem::take_drain_request;
+  duty.pointless = [] { return shmem::ring_status().waiting_bytes == 0; };
+  duty.run = drain_records;
+  return duty;
+}
+
+Duty discard() {
+  Duty duty;
+  duty.name = "discard-records";
+  duty.next_after = [](Instant ran_at) { return ran_at + seconds(60); };
+  duty.pointless = [] { return shmem::ring_status().used_bytes == 0; };
+  duty.run = [](DutyContext&) { store::discard_records_of_gone_databases(); };
+  return duty;
+}
+
+std::function<Instant(Instant)> by_clock(const std::string& text) {
+  const Result<CronSchedule> schedule = CronSchedule::parse(text);
+  if (!schedule) throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE, schedule.error());
+  return [schedule = *schedule](Instant ran_at) {
+    return schedule.next_after(ran_at).value_or(ran_at + kNever);
+  };
+}
+
+/// A job is due from its last run on, so one that was missed while the server was down is made up
+/// for. pg_cron's jobs are left to it.
+Duty job_duty(const store::Job& job) {
+  Duty duty;
+  duty.name = job.name;
+  duty.next_after = job.name == "queue-check" ? every(&pg::Settings::queue_check_interval_s)
+                                              : by_clock(job.schedule);
+  duty.first_at = duty.next_after(job.last_run_at);
+  duty.run = [job](DutyContext& context) {
+    if (store::pg_cron_has(context.spi, job.name)) return;
+    context.spi.query(job.command.c_str());
+    store::record_success(context.spi, job.name, context.now);
+  };
+  duty.note_failure = [job](DutyContext& context, const std::string& error) {
+    store::record_failure(context.spi, job.name, context.now, error);
+  };
+  return duty;
+}
+
+/// Rules whose time has come. Every second: what comes due when is in the table, and may change.
+Duty evaluate_alerts() {
+  // Of the last pass that committed, as far as this process knows.
+  const auto last_pass = std::make_shared<std::optional<Instant>>();
+  Duty duty;
+  duty.name = "alerts";
+  duty.next_after = [](Instant ran_at) { return ran_at + seconds(1); };
+  duty.run = [last_pass](DutyContext& context) {
+    if (store::evaluate_due(context.spi, context.now, *last_pass)) *last_pass = context.now;
+  };
+  duty.note_failure = [last_pass](DutyContext&, const std::string&) { last_pass->reset(); };
+  return duty;
+}
+
+}  // namespace
+
+std::vector<Duty> make_duties(pg::Spi& spi) {
+  std::vector<Duty> duties;
+  duties.push_back(call_of("partitions", "monitoring._maintain_partitions()",
+                           [](Instant ran_at) { return ran_at + hours(1); }));
+  duties.push_back(drain());
+  duties.push_back(basics());
+  duties.push_back(
+      call_of("roll-up", "monitoring._rollup_advance()", every(&pg::Settings::rollup_interval_s)));
+  for (const store::Job& job : store::all_jobs(spi)) duties.push_back(job_duty(job));
+  duties.push_back(call_of("health", "monitoring._check_health()",
+                           every(&pg::Settings::health_check_interval_s)));
+  duties.push_back(evaluate_alerts());
+  duties.push_back(send_duty());
+  duties.push_back(discard());
+  return duties;
+}
+
+}  // namespace monitoring::worker

@@ -1,0 +1,42 @@
+#pragma once
+// The duties of a database's worker: what it does and when. duty_runner.hpp runs them.
+
+#include "monitoring/pg/spi.hpp"
+// clang-format keeps the server's header first.
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "monitoring/base/clock.hpp"
+
+namespace monitoring::worker {
+
+/// What a duty works with: a transaction of its own is open.
+struct DutyContext {
+  pg::Spi& spi;
+  Instant now;
+};
+
+struct Duty {
+  /// Shown in pg_stat_activity and as issue_type of a worker issue.
+  std::string name;
+  /// Its first run.
+  Instant first_at{};
+  /// The run after one at this time; asked anew each time, as settings change.
+  std::function<Instant(Instant)> next_after;
+  /// Whether it should run although its time has not come. Cheap: asked on every wake-up, outside
+  /// of a transaction. May be empty.
+  std::function<bool()> wanted;
+  /// Whether there is nothing to do although its time has come: saves the transaction. As cheap as
+  /// `wanted`; may be empty.
+  std::function<bool()> pointless;
+  /// The work. When it throws, the transaction is rolled back.
+  std::function<void(DutyContext&)> run;
+  /// Called in a transaction of its own after the work has failed. May be empty.
+  std::function<void(DutyContext&, const std::string& error)> note_failure;
+};
+
+/// All duties, in the order in which those due at the same time run.
+std::vector<Duty> make_duties(pg::Spi& spi);
+
+}  // namespace monitoring::worker

@@ -1,0 +1,186 @@
+#include "worker/duty_runner.hpp"
+
+#include "monitoring/pg/guard.hpp"
+
+extern "C" {
+#include <storage/latch.h>
+#include <utils/guc.h>
+#include <utils/timeout.h>
+}
+// clang-format keeps the server's headers first.
+#include <algorithm>
+#include <utility>
+
+#include "monitoring/pg/settings.hpp"
+#include "monitoring/pg/transaction.hpp"
+#include "monitoring/shmem/worker_slots.hpp"
+#include "monitoring/store/issues.hpp"
+#include "worker/process.hpp"
+
+namespace monitoring::worker {
+
+namespace {
+
+constexpr const char* kWorkerName = "monitoring worker";
+constexpr Duration kLongestBackOff = std::chrono::minutes(5);
+/// An error text that is new each time must not fill the table of issues.
+constexpr std::size_t kMaxReported = 16;
+
+TimeoutId duty_timer;
+volatile sig_atomic_t duty_timed_out = false;
+
+void on_duty_timeout() {
+  duty_timed_out = true;
+  QueryCancelPending = true;
+  InterruptPending = true;
+  SetLatch(MyLatch);
+}
+
+/// The limits of one duty. statement_timeout would do nothing here: it is armed for clients only.
+class Limits {
+ public:
+  Limits() {
+    duty_timed_out = false;
+    const int timeout_s = pg::settings().duty_timeout_s;
+    const std::string lock_timeout = std::to_string(pg::settings().duty_lock_timeout_ms);
+    pg::call([&] {
+      SetConfigOption("lock_timeout", lock_timeout.c_str(), PGC_SUSET, PGC_S_OVERRIDE);
+      if (timeout_s > 0) enable_timeout_after(duty_timer, timeout_s * 1000);
+    });
+  }
+  ~Limits() {
+    disable_timeout(duty_timer, false);
+    // What came too late for this duty must not cancel the next one.
+    if (!shutdown_requested()) QueryCancelPending = false;
+  }
+  Limits(const Limits&) = delete;
+  Limits& operator=(const Limits&) = delete;
+};
+
+/// What a failed duty says: our timer is told apart from somebody's pg_cancel_backend().
+std::string explain(const pg::PgError& error) {
+  if (error.sqlstate() != ERRCODE_QUERY_CANCELED || !duty_timed_out) return error.message();
+  return "canceled because it took longer than monitoring.duty_timeout";
+}
+
+template <class Body>
+void in_transaction(Instant now, Body&& body) {
+  pg::Transaction transaction;
+  {
+    pg::Spi spi;
+    DutyContext context{spi, now};
+    body(context);
+  }
+  transaction.commit();
+}
+
+}  // namespace
+
+void register_duty_timer() {
+  duty_timer = pg::call([] { return RegisterTimeout(USER_TIMEOUT, on_duty_timeout); });
+}
+
+DutyRunner::DutyRunner(const Clock& clock, std::vector<Duty> duties) : clock_(clock) {
+  for (Duty& duty : duties) {
+    Entry entry;
+    entry.due = duty.first_at;
+    entry.duty = std::move(duty);
+    entries_.push_back(std::move(entry));
+  }
+}
+
+/// Does the work of a duty and, in the same transaction, resolves the issues of its failures.
+std::optional<DutyRunner::Failure> DutyRunner::try_to(Entry& entry, Instant started) {
+  try {
+    const Limits limits;
+    in_transaction(started, [&](DutyContext& context) {
+      entry.duty.run(context);
+      if (!entry.may_have_issues) return;
+      store::resolve_issues(context.spi, kWorkerName, entry.duty.name, "It works again.");
+    });
+    return std::nullopt;
+  } catch (const pg::PgError& error) {
+    const std::string message = explain(error);
+    if (entry.reported.count(message) == 0 && !shutdown_requested()) {
+      log_error(LOG, "monitoring worker: " + entry.duty.name, error);
+    }
+    return Failure{error.sqlstate(), message};
+  } catch (const pg::Report& error) {
+    return Failure{error.sqlstate(), error.what()};
+  }
+}
+
+/// Logs the issue, and what the duty itself wants to note. That this fails too, say because
+/// somebody has locked the table, goes to the server's log only.
+void DutyRunner::report(Entry& entry, Instant started, const Failure& failure) {
+  const bool is_new =
+      entry.reported.size() < kMaxReported && entry.reported.insert(failure.message).second;
+  if (!is_new && !entry.duty.note_failure) return;
+  entry.may_have_issues = true;
+  try {
+    const Limits limits;
+    in_transaction(started, [&](DutyContext& context) {
+      if (entry.duty.note_failure) entry.duty.note_failure(context, failure.message);
+      if (!is_new) return;
+      const std::string details =
+          "{\"sqlstate\": \"" + std::string(unpack_sql_state(failure.sqlstate)) + "\"}";
+      store::log_issue_once(context.spi,
+                            {kWorkerName, entry.duty.name, failure.message, "warning", details});
+    });
+  } catch (const pg::PgError& error) {
+    log_error(LOG, "monitoring worker could not log an issue", error);
+  }
+}
+
+void DutyRunner::fail(Entry& entry, Instant started, const Failure& failure) {
+  entry.failures += 1;
+  entry.due = std::max(entry.duty.next_after(started),
+                       clock_.now() + back_off(entry.failures, kLongestBackOff));
+  shmem::count_error(entry.duty.name + ": " + failure.message);
+  report(entry, started, failure);
+}
+
+void DutyRunner::run(Entry& entry) {
+  const Instant started = clock_.now();
+  show_activity(entry.duty.name.c_str());
+  const std::optional<Failure> failure = try_to(entry, started);
+  if (shutdown_requested()) return;
+  if (failure) return fail(entry, started, *failure);
+  entry.failures = 0;
+  entry.reported.clear();
+  entry.may_have_issues = false;
+  entry.due = entry.duty.next_after(started);
+}
+
+bool DutyRunner::has_work() {
+  const Instant now = clock_.now();
+  bool any = false;
+  for (Entry& entry : entries_) {
+    const Duty& duty = entry.duty;
+    // After a failure the back-off counts, not the wish.
+    if (duty.wanted && duty.wanted() && entry.failures == 0) entry.due = std::min(entry.due, now);
+    if (entry.due > now) continue;
+    if (duty.pointless && duty.pointless()) {
+      entry.due = duty.next_after(now);
+    } else {
+      any = true;
+    }
+  }
+  return any;
+}
+
+void DutyRunner::run_due() {
+  for (Entry& entry : entries_) {
+    if (shutdown_requested() || shmem::pause_requested()) return;
+    if (entry.due <= clock_.now()) run(entry);
+  }
+}
+
+Instant DutyRunner::next_due() const {
+  const auto earliest =
+      std::min_element(entries_.begin(), entries_.end(),
+                       [](const Entry& a, const Entry& b) { return a.due < b.due; });
+  return earliest->due;
+}
+
+}  // namespace monitoring::worker

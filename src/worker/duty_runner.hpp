@@ -1,0 +1,56 @@
+#pragma once
+// Runs the duties that are due, each in a transaction and within a time limit of its own. A duty
+// that fails stops no other: it is tried again with growing waits, and each distinct error becomes
+// one worker issue, which is resolved when the duty works again.
+
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "monitoring/base/clock.hpp"
+#include "worker/duties.hpp"
+
+namespace monitoring::worker {
+
+/// Registers the timer behind monitoring.duty_timeout. Once per process.
+void register_duty_timer();
+
+class DutyRunner {
+ public:
+  DutyRunner(const Clock& clock, std::vector<Duty> duties);
+
+  /// Whether any duty is due. Cheap, and needs no transaction.
+  bool has_work();
+  /// Runs what has_work() has found; leaves early when the worker is asked to stop or pause.
+  void run_due();
+  /// When the next duty is due. A time in the past means at once.
+  Instant next_due() const;
+
+ private:
+  /// A duty, when it runs next, and how it went.
+  struct Entry {
+    Duty duty;
+    Instant due{};
+    int failures = 0;
+    /// Whether an issue of this duty may be open: also one of an earlier process.
+    bool may_have_issues = true;
+    /// The distinct errors since the last success.
+    std::set<std::string> reported;
+  };
+
+  struct Failure {
+    int sqlstate;
+    std::string message;
+  };
+
+  void run(Entry& entry);
+  std::optional<Failure> try_to(Entry& entry, Instant started);
+  void fail(Entry& entry, Instant started, const Failure& failure);
+  void report(Entry& entry, Instant started, const Failure& failure);
+
+  const Clock& clock_;
+  std::vector<Entry> entries_;
+};
+
+}  // namespace monitoring::worker

@@ -1,0 +1,405 @@
+#include "monitoring/worker/launcher.hpp"
+
+#include "monitoring/pg/guard.hpp"
+
+extern "C" {
+#include <access/genam.h>
+#include <access/heapam.h>
+#include <access/htup_details.h>
+#include <access/table.h>
+#include <access/tableam.h>
+#include <catalog/pg_database.h>
+#include <postmaster/bgworker.h>
+#include <storage/ipc.h>
+#include <utils/memutils.h>
+#include <utils/rel.h>
+#include <utils/snapmgr.h>
+#include <utils/timestamp.h>
+}
+// clang-format keeps the server's headers first.
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <map>
+#include <vector>
+
+#include "monitoring/pg/settings.hpp"
+#include "monitoring/pg/transaction.hpp"
+#include "monitoring/shmem/worker_slots.hpp"
+#include "worker/process.hpp"
+
+extern "C" {
+PGDLLEXPORT void monitoring_launcher_main(Datum);
+}
+
+namespace monitoring::worker {
+
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+/// Not for workers: the launcher itself, the server's logical replication launcher, one courier.
+constexpr int kOtherProcesses = 3;
+/// A process that has not shown up by then is given up.
+constexpr Duration kStartTimeout = seconds(30);
+constexpr Duration kLongestBackOff = seconds(60);
+constexpr Duration kRestartDelay = milliseconds(100);
+constexpr Duration kRetryWhenFull = seconds(5);
+/// A worker that has run for this long is no longer the one that kept failing.
+constexpr Duration kStable = seconds(60);
+/// How many databases without the extension are looked at again per safety timer.
+constexpr int kLooksPerNap = 8;
+
+enum class Knowledge { unknown, absent, present };
+
+struct Database {
+  Knowledge knowledge = Knowledge::unknown;
+  /// Has a slot in shared memory while not absent.
+  std::optional<int> slot;
+  /// The order under way, until its process has ended.
+  std::optional<shmem::StartOrder> order;
+  BackgroundWorkerHandle* handle = nullptr;
+  Instant ordered_at;
+  Instant next_start;
+  int failures = 0;
+};
+
+/// The databases that can be connected to and are no templates. Needs a transaction.
+std::vector<Oid> list_databases() {
+  std::vector<Oid> databases;
+  pg::call([&] {
+    const Relation relation = table_open(DatabaseRelationId, AccessShareLock);
+    const TableScanDesc scan = table_beginscan_catalog(relation, 0, nullptr);
+    HeapTuple tuple = nullptr;
+    while (HeapTupleIsValid(tuple = heap_getnext(scan, ForwardScanDirection))) {
+      const auto* database = reinterpret_cast<Form_pg_database>(GETSTRUCT(tuple));
+      if (!database->datallowconn || database->datistemplate) continue;
+      // A negative limit other than -1 marks a database whose DROP was interrupted.
+      if (database->datconnlimit < -1) continue;
+      databases.push_back(database->oid);
+    }
+    table_endscan(scan);
+    table_close(relation, AccessShareLock);
+  });
+  return databases;
+}
+
+class Launcher {
+ public:
+  explicit Launcher(const Clock& clock) : clock_(clock) {}
+
+  void run();
+
+ private:
+  void adopt_running_workers();
+  void hear_news();
+  void refresh_list();
+  void look_again_at_some();
+  void settle(Oid oid, Database& database);
+  void conclude(Oid oid, Database& database, shmem::Outcome outcome);
+  bool may_start(const Database& database, Knowledge knowledge) const;
+  void start_due();
+  void start_those(Knowledge knowledge, int room, bool only_look);
+  bool anything_unknown() const;
+  bool start(Oid oid, Database& database, bool only_look);
+  void forget_slot(Database& database);
+  void report_shortage();
+  int capacity() const;
+  int count_processes() const;
+  int count_wanting() const;
+  Instant next_wake() const;
+
+  const Clock& clock_;
+  std::map<Oid, Database> databases_;
+  Instant next_refresh_{};
+  Instant full_until_{};
+  Oid last_looked_at_ = InvalidOid;
+  int reported_need_ = 0;
+};
+
+int Launcher::capacity() const {
+  return std::max(1, max_worker_processes - kOtherProcesses);
+}
+
+int Launcher::count_processes() const {
+  return static_cast<int>(std::count_if(databases_.begin(), databases_.end(),
+                                        [](const auto& entry) { return !!entry.second.order; }));
+}
+
+/// Databases that have, or may have, the extension.
+int Launcher::count_wanting() const {
+  return static_cast<int>(
+      std::count_if(databases_.begin(), databases_.end(),
+                    [](const auto& entry) { return entry.second.knowledge != Knowledge::absent; }));
+}
+
+/// After a launcher's own restart its workers are still there.
+void Launcher::adopt_running_workers() {
+  for (const shmem::WorkerSlot& slot : shmem::all_slots()) {
+    if (slot.role != shmem::Role::worker) continue;
+    Database& database = databases_[slot.database];
+    database.slot = shmem::reserve_worker_slot(slot.database);
+    if (slot.activity == shmem::Activity::waiting) continue;
+    database.order = shmem::StartOrder{*database.slot, slot.order, false};
+    database.ordered_at = clock_.now();
+    if (slot.pid != 0) database.knowledge = Knowledge::present;
+  }
+}
+
+void Launcher::hear_news() {
+  const shmem::News news = shmem::take_news();
+  for (const shmem::Announcement& announcement : news.announcements) {
+    Database& database = databases_[announcement.database];
+    database.knowledge = announcement.has_extension ? Knowledge::present : Knowledge::absent;
+    database.failures = 0;
+    database.next_start = clock_.now();
+  }
+  if (!news.announcements_lost) return;
+  for (auto& [oid, database] : databases_) {
+    if (database.knowledge == Knowledge::absent) database.knowledge = Knowledge::unknown;
+  }
+}
+
+void Launcher::refresh_list() {
+  pg::Transaction transaction;
+  const std::vector<Oid> present = list_databases();
+  transaction.commit();
+
+  for (const Oid oid : present) databases_.try_emplace(oid);
+  for (auto entry = databases_.begin(); entry != databases_.end();) {
+    const bool gone = std::find(present.begin(), present.end(), entry->first) == present.end();
+    if (gone && !entry->second.order) {
+      forget_slot(entry->second);
+      entry = databases_.erase(entry);
+    } else {
+      ++entry;
+    }
+  }
+}
+
+/// For what no callback sees, such as COMMIT PREPARED of a CREATE EXTENSION.
+void Launcher::look_again_at_some() {
+  int looks = 0;
+  const std::size_t count = databases_.size();
+  auto entry = databases_.upper_bound(last_looked_at_);
+  for (std::size_t i = 0; i < count && looks < kLooksPerNap; ++i) {
+    if (entry == databases_.end()) entry = databases_.begin();
+    if (entry->second.knowledge == Knowledge::absent) {
+      entry->second.knowledge = Knowledge::unknown;
+      last_looked_at_ = entry->first;
+      ++looks;
+    }
+    ++entry;
+  }
+}
+
+void Launcher::forget_slot(Database& database) {
+  if (database.slot) shmem::release_slot(*database.slot);
+  database.slot.reset();
+}
+
+void Launcher::conclude(Oid oid, Database& database, shmem::Outcome outcome) {
+  database.order.reset();
+  if (database.handle != nullptr) pfree(database.handle);
+  database.handle = nullptr;
+  const Instant now = clock_.now();
+  switch (outcome) {
+    case shmem::Outcome::no_extension:
+      database.knowledge = Knowledge::absent;
+      database.failures = 0;
+      return;
+    case shmem::Outcome::has_extension:
+      database.knowledge = Knowledge::present;
+      database.failures = 0;
+      return;
+    case shmem::Outcome::asked_to_stop:
+      database.next_start = now + kRestartDelay;
+      return;
+    case shmem::Outcome::none:
+    case shmem::Outcome::failed:
+      if (now - database.ordered_at > kStable) database.failures = 0;
+      database.failures += 1;
+      database.next_start = now + back_off(database.failures, kLongestBackOff);
+      pg::call([&] {
+        ereport(
+            LOG,
+            (errmsg("monitoring worker for database %u has failed, next start in %d s", oid,
+                    static_cast<int>(
+                        std::chrono::duration_cast<seconds>(database.next_start - now).count()))));
+      });
+      return;
+  }
+}
+
+/// Notices that an ordered process has ended, or never came.
+void Launcher::settle(Oid oid, Database& database) {
+  if (database.order) {
+    const shmem::WorkerSlot slot = shmem::read_slot(database.order->slot);
+    if (slot.activity == shmem::Activity::starting) {
+      pid_t pid = 0;
+      const bool stopped = database.handle != nullptr &&
+                           GetBackgroundWorkerPid(database.handle, &pid) == BGWH_STOPPED;
+      if (!stopped && clock_.now() - database.ordered_at < kStartTimeout) return;
+      shmem::start_failed(*database.order);
+      return settle(oid, database);
+    }
+    if (slot.pid != 0) return;
+    conclude(oid, database, slot.outcome);
+  }
+  if (database.knowledge == Knowledge::absent) forget_slot(database);
+}
+
+bool Launcher::may_start(const Database& database, Knowledge knowledge) const {
+  return database.knowledge == knowledge && !database.order && database.next_start <= clock_.now();
+}
+
+/// Orders a process. False when the server has none to give.
+bool Launcher::start(Oid oid, Database& database, bool only_look) {
+  if (!database.slot) database.slot = shmem::reserve_worker_slot(oid);
+  if (!database.slot) return false;
+  const auto order = shmem::order_start(*database.slot, only_look);
+  // Blocked: the end of the block wakes us.
+  if (!order) return true;
+
+  BackgroundWorker worker{};
+  worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+  worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+  worker.bgw_restart_time = BGW_NEVER_RESTART;
+  worker.bgw_notify_pid = MyProcPid;
+  std::snprintf(worker.bgw_name, BGW_MAXLEN, "monitoring worker for database %u", oid);
+  strlcpy(worker.bgw_type, "monitoring worker", BGW_MAXLEN);
+  strlcpy(worker.bgw_library_name, "monitoring", sizeof worker.bgw_library_name);
+  strlcpy(worker.bgw_function_name, "monitoring_worker_main", BGW_MAXLEN);
+  std::memcpy(worker.bgw_extra, &*order, sizeof *order);
+
+  const bool registered = pg::call([&] {
+    const MemoryContext caller = MemoryContextSwitchTo(TopMemoryContext);
+    const bool done = RegisterDynamicBackgroundWorker(&worker, &database.handle);
+    MemoryContextSwitchTo(caller);
+    return done;
+  });
+  if (!registered) {
+    shmem::start_failed(*order);
+    return false;
+  }
+  database.order = order;
+  database.ordered_at = clock_.now();
+  return true;
+}
+
+/// Unknown databases first. Where not every one could have a worker, they are only looked at, so
+/// that the number of processes needed is known before they are given out; a short look may take
+/// the place that is kept for a courier.
+void Launcher::start_due() {
+  if (clock_.now() < full_until_) return;
+  const bool crowded = count_wanting() > capacity();
+  const int room_for_looks = crowded ? capacity() + 1 : capacity();
+  start_those(Knowledge::unknown, room_for_looks, crowded);
+  if (crowded && anything_unknown()) return;
+  start_those(Knowledge::present, capacity(), false);
+}
+
+void Launcher::start_those(Knowledge knowledge, int room, bool only_look) {
+  for (auto& [oid, database] : databases_) {
+    if (count_processes() >= room) return;
+    if (!may_start(database, knowledge)) continue;
+    if (start(oid, database, only_look)) continue;
+    full_until_ = clock_.now() + kRetryWhenFull;
+    return;
+  }
+}
+
+bool Launcher::anything_unknown() const {
+  return std::any_of(databases_.begin(), databases_.end(), [](const auto& entry) {
+    return entry.second.knowledge == Knowledge::unknown;
+  });
+}
+
+/// A full set of worker processes: one WARNING, and a line in worker_status for each who waits.
+void Launcher::report_shortage() {
+  const bool server_is_full = clock_.now() < full_until_;
+  if (anything_unknown() && !server_is_full) return;
+  const int missing = count_wanting() - count_processes();
+  const bool is_full = server_is_full || count_processes() >= capacity();
+  const int need = is_full && missing > 0
+                       ? std::max(max_worker_processes + missing, count_wanting() + kOtherProcesses)
+                       : 0;
+  if (need == reported_need_) return;
+  reported_need_ = need;
+  if (need == 0) return;
+  char text[shmem::kErrorTextSize];
+  std::snprintf(text, sizeof text,
+                "no free background worker process: set max_worker_processes to at least %d", need);
+  for (const auto& [oid, database] : databases_) {
+    if (database.slot && !database.order) shmem::note_waiting(*database.slot, text);
+  }
+  pg::call([&] {
+    ereport(WARNING, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+                      errmsg("monitoring has no worker process for %d of %d databases", missing,
+                             missing + count_processes()),
+                      errhint("Set max_worker_processes to at least %d.", need)));
+  });
+}
+
+Instant Launcher::next_wake() const {
+  Instant wake = next_refresh_;
+  const Instant now = clock_.now();
+  for (const auto& [oid, database] : databases_) {
+    if (database.knowledge == Knowledge::absent) continue;
+    if (!database.order && database.next_start > now) wake = std::min(wake, database.next_start);
+  }
+  if (full_until_ > now) wake = std::min(wake, full_until_);
+  return wake;
+}
+
+void Launcher::run() {
+  adopt_running_workers();
+  while (!shutdown_requested()) {
+    const Instant now = clock_.now();
+    shmem::count_tick(GetCurrentTimestamp());
+    hear_news();
+    refresh_list();
+    if (now >= next_refresh_) {
+      next_refresh_ = now + seconds(pg::settings().naptime_s);
+      look_again_at_some();
+    }
+    for (auto& [oid, database] : databases_) settle(oid, database);
+    start_due();
+    report_shortage();
+    nap(next_wake() - clock_.now());
+  }
+}
+
+}  // namespace
+
+void register_launcher() {
+  BackgroundWorker worker{};
+  worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+  // Not before the end of recovery: a standby's tables cannot be written, and after promotion the
+  // postmaster starts the launcher by itself.
+  worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+  worker.bgw_restart_time = 1;
+  strlcpy(worker.bgw_name, "monitoring launcher", BGW_MAXLEN);
+  strlcpy(worker.bgw_type, "monitoring launcher", BGW_MAXLEN);
+  strlcpy(worker.bgw_library_name, "monitoring", sizeof worker.bgw_library_name);
+  strlcpy(worker.bgw_function_name, "monitoring_launcher_main", BGW_MAXLEN);
+  RegisterBackgroundWorker(&worker);
+}
+
+}  // namespace monitoring::worker
+
+void monitoring_launcher_main(Datum) {
+  using namespace monitoring;
+  worker::install_signal_handlers();
+  BackgroundWorkerUnblockSignals();
+  if (!shmem::occupy_own_slot(shmem::Role::launcher, InvalidOid, GetCurrentTimestamp()))
+    proc_exit(1);
+  BackgroundWorkerInitializeConnection(nullptr, nullptr, 0);
+  pg::enter([] {
+    const worker::SystemClock clock;
+    worker::Launcher(clock).run();
+  });
+  // Any other code would mean that the launcher has nothing more to do, ever.
+  proc_exit(1);
+}

@@ -1,0 +1,106 @@
+#include "worker/process.hpp"
+
+extern "C" {
+#include <pgstat.h>
+#include <postmaster/interrupt.h>
+#include <signal.h>
+#include <storage/latch.h>
+#include <utils/backend_status.h>
+#include <utils/guc.h>
+#include <utils/timestamp.h>
+#include <utils/wait_event.h>
+}
+// clang-format keeps the server's headers first.
+#include <algorithm>
+
+#include "monitoring/pg/spi.hpp"
+
+namespace monitoring::worker {
+
+namespace {
+
+/// Ends the current statement, too: it is rolled back like a cancelled one.
+void on_sigterm(SIGNAL_ARGS) {
+  [[maybe_unused]] const int signal_number = postgres_signal_arg;
+  const int saved = errno;
+  ShutdownRequestPending = true;
+  QueryCancelPending = true;
+  InterruptPending = true;
+  SetLatch(MyLatch);
+  errno = saved;
+}
+
+}  // namespace
+
+Instant SystemClock::now() const {
+  return pg::instant_of(GetCurrentTimestamp());
+}
+
+void install_signal_handlers() {
+  pqsignal(SIGTERM, on_sigterm);
+  pqsignal(SIGHUP, SignalHandlerForConfigReload);
+}
+
+void use_own_settings(const char* application_name) {
+  const auto set = [](const char* name, const char* value) {
+    SetConfigOption(name, value, PGC_SUSET, PGC_S_OVERRIDE);
+  };
+  pg::call([&] {
+    set("search_path", "pg_catalog, pg_temp");
+    set("default_transaction_isolation", "read committed");
+    set("default_transaction_read_only", "off");
+    set("default_transaction_deferrable", "off");
+    set("session_replication_role", "origin");
+    set("row_security", "on");
+    set("statement_timeout", "0");
+    set("idle_in_transaction_session_timeout", "0");
+    set("application_name", application_name);
+  });
+}
+
+bool shutdown_requested() {
+  return ShutdownRequestPending;
+}
+
+bool nap(Duration longest) {
+  using std::chrono::milliseconds;
+  const auto timeout = std::chrono::ceil<milliseconds>(std::max(longest, Duration::zero()));
+  return pg::call([&] {
+    pgstat_report_stat(false);
+    const int events = WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+                                 timeout.count(), PG_WAIT_EXTENSION);
+    ResetLatch(MyLatch);
+    // Nothing runs that a cancel could mean.
+    QueryCancelPending = false;
+    CHECK_FOR_INTERRUPTS();
+    if (ConfigReloadPending) {
+      ConfigReloadPending = false;
+      ProcessConfigFile(PGC_SIGHUP);
+    }
+    return (events & WL_LATCH_SET) != 0;
+  });
+}
+
+void show_activity(const char* words) {
+  pg::call([&] { pgstat_report_activity(words != nullptr ? STATE_RUNNING : STATE_IDLE, words); });
+}
+
+void log_error(int level, const std::string& what, const pg::PgError& error) {
+  const std::string message = what + ": " + error.message();
+  const std::string detail = error.detail();
+  const std::string context = error.context();
+  pg::call([&] {
+    ereport(level,
+            (errcode(error.sqlstate()), errmsg_internal("%s", message.c_str()),
+             detail.empty() ? 0 : errdetail_internal("%s", detail.c_str()),
+             context.empty() ? 0 : errcontext_msg("%s", context.c_str()), errhidestmt(true)));
+  });
+}
+
+Duration back_off(int failures, Duration longest) {
+  constexpr int kMaxDoublings = 20;
+  const Duration wait = std::chrono::seconds(1LL << std::clamp(failures - 1, 0, kMaxDoublings));
+  return std::min(wait, longest);
+}
+
+}  // namespace monitoring::worker

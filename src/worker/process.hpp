@@ -1,0 +1,41 @@
+#pragma once
+// What launcher, worker and courier do alike: signals, sleep, and what the server shows of them.
+
+#include "monitoring/pg/guard.hpp"
+// clang-format keeps the server's header first.
+#include <string>
+
+#include "monitoring/base/clock.hpp"
+
+namespace monitoring::worker {
+
+/// The real clock. Only worker/ and api/ have one.
+class SystemClock final : public Clock {
+ public:
+  Instant now() const override;
+};
+
+/// Installs the handlers of a process that ends quietly on SIGTERM: SIGTERM cancels what runs and
+/// makes shutdown_requested() true; SIGHUP makes the next nap() read the configuration.
+void install_signal_handlers();
+bool shutdown_requested();
+
+/// Sets what the statements of our own processes rely on. What a database or role sets for people
+/// does not apply to them.
+void use_own_settings(const char* application_name);
+
+/// Sleeps until the latch is set or the time is over, and does what the server expects of an idle
+/// process: reads the configuration after SIGHUP, lets barriers pass, reports statistics. Ends the
+/// process when the postmaster is gone. True if the latch was set: somebody wants something.
+bool nap(Duration longest);
+
+/// The words in pg_stat_activity.query; nullptr shows the process as idle.
+void show_activity(const char* words);
+
+/// Writes a caught error to the server's log, as the process's own words, at this level.
+void log_error(int level, const std::string& what, const pg::PgError& error);
+
+/// Waits before a retry: 1 s, doubled by each further failure, at most `longest`.
+Duration back_off(int failures, Duration longest);
+
+}  // namespace monitoring::worker

@@ -1,0 +1,75 @@
+#include "worker/send_duty.hpp"
+
+extern "C" {
+#include <postmaster/bgworker.h>
+}
+// clang-format keeps the server's headers first.
+#include <algorithm>
+#include <cstring>
+
+#include "monitoring/pg/settings.hpp"
+#include "monitoring/shmem/worker_slots.hpp"
+#include "monitoring/store/outbox_lease.hpp"
+
+namespace monitoring::worker {
+
+namespace {
+
+using std::chrono::seconds;
+
+/// A courier that has not come by then is ordered again.
+constexpr Duration kStartTimeout = seconds(5);
+
+/// Until the next look, which the last look has found.
+Duration until_next_look{};
+
+/// A dynamic background worker without restart: it is this duty that starts it again.
+void order_courier() {
+  BackgroundWorker courier;
+  std::memset(&courier, 0, sizeof courier);
+  courier.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+  courier.bgw_start_time = BgWorkerStart_RecoveryFinished;
+  courier.bgw_restart_time = BGW_NEVER_RESTART;
+  strlcpy(courier.bgw_library_name, "monitoring_net", sizeof courier.bgw_library_name);
+  strlcpy(courier.bgw_function_name, "monitoring_courier_main", sizeof courier.bgw_function_name);
+  strlcpy(courier.bgw_name, "monitoring courier", sizeof courier.bgw_name);
+  strlcpy(courier.bgw_type, "monitoring courier", sizeof courier.bgw_type);
+  courier.bgw_main_arg = ObjectIdGetDatum(MyDatabaseId);
+  pg::call([&] {
+    if (RegisterDynamicBackgroundWorker(&courier, nullptr)) return;
+    ereport(ERROR,
+            (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+             errmsg("no background worker is free for the courier, so no notification is sent"),
+             errhint("Raise max_worker_processes.")));
+  });
+}
+
+/// How long until there is something to send; zero or less if there is already.
+Duration until_due(DutyContext& context, bool has_courier) {
+  if (!has_courier && store::any_leased(context.spi)) return Duration::zero();
+  const Duration longest = seconds(pg::settings().naptime_s);
+  const auto due = store::next_delivery_at(context.spi);
+  return due ? std::min(longest, *due - context.now) : longest;
+}
+
+void start_courier_if_due(DutyContext& context) {
+  // One that is there is told, in case it had not heard.
+  const bool has_courier = shmem::wake(shmem::Role::courier, MyDatabaseId);
+  until_next_look = until_due(context, has_courier);
+  if (until_next_look > Duration::zero()) return;
+  until_next_look = kStartTimeout;
+  if (!has_courier) order_courier();
+}
+
+}  // namespace
+
+Duty send_duty() {
+  Duty duty;
+  duty.name = "start-courier";
+  duty.next_after = [](Instant ran_at) { return ran_at + until_next_look; };
+  duty.wanted = shmem::take_courier_wanted;
+  duty.run = start_courier_if_due;
+  return duty;
+}
+
+}  // namespace monitoring::worker

@@ -1,0 +1,29 @@
+# Everything on a throw-away server, in a copy of this tree (test/run/in-copy); needs no pg_config yet.
+#   make test               all phases; the last line says how many tests passed and failed
+#   make test-regress REGRESS="a b"   make test-isolation ISOLATION=a   make test-tap PROVE_TESTS=test/t/a.pl
+#   make lint               make tidy    (clang-tidy: slow, no part of make test)
+#   make demo               a server with a day of data; the last lines say how to connect and how to stop
+
+# What was set on the command line goes along; the environment and PGXS's defaults do not.
+harness_settings = $(foreach name, PG_CONFIG CXX COPT PROVE_TESTS REGRESS ISOLATION UNIT_FILTER \
+	BENCH_FILTER BENCH_ROWS BENCH_SERIES BENCH_RUNS BENCH_SECONDS, \
+	$(if $(filter command%, $(origin $(name))), $(name)='$($(name))'))
+in_copy = @test/run/packages && $(harness_settings) exec test/run/in-copy
+
+.PHONY: test test-unit test-regress test-isolation test-tap lint tidy demo
+test:
+	$(in_copy) test test/run/phases lint build clang unit regress isolation tap
+test-unit:
+	$(in_copy) test test/run/phases unit
+test-regress:
+	$(in_copy) test test/run/phases regress
+test-isolation:
+	$(in_copy) test test/run/phases isolation
+test-tap:
+	$(in_copy) test test/run/phases tap
+lint:
+	$(in_copy) lint test/run/phases lint
+tidy:
+	$(in_copy) tidy test/run/phases tidy
+demo:
+	$(in_copy) demo test/run/demo

@@ -1,0 +1,57 @@
+-- Rules that every object of the extension keeps; each query lists what breaks one.
+
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS monitoring;
+RESET client_min_messages;
+SET search_path = pg_catalog;
+
+CREATE VIEW pg_temp.member AS
+SELECT classid, objid, pg_describe_object(classid, objid, 0) AS description
+FROM pg_depend
+WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e'
+  AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'monitoring');
+
+-- There is something to look at.
+SELECT count(*) > 20 AS has_members FROM pg_temp.member;
+
+-- What a user sees has a comment; what only the extension itself calls starts with an underscore.
+SELECT m.description AS without_comment
+FROM pg_temp.member AS m
+LEFT JOIN pg_class AS c ON m.classid = 'pg_class'::regclass AND c.oid = m.objid
+LEFT JOIN pg_proc AS p ON m.classid = 'pg_proc'::regclass AND p.oid = m.objid
+LEFT JOIN pg_type AS t ON m.classid = 'pg_type'::regclass AND t.oid = m.objid
+WHERE obj_description(m.objid, m.classid::regclass::name) IS NULL
+  AND (c.relkind IN ('r', 'p', 'v', 'm', 'f')
+       OR p.proname NOT LIKE '\_%'
+       OR t.typtype IN ('b', 'd', 'e', 'r') AND t.typcategory <> 'A'
+       OR m.classid IN ('pg_namespace'::regclass, 'pg_cast'::regclass, 'pg_operator'::regclass))
+ORDER BY m.description COLLATE "C";
+
+-- Who runs with its owner's rights says where names are looked up.
+SELECT p.oid::regprocedure AS definer_without_search_path
+FROM pg_temp.member AS m JOIN pg_proc AS p ON m.classid = 'pg_proc'::regclass AND p.oid = m.objid
+WHERE p.prosecdef
+  AND NOT EXISTS (SELECT FROM unnest(p.proconfig) AS setting WHERE setting LIKE 'search_path=%')
+ORDER BY p.oid::regprocedure::text COLLATE "C";
+
+-- No table or view is granted to everybody.
+SELECT m.description AS granted_to_public, a.privilege_type
+FROM pg_temp.member AS m
+JOIN pg_class AS c ON m.classid = 'pg_class'::regclass AND c.oid = m.objid,
+     aclexplode(c.relacl) AS a
+WHERE a.grantee = 0
+ORDER BY m.description COLLATE "C", a.privilege_type;
+
+-- Functions that anybody may call: none of them reads a table or changes anything.
+SELECT p.oid::regprocedure AS executable_by_public
+FROM pg_temp.member AS m JOIN pg_proc AS p ON m.classid = 'pg_proc'::regclass AND p.oid = m.objid,
+     aclexplode(COALESCE(p.proacl, acldefault('f', p.proowner))) AS a
+WHERE a.grantee = 0 AND p.provolatile <> 'i'
+ORDER BY p.oid::regprocedure::text COLLATE "C";
+
+-- Names that SQL would want quoted are nowhere a parameter.
+SELECT p.oid::regprocedure AS reserved_parameter, k.word
+FROM pg_temp.member AS m JOIN pg_proc AS p ON m.classid = 'pg_proc'::regclass AND p.oid = m.objid
+CROSS JOIN unnest(p.proargnames) AS argument
+JOIN pg_get_keywords() AS k ON k.word = argument AND k.catcode = 'R'
+ORDER BY p.oid::regprocedure::text COLLATE "C";

@@ -1,0 +1,204 @@
+-- Queues: job tables, pgmq's tables, broken ones, and who reads them.
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS monitoring;
+RESET client_min_messages;
+-- A worker of this database, if there is one, waits meanwhile.
+DO $$
+BEGIN
+    FOR attempt IN 1 .. 200 LOOP
+        BEGIN
+            PERFORM monitoring.pause_worker();
+            EXIT;
+        EXCEPTION WHEN object_not_in_prerequisite_state THEN
+            EXIT WHEN current_setting('shared_preload_libraries') !~ 'monitoring';
+            PERFORM pg_sleep(0.05);
+        END;
+    END LOOP;
+END
+$$;
+
+-- All of it in one transaction, so that no check by a worker comes between.
+BEGIN;
+DELETE FROM monitoring.queue_state;
+SELECT count(*) FROM public.queue_monitoring_view;
+SELECT monitoring.check_queues();
+
+-- Document 000's table of jobs: 3 pending, one of them for an hour; 2 processing, one for a day.
+CREATE SCHEMA app;
+CREATE TABLE app.ingest_jobs (id serial, status text, created_at timestamptz DEFAULT now(),
+                              completed_at timestamptz);
+INSERT INTO app.ingest_jobs (status, created_at, completed_at)
+VALUES ('pending', now(), NULL), ('pending', now() - interval '1 minute', NULL),
+       ('pending', now() - interval '1 hour', NULL), ('processing', now(), NULL),
+       ('processing', now() - interval '1 day', NULL), ('failed', now() - interval '2 days', NULL),
+       ('done', now() - interval '3 days', now()), (NULL, now(), NULL);
+INSERT INTO monitoring.queues (queue_name, source) VALUES ('imports', 'app.ingest_jobs');
+SELECT queue_name, pending_messages, stuck_messages, last_check_time
+FROM public.queue_monitoring_view;
+SELECT monitoring.check_queues();
+SELECT queue_name, pending_messages AS pending, processing_messages AS processing,
+       stuck_messages AS stuck, dead_letter_messages AS dead,
+       date_trunc('hour', oldest_message_age) AS oldest, last_check_time >= now() AS checked
+FROM public.queue_monitoring_view;
+
+-- The same through an enum without the default labels, a char(n) and a number, under odd names.
+CREATE TYPE app.state AS ENUM ('pending', 'busy', 'completed');
+CREATE TABLE app."Odd ""jobs""" ("the State" app.state, "Since" timestamptz, code char(8),
+                                 number integer);
+INSERT INTO app."Odd ""jobs""" VALUES ('pending', now(), 'wait', 1),
+    ('busy', now() - interval '1 day', 'work', 2), ('completed', now(), 'over', 3);
+INSERT INTO monitoring.queues (queue_name, source, status_column, since_column, pending_values,
+                               processing_values, dead_values)
+VALUES ('odd enum', 'app."Odd ""jobs"""', 'the State', 'Since', DEFAULT, '{busy,processing}',
+        DEFAULT),
+       ('odd char', 'app."Odd ""jobs"""', 'code', 'Since', '{wait}', '{work}', '{over}'),
+       ('odd number', 'app."Odd ""jobs"""', 'number', 'Since', '{1,2}', '{}', '{3}');
+SELECT monitoring.check_queues();
+SELECT queue_name, pending_messages AS pending, processing_messages AS processing,
+       stuck_messages AS stuck, dead_letter_messages AS dead
+FROM public.queue_monitoring_view WHERE queue_name LIKE 'odd%' ORDER BY queue_name;
+
+-- pgmq's layout: a message is visible from vt on, and a reader moves vt into the future.
+CREATE SCHEMA pgmq;
+CREATE TABLE pgmq.meta (queue_name varchar UNIQUE NOT NULL, is_partitioned boolean NOT NULL,
+                        is_unlogged boolean NOT NULL, created_at timestamptz DEFAULT now());
+CREATE TABLE pgmq.q_mail (msg_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+                          read_ct int NOT NULL DEFAULT 0,
+                          enqueued_at timestamptz NOT NULL DEFAULT now(),
+                          vt timestamptz NOT NULL, message jsonb);
+CREATE TABLE pgmq.a_mail (LIKE pgmq.q_mail);
+CREATE TABLE pgmq.q_empty (LIKE pgmq.q_mail);
+INSERT INTO pgmq.meta VALUES ('Mail', false, false), ('empty', false, false);
+INSERT INTO pgmq.q_mail (read_ct, enqueued_at, vt)
+VALUES (0, now(), now()), (0, now(), now() + interval '1 hour'),
+       (1, now() - interval '2 hours', now() + interval '30 s'),
+       (3, now() - interval '3 hours', now() - interval '1 hour');
+SELECT monitoring.check_queues();
+SELECT queue_name, pending_messages AS pending, processing_messages AS processing,
+       stuck_messages AS stuck, dead_letter_messages AS dead,
+       date_trunc('hour', oldest_message_age) AS oldest
+FROM public.queue_monitoring_view WHERE queue_name IN ('Mail', 'empty') ORDER BY queue_name;
+-- A row changes how a found queue is seen, or whether.
+INSERT INTO monitoring.queues (queue_name, kind, stuck_after, enabled)
+VALUES ('Mail', 'pgmq', '1 day', true), ('empty', 'pgmq', '1 day', false);
+SELECT monitoring.check_queues();
+SELECT queue_name, stuck_messages AS stuck
+FROM public.queue_monitoring_view WHERE queue_name IN ('Mail', 'empty') ORDER BY queue_name;
+
+-- Broken queues: each is one issue however often it is checked, and the others are still checked.
+CREATE FUNCTION app.fail() RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE 'out of order'; END $$;
+CREATE FUNCTION app.nap() RETURNS text LANGUAGE sql
+AS $$ SELECT pg_sleep(60); SELECT 'pending' $$;
+CREATE FUNCTION app.write() RETURNS text LANGUAGE plpgsql VOLATILE
+AS $$ BEGIN INSERT INTO app.ingest_jobs (status) VALUES ('pending'); RETURN 'pending'; END $$;
+CREATE VIEW app.failing AS SELECT app.fail() AS status, now() AS created_at;
+CREATE VIEW app.slow AS SELECT app.nap() AS status, now() AS created_at;
+CREATE VIEW app.writing AS SELECT app.write() AS status, now() AS created_at;
+CREATE TABLE app.bad_types (status integer, created_at timestamptz);
+INSERT INTO monitoring.queues (queue_name, source, check_timeout)
+VALUES ('broken 1', 'app.nowhere', '5 s'), ('broken 2', 'app.failing', '5 s'),
+       ('broken 3', 'app.slow', '50 ms'), ('broken 4', 'app.writing', '5 s'),
+       ('broken 5', 'app.bad_types', '5 s'), ('broken 6', 'pg_catalog.pg_class', '5 s');
+SELECT monitoring.check_queues();
+SELECT monitoring.check_queues();
+SELECT worker_name, issue_type, severity, message, count(*)
+FROM monitoring.worker_issues WHERE worker_name LIKE 'queue_monitor%' AND NOT resolved
+GROUP BY 1, 2, 3, 4 ORDER BY 1;
+SELECT queue_name, last_error IS NOT NULL AS failed, last_check_time IS NULL AS never_checked
+FROM monitoring.queue_state WHERE queue_name LIKE 'broken%' ORDER BY queue_name;
+SELECT status, count(*) FROM app.ingest_jobs GROUP BY status ORDER BY status;
+-- Mended, removed.
+CREATE TABLE app.nowhere (status text, created_at timestamptz);
+DELETE FROM monitoring.queues WHERE queue_name LIKE 'broken%' AND queue_name <> 'broken 1';
+SELECT monitoring.check_queues();
+SELECT worker_name, resolution_details FROM monitoring.worker_issues
+WHERE worker_name LIKE 'queue_monitor%' ORDER BY 1;
+SELECT queue_name FROM public.queue_monitoring_view ORDER BY queue_name;
+SELECT details FROM public.monitoring_events WHERE event_type = 'queue_monitoring_run'
+AND created_at = now() AND details->>'queues_failed' = '6' LIMIT 1;
+
+-- Who reads: the owner of the row; in place of a superuser the owner of the relation.
+CREATE ROLE regress_monitoring_app;
+CREATE ROLE regress_monitoring_other;
+GRANT ALL ON SCHEMA app TO regress_monitoring_app;
+CREATE TABLE app.readers (who name);
+CREATE FUNCTION app.whoami() RETURNS text LANGUAGE plpgsql
+AS $$ BEGIN RAISE 'read as %, %', current_user, current_setting('search_path'); END $$;
+CREATE VIEW app.reveal AS SELECT app.whoami() AS status, now() AS created_at;
+ALTER VIEW app.reveal OWNER TO regress_monitoring_app;
+GRANT USAGE ON SCHEMA app TO regress_monitoring_other;
+INSERT INTO monitoring.queues (queue_name, source, owner)
+VALUES ('who 1', 'app.reveal', current_user), ('who 2', 'app.reveal', 'regress_monitoring_other'),
+       ('who 3', 'app.ingest_jobs', 'regress_monitoring_other'), ('who 4', 'app.reveal', 'nobody');
+SELECT monitoring.check_queues();
+SELECT queue_name, last_error FROM monitoring.queue_state
+WHERE queue_name LIKE 'who%' ORDER BY queue_name;
+SELECT current_user = session_user AS user_restored,
+       current_setting('transaction_read_only') AS read_only,
+       current_setting('lock_timeout') AS lock_timeout;
+
+-- Nobody makes a row that runs as a role they are not a member of.
+GRANT USAGE ON SCHEMA monitoring TO regress_monitoring_app;
+GRANT SELECT, INSERT, UPDATE ON monitoring.queues TO regress_monitoring_app;
+SET LOCAL ROLE regress_monitoring_app;
+INSERT INTO monitoring.queues (queue_name, source) VALUES ('mine', 'app.reveal');
+SELECT owner FROM monitoring.queues WHERE queue_name = 'mine';
+SAVEPOINT s;
+INSERT INTO monitoring.queues (queue_name, source, owner)
+VALUES ('theirs', 'app.reveal', 'regress_monitoring_other');
+\echo :LAST_ERROR_SQLSTATE
+ROLLBACK TO s;
+UPDATE monitoring.queues SET source = 'app.ingest_jobs' WHERE queue_name = 'who 2';
+ROLLBACK TO s;
+INSERT INTO monitoring.queues (queue_name, source, owner) VALUES ('theirs', 'app.reveal', 'nobody');
+ROLLBACK TO s;
+RESET ROLE;
+SAVEPOINT s;
+
+-- Bad definitions.
+\set VERBOSITY terse
+INSERT INTO monitoring.queues (queue_name, source) VALUES ('bad', 'jobs');
+ROLLBACK TO s;
+INSERT INTO monitoring.queues (queue_name, source) VALUES ('bad', 'a..b');
+ROLLBACK TO s;
+INSERT INTO monitoring.queues (queue_name) VALUES ('bad');
+ROLLBACK TO s;
+INSERT INTO monitoring.queues (queue_name, kind, source) VALUES ('bad', 'kafka', 'a.b');
+ROLLBACK TO s;
+INSERT INTO monitoring.queues (queue_name, source, stuck_after) VALUES ('bad', 'a.b', '0');
+ROLLBACK TO s;
+
+\set VERBOSITY default
+
+-- A check can use a partial index, and never looks at what is done.
+CREATE TABLE app.many (status text, created_at timestamptz);
+INSERT INTO app.many SELECT 'done', now() FROM generate_series(1, 20000);
+INSERT INTO app.many SELECT 'pending', now() FROM generate_series(1, 5);
+CREATE INDEX many_active ON app.many (status, created_at)
+    WHERE status IN ('pending', 'processing');
+CREATE INDEX many_dead ON app.many (status) WHERE status IN ('dead', 'failed');
+ANALYZE app.many;
+INSERT INTO monitoring.queues (queue_name, source) VALUES ('many', 'app.many');
+SELECT pg_stat_get_xact_numscans('app.many'::regclass) AS scans_before \gset
+SELECT monitoring.check_queues() > 0 AS checked;
+SELECT pending_messages FROM public.queue_monitoring_view WHERE queue_name = 'many';
+SELECT pg_stat_get_xact_numscans('app.many'::regclass) - :scans_before AS sequential_scans,
+       pg_stat_get_xact_numscans('app.many_active'::regclass) AS active_scans,
+       pg_stat_get_xact_numscans('app.many_dead'::regclass) AS dead_scans;
+
+-- A user's own limit is passed on, not taken for the queue's.
+INSERT INTO monitoring.queues (queue_name, source, check_timeout)
+VALUES ('patient', 'app.slow', '1 hour');
+SET LOCAL statement_timeout = '100 ms';
+SELECT monitoring.check_queues();
+ROLLBACK;
+
+SELECT monitoring._check_owner();
+
+DO $$
+BEGIN
+    PERFORM monitoring.resume_worker();
+EXCEPTION WHEN object_not_in_prerequisite_state THEN
+    NULL;
+END
+$$;

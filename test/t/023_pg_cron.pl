@@ -1,0 +1,76 @@
+# The jobs with a real pg_cron.
+use strict;
+use warnings;
+
+use MonitoringTest;
+use PostgreSQL::Test::Cluster;
+use Test::More;
+
+my $node = new_node(preload => 'monitoring,pg_cron', start => 0,
+	conf => "cron.database_name = 'postgres'\ncron.use_background_workers = on\n");
+$node->start;
+$node->safe_psql('postgres', 'CREATE EXTENSION monitoring');
+
+my ($status, $out, $err) = $node->psql('postgres', 'SELECT monitoring.schedule_jobs()');
+like($err, qr/extension pg_cron is not installed.*HINT:  Run CREATE EXTENSION pg_cron/s,
+	'schedule_jobs() without the extension');
+$node->safe_psql('postgres', 'CREATE DATABASE other');
+$node->safe_psql('other', 'CREATE EXTENSION monitoring');
+($status, $out, $err) = $node->psql('other', 'SELECT monitoring.schedule_jobs()');
+like($err, qr/extension pg_cron is not installed in database "postgres".*HINT/s, 'in another database');
+
+# A table that merely looks like pg_cron's is left alone.
+$node->safe_psql('other', q(CREATE SCHEMA cron;
+	CREATE TABLE cron.job (jobid bigint, jobname text, schedule text, database text);
+	INSERT INTO cron.job VALUES (1, 'queue-check', '* * * * *', 'other')));
+is($node->safe_psql('other', q(SELECT runner FROM monitoring.jobs WHERE job_name = 'queue-check')),
+	'worker', 'a table called cron.job is not pg_cron');
+
+$node->safe_psql('postgres', 'CREATE EXTENSION pg_cron');
+is($node->safe_psql('postgres', q(SELECT DISTINCT runner FROM monitoring.jobs)), 'worker',
+	'the worker runs the jobs');
+is($node->safe_psql('postgres', 'SELECT monitoring.schedule_jobs()'), '6', 'schedule_jobs()');
+is($node->safe_psql('postgres', 'SELECT monitoring.schedule_jobs()'), '6', 'twice is no harm');
+is($node->safe_psql('postgres', q(SELECT jobname || ' ' || schedule || ' ' || command FROM cron.job
+	WHERE jobname IN ('hourly-metrics-aggregation', 'purge-old-monitoring-events') ORDER BY jobname)),
+	"hourly-metrics-aggregation 5 * * * * SELECT monitoring.aggregate_hourly_metrics()\n"
+	  . 'purge-old-monitoring-events 0 0 * * 0 SELECT public.purge_old_monitoring_events(30)',
+	"names, times and commands of the producers' document");
+is($node->safe_psql('postgres', q(SELECT string_agg(DISTINCT runner, ' ') FROM monitoring.jobs)),
+	'pg_cron', 'pg_cron runs the jobs');
+
+# A run by pg_cron: its grain is a minute.
+wait_until($node, q(SELECT last_status FROM monitoring.jobs WHERE job_name = 'queue-check'),
+	expect => 'succeeded', timeout => 150, what => 'pg_cron has run one of them');
+is($node->safe_psql('postgres', q(SELECT count(*) FROM monitoring.job_runs
+	WHERE job_name = 'queue-check' AND last_run_at > (SELECT min(start_time) FROM cron.job_run_details))),
+	'0', 'and the worker has not');
+
+is($node->safe_psql('postgres', 'SELECT monitoring.unschedule_jobs()'), '6', 'unschedule_jobs()');
+is($node->safe_psql('postgres', q(SELECT DISTINCT runner FROM monitoring.jobs)), 'worker',
+	'the worker has them back');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM cron.job'), '0', 'and pg_cron none');
+
+# From another database, by pg_cron's own means for that.
+is($node->safe_psql('other', 'SELECT monitoring.schedule_jobs()'), '6', 'schedule_jobs() elsewhere');
+is($node->safe_psql('postgres', q(SELECT count(*) FROM cron.job WHERE database = 'other')), '6',
+	'schedules in the database of pg_cron');
+is($node->safe_psql('other', q(SELECT DISTINCT runner FROM monitoring.jobs)), 'pg_cron', 'which runs them');
+is($node->safe_psql('other', 'SELECT monitoring.unschedule_jobs()'), '6', 'unschedule_jobs() elsewhere');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM cron.job'), '0', 'takes them back');
+is($node->safe_psql('other', q(SELECT DISTINCT runner FROM monitoring.jobs)), 'worker',
+	'the worker has them again');
+$node->safe_psql('postgres', 'CREATE ROLE stranger LOGIN');
+$node->safe_psql('other', 'GRANT USAGE ON SCHEMA monitoring TO stranger;
+	GRANT SELECT ON ALL TABLES IN SCHEMA monitoring TO stranger;
+	GRANT EXECUTE ON FUNCTION monitoring.schedule_jobs() TO stranger');
+($status, $out, $err) = $node->psql('other', 'SELECT monitoring.schedule_jobs()',
+	extra_params => [ '-U', 'stranger' ]);
+like($err, qr/permission denied for schema cron/, 'elsewhere one is who one is here');
+
+my $plain = new_node(name => 'plain');
+($status, $out, $err) = $plain->psql('postgres', 'SELECT monitoring.schedule_jobs()');
+like($err, qr/pg_cron is not loaded.*HINT:  Add pg_cron to shared_preload_libraries/s,
+	'schedule_jobs() without pg_cron');
+
+done_testing();

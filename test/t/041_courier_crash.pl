@@ -1,0 +1,121 @@
+# kill -9 of the courier, kill -9 of the worker, and an immediate shutdown, each twenty times during a
+# stream of notifications: every one is delivered at least once, in the order of its group, and a
+# receiver that hangs holds up nobody.
+use strict;
+use warnings;
+
+use HttpReceiver;
+use JSON::PP qw(decode_json);
+use MonitoringTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes ();
+
+my $crashes = 20;
+my $per_crash = 20;
+my $groups = 10;
+
+my $receiver = HttpReceiver->start(
+	script => { '/stream' => [ { delay_ms => 20 } ], '/hangs' => [ { hang => 1 } ] });
+my $node = new_node(
+	preload => 1,
+	conf => "restart_after_crash = on\nlog_statement = none\nmonitoring.health_check_interval = '1h'\nmonitoring.notification_timeout = '1s'\n");
+
+for my $name (qw(stream hangs))
+{
+	my $url = $receiver->url("/$name");
+	$node->safe_psql('postgres',
+		"SELECT monitoring.create_receiver('$name', 'webhook', jsonb_build_object('url', '$url'))");
+}
+
+# The result of a query, tried again while the server is down or coming up; undef after the time.
+sub patient_sql
+{
+	my ($sql) = @_;
+	my $deadline = Time::HiRes::time() + $PostgreSQL::Test::Utils::timeout_default;
+	while (Time::HiRes::time() < $deadline)
+	{
+		my ($out, $err) = ('', '');
+		# psql may be gone before it has read the statement; writing to it dies then.
+		my $status = eval { $node->psql('postgres', $sql, stdout => \$out, stderr => \$err) };
+		return $out if defined $status && $status == 0;
+		Time::HiRes::sleep(0.02);
+	}
+	return;
+}
+
+# Queues the notifications of these numbers that are not there yet: a crash may come before or after
+# the commit.
+sub queue_numbers
+{
+	my ($from, $to) = @_;
+	return defined patient_sql(<<~"SQL");
+		SELECT count(monitoring._queue_notification('stream', 'g' || n % $groups,
+		  jsonb_build_object('alerts', jsonb_build_array(jsonb_build_object('labels',
+		    jsonb_build_object('alertname', 'N', 'number', n::text, 'group', (n % $groups)::text))))))
+		FROM generate_series($from, $to) n
+		WHERE NOT EXISTS (SELECT FROM monitoring.notifications x
+		  WHERE x.payload #>> '{alerts,0,labels,number}' = n::text)
+		SQL
+}
+
+sub kill_process
+{
+	my ($role) = @_;
+	my $query = "SELECT coalesce(max(pid), 0) FROM monitoring.worker_status WHERE role = '$role'";
+	my $deadline = Time::HiRes::time() + $PostgreSQL::Test::Utils::timeout_default;
+	while (Time::HiRes::time() < $deadline)
+	{
+		my $pid = patient_sql($query);
+		return kill('KILL', $pid) if $pid;
+		Time::HiRes::sleep(0.02);
+	}
+	return 0;
+}
+
+my %crash = (
+	'1 kill -9 of the courier' => sub { return kill_process('courier'); },
+	'2 kill -9 of the worker' => sub { return kill_process('worker'); },
+	'3 immediate shutdown' => sub { $node->stop('immediate'); $node->start; return 1; });
+my $queued = 0;
+
+$node->safe_psql('postgres', q(SELECT monitoring.send_test_alert('hangs') FROM generate_series(1, 5)));
+for my $way (sort keys %crash)
+{
+	my ($crashed, $missed) = (0, 0);
+	for (1 .. $crashes)
+	{
+		$missed++ unless queue_numbers($queued + 1, $queued + $per_crash);
+		$queued += $per_crash;
+		$crashed += $crash{$way}->();
+	}
+	is("$crashed $missed", "$crashes 0", "$way, $crashes times while notifications were queued");
+	wait_until($node,
+		q(SELECT count(*) FROM monitoring.notifications WHERE receiver = 'stream' AND status = 'sent'),
+		expect => $queued, what => "$way: all $queued are sent in the end");
+
+	my (%times, %last, @disorder);
+	for my $request (grep { $_->{path} eq '/stream' } $receiver->requests)
+	{
+		my $labels = decode_json($request->{body})->{commonLabels};
+		$times{ $labels->{number} }++;
+		my $last = $last{ $labels->{group} } // 0;
+		push @disorder, "$labels->{number} after $last" if $labels->{number} < $last;
+		$last{ $labels->{group} } = $labels->{number};
+	}
+	is(scalar keys %times, $queued, "$way: each was delivered at least once");
+	is_deeply(\@disorder, [], "$way: in the order of its group");
+	my $duplicates = 0;
+	$duplicates += $_ - 1 for values %times;
+	diag("$way: $duplicates of $queued so far were delivered twice");
+}
+
+is($node->safe_psql('postgres',
+		q(SELECT count(*) FROM monitoring.notifications WHERE receiver = 'hangs' AND status = 'sent')),
+	0, 'the receiver that hangs has held up nobody');
+wait_until($node, q(SELECT count(*) > 0 FROM monitoring.notification_attempts a
+	JOIN monitoring.notifications n ON n.id = a.notification_id WHERE n.receiver = 'hangs'),
+	what => 'and has its attempts on record');
+
+$node->stop;
+done_testing();

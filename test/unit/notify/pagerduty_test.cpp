@@ -1,0 +1,147 @@
+#include "monitoring/base/encoding.hpp"
+#include "samples.hpp"
+
+namespace monitoring::notify {
+namespace {
+
+using namespace testing;  // NOLINT: the samples of this folder
+
+json event_of(const Notification& notification, const json& settings = settings_of("pagerduty")) {
+  return json::parse(http_request("pagerduty", notification, settings).body);
+}
+
+TEST(Pagerduty, ATriggerHasWhatTheApiWants) {
+  const HttpDelivery request =
+      http_request("pagerduty", cpu_notification(), settings_of("pagerduty"));
+  EXPECT_EQ(request.method, "POST");
+  EXPECT_EQ(request.url, "https://events.pagerduty.com/v2/enqueue");
+  EXPECT_EQ(header(request, "Content-Type"), "application/json");
+  const json event = json::parse(request.body);
+  EXPECT_EQ(event["routing_key"], "s3cr3t-k3y");
+  EXPECT_EQ(event["event_action"], "trigger");
+  EXPECT_EQ(event["payload"]["severity"], "warning");
+  EXPECT_EQ(event["payload"]["summary"], "[FIRING:2] HighCPUUsage prod (warning devops)");
+  EXPECT_EQ(event["payload"]["source"], "monitoring");
+  EXPECT_EQ(event["payload"]["timestamp"], "2026-11-21T00:30:00.25Z") << "the earliest alert's";
+  EXPECT_EQ(event["payload"]["class"], "HighCPUUsage");
+  EXPECT_EQ(event["payload"]["group"], "prod");
+  EXPECT_EQ(event["client"], "monitoring");
+  EXPECT_EQ(event["client_url"], "https://db.example/alerts?a=1&b=2");
+  EXPECT_EQ(event["links"][0]["href"], "https://runbooks.example/cpu");
+  EXPECT_EQ(event["payload"]["custom_details"]["num_firing"], "2");
+}
+
+TEST(Pagerduty, OneDedupKeyForAllThatIsSaidOfAGroup) {
+  Notification acknowledged = cpu_notification();
+  acknowledged.acknowledgement = Acknowledgement{"ann", "looking"};
+  const json trigger = event_of(cpu_notification());
+  const json acknowledge = event_of(acknowledged);
+  const json resolve = event_of(resolved_notification());
+  EXPECT_EQ(acknowledge["event_action"], "acknowledge");
+  EXPECT_EQ(acknowledge["payload"]["custom_details"]["acknowledged_by"], "ann");
+  EXPECT_EQ(resolve["event_action"], "resolve");
+  EXPECT_EQ(resolve["payload"]["custom_details"]["num_resolved"], "2");
+  EXPECT_EQ(trigger["dedup_key"], acknowledge["dedup_key"]);
+  EXPECT_EQ(trigger["dedup_key"], resolve["dedup_key"]);
+  Notification other = cpu_notification();
+  other.group_key += "x";
+  EXPECT_NE(trigger["dedup_key"], event_of(other)["dedup_key"]);
+}
+
+TEST(Pagerduty, AHugeGroupKeyStillFits) {
+  Notification notification = cpu_notification();
+  notification.group_key = std::string(10000, 'k');
+  // sha256sum of 10,000 times "k".
+  EXPECT_EQ(event_of(notification)["dedup_key"].get<std::string>().size(), 64U);
+}
+
+TEST(Pagerduty, SeveritiesAreMapped) {
+  const struct {
+    const char* label;
+    const char* severity;
+  } cases[] = {{"critical", "critical"}, {"P0", "critical"}, {"page", "critical"},
+               {"P1", "error"},          {"high", "error"},  {"error", "error"},
+               {"Warning", "warning"},   {"P2", "warning"},  {"info", "info"},
+               {"P3", "info"},           {"", "error"},      {"purple", "error"}};
+  for (const auto& expected : cases) {
+    EXPECT_EQ(event_of(with_severity(expected.label))["payload"]["severity"], expected.severity)
+        << expected.label;
+  }
+  json settings = settings_of("pagerduty");
+  settings["severity"] = "info";
+  EXPECT_EQ(event_of(with_severity("critical"), settings)["payload"]["severity"], "info");
+}
+
+TEST(Pagerduty, TheWorstFiringAlertDecides) {
+  Notification notification = cpu_notification();
+  notification.alerts[0].labels.set("severity", "critical");
+  EXPECT_EQ(event_of(notification)["payload"]["severity"], "critical");
+  resolve(notification.alerts[0], "2026-11-21T00:40:00Z");
+  EXPECT_EQ(event_of(notification)["payload"]["severity"], "warning");
+}
+
+TEST(Pagerduty, TheSummaryIsCutBetweenCharacters) {
+  Notification notification = cpu_notification();
+  std::string fires;
+  for (int i = 0; i < 2000; ++i) fires += "\xF0\x9F\x94\xA5";
+  notification.common_annotations.set("summary", fires);
+  const std::string summary = event_of(notification)["payload"]["summary"];
+  EXPECT_EQ(utf8_length(summary), 1024U);
+  EXPECT_EQ(valid_utf8(summary), summary);
+  EXPECT_EQ(summary.rfind("[FIRING:2] HighCPUUsage", 0), 0U) << "what matters comes first";
+}
+
+TEST(Pagerduty, TooLargeAnEventLosesItsDetailsOnly) {
+  Notification notification = cpu_notification();
+  notification.alerts[0].annotations.set("dump", std::string(600 * 1024, 'x'));
+  const std::string body = http_request("pagerduty", notification, settings_of("pagerduty")).body;
+  EXPECT_LE(body.size(), 512U * 1024);
+  const json event = json::parse(body);
+  EXPECT_EQ(event["payload"]["custom_details"].size(), 1U);
+  EXPECT_NE(event["payload"]["custom_details"]["error"].get<std::string>().find("512KB"),
+            std::string::npos);
+  EXPECT_EQ(event["payload"]["summary"], "[FIRING:2] HighCPUUsage prod (warning devops)");
+  EXPECT_EQ(event["links"].size(), 1U);
+}
+
+TEST(Pagerduty, ManyLargeLinksDoNotBreakTheLimit) {
+  json settings = settings_of("pagerduty");
+  settings["links"] = json::array();
+  for (int i = 0; i < 200; ++i) {
+    settings["links"].push_back({{"href", "https://a.example/" + std::string(8000, 'a')}});
+  }
+  EXPECT_LE(http_request("pagerduty", cpu_notification(), settings).body.size(), 512U * 1024);
+}
+
+TEST(Pagerduty, OnlyUrlsBecomeLinksAndImages) {
+  Notification notification = cpu_notification();
+  notification.common_annotations.set("runbook_url", "see the wiki");
+  notification.common_annotations.set("dashboard_url", "javascript:alert");
+  notification.common_annotations.set("image_url", "http://a.example/i.png");
+  notification.external_url = "not a URL";
+  json event = event_of(notification);
+  EXPECT_FALSE(event.contains("links"));
+  EXPECT_FALSE(event.contains("images")) << "PagerDuty wants https";
+  EXPECT_FALSE(event.contains("client_url"));
+  notification.common_annotations.set("image_url", "https://a.example/i.png");
+  EXPECT_EQ(event_of(notification)["images"][0]["src"], "https://a.example/i.png");
+}
+
+TEST(Pagerduty, InvalidUtf8DoesNotBreakTheBody) {
+  Notification notification = cpu_notification();
+  notification.alerts[0].annotations.set("summary", "latin1 \xE9");
+  notification.common_annotations.set("summary", "latin1 \xE9");
+  EXPECT_TRUE(event_of(notification).is_object());
+}
+
+TEST(Pagerduty, RetryMatrix) {
+  EXPECT_EQ(judged("pagerduty", answer(202)).verdict, Verdict::kSent);
+  EXPECT_EQ(judged("pagerduty", answer(400)).verdict, Verdict::kDead);
+  EXPECT_EQ(judged("pagerduty", answer(400)).reason, FailureReason::kClientError);
+  EXPECT_EQ(judged("pagerduty", answer(429)).verdict, Verdict::kRetry);
+  EXPECT_EQ(judged("pagerduty", answer(429)).reason, FailureReason::kRateLimited);
+  EXPECT_EQ(judged("pagerduty", answer(503)).verdict, Verdict::kRetry);
+}
+
+}  // namespace
+}  // namespace monitoring::notify

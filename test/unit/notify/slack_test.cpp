@@ -1,0 +1,130 @@
+#include "monitoring/base/encoding.hpp"
+#include "samples.hpp"
+
+namespace monitoring::notify {
+namespace {
+
+using namespace testing;  // NOLINT: the samples of this folder
+
+json message_of(const Notification& notification, const json& settings = settings_of("slack")) {
+  return json::parse(http_request("slack", notification, settings).body);
+}
+
+TEST(Slack, AMessageHasALineAndAColouredAttachment) {
+  const HttpDelivery request = http_request("slack", cpu_notification(), settings_of("slack"));
+  EXPECT_EQ(request.url, "https://hooks.example/services/T0/B0/s3cr3t-h00k");
+  const json message = json::parse(request.body);
+  EXPECT_EQ(
+      message["text"],
+      "<https://db.example/alerts?a=1&amp;b=2|[FIRING:2] HighCPUUsage prod (warning devops)>");
+  const json attachment = message["attachments"][0];
+  EXPECT_EQ(attachment["color"], "warning");
+  EXPECT_EQ(attachment["fallback"], "[FIRING:2] HighCPUUsage prod (warning devops)");
+  ASSERT_EQ(attachment["blocks"].size(), 3U);
+  EXPECT_EQ(attachment["blocks"][0]["text"]["text"],
+            ":red_circle: *HighCPUUsage*\nHigh CPU usage on app-1:9100\n"
+            "CPU usage is 91.23% (threshold: 80%)\ninstance=app-1:9100");
+  EXPECT_EQ(attachment["blocks"][2]["elements"][0]["text"],
+            "<https://runbooks.example/cpu|Runbook>");
+}
+
+TEST(Slack, WhoIsCalledDependsOnTheSeverity) {
+  const auto text = [](const char* severity) {
+    return message_of(with_severity(severity))["text"].get<std::string>();
+  };
+  EXPECT_EQ(text("P0").rfind("<!channel> ", 0), 0U);
+  EXPECT_EQ(text("critical").rfind("<!channel> ", 0), 0U);
+  EXPECT_EQ(text("P1").rfind("<!here> ", 0), 0U);
+  for (const char* severity : {"P2", "P3", "warning", "info", ""}) {
+    EXPECT_EQ(text(severity).find("<!"), std::string::npos) << severity;
+  }
+}
+
+TEST(Slack, AResolveCallsNobody) {
+  Notification notification = with_severity("P0");
+  for (AlertView& alert : notification.alerts) resolve(alert, "2026-11-21T00:40:00Z");
+  summarize(notification);
+  const json message = message_of(notification);
+  EXPECT_EQ(message["text"].get<std::string>().find("<!"), std::string::npos);
+  EXPECT_EQ(message["attachments"][0]["color"], "good");
+}
+
+TEST(Slack, TheMentionMayBeSet) {
+  json settings = settings_of("slack");
+  settings["mention"] = "none";
+  EXPECT_EQ(message_of(with_severity("P0"), settings)["text"].get<std::string>().find("<!"),
+            std::string::npos);
+  settings["mention"] = "here";
+  EXPECT_EQ(
+      message_of(with_severity("P3"), settings)["text"].get<std::string>().rfind("<!here>", 0), 0U);
+}
+
+TEST(Slack, WhatAlertsSayIsEscaped) {
+  Notification notification = cpu_notification();
+  notification.alerts[0].annotations.set("summary", "<!channel> a & b <http://evil.example|x>");
+  const std::string text = message_of(notification)["attachments"][0]["blocks"][0]["text"]["text"];
+  EXPECT_NE(text.find("&lt;!channel&gt; a &amp; b &lt;http://evil.example|x&gt;"),
+            std::string::npos);
+  EXPECT_EQ(text.find('<'), std::string::npos);
+}
+
+TEST(Slack, LimitsHold) {
+  Notification notification = cpu_notification();
+  notification.alerts[0].annotations.set("summary",
+                                         std::string(2999, '&') + std::string(9000, 'x'));
+  notification.alerts[1].annotations.set("description", std::string(9000, '\n'));
+  for (int i = 0; i < 200; ++i) notification.alerts.push_back(notification.alerts[0]);
+  notification.truncated_alerts = 7;
+  notification.group_labels.set("z", std::string(5000, 'z'));
+  const json message = message_of(notification);
+  const json blocks = message["attachments"][0]["blocks"];
+  EXPECT_LE(blocks.size(), 50U);
+  for (const json& block : blocks) {
+    if (block["type"] != "section") continue;
+    const std::string text = block["text"]["text"];
+    EXPECT_LE(text.size(), 3000U);
+    EXPECT_EQ(valid_utf8(text), text);
+    // No escape is cut: every & begins a whole one.
+    for (auto at = text.find('&'); at != std::string::npos; at = text.find('&', at + 1)) {
+      EXPECT_EQ(text.substr(at, 5), "&amp;");
+    }
+  }
+  const std::string rest = blocks.back()["elements"][0]["text"];
+  EXPECT_EQ(rest.rfind("and 169 more alerts", 0), 0U) << rest;
+  EXPECT_LE(message["text"].get<std::string>().size(), 4000U);
+}
+
+TEST(Slack, ChannelAndNameMayBeSet) {
+  json settings = settings_of("slack");
+  settings["channel"] = "#alerts";
+  settings["username"] = "db";
+  settings["icon_emoji"] = ":fire:";
+  const json message = message_of(cpu_notification(), settings);
+  EXPECT_EQ(message["channel"], "#alerts");
+  EXPECT_EQ(message["username"], "db");
+  EXPECT_EQ(message["icon_emoji"], ":fire:");
+  EXPECT_FALSE(message_of(cpu_notification()).contains("channel"));
+}
+
+TEST(Slack, RetryMatrix) {
+  EXPECT_EQ(judged("slack", answer(200, "ok")).verdict, Verdict::kSent);
+  EXPECT_EQ(judged("slack", answer(200, "ok\n")).verdict, Verdict::kSent);
+  EXPECT_EQ(judged("slack", answer(200, R"({"ok": true, "ts": "1"})")).verdict, Verdict::kSent);
+  for (const char* body : {"", "no_text", R"({"ok": false, "error": "x"})", "<html>", "{"}) {
+    const Judgement judgement = judged("slack", answer(200, body));
+    EXPECT_EQ(judgement.verdict, Verdict::kDead) << body;
+    EXPECT_EQ(judgement.reason, FailureReason::kClientError);
+    EXPECT_EQ(judgement.explanation, "Slack answered: " + std::string(body));
+  }
+  for (const int status : {400, 403, 404, 410}) {
+    EXPECT_EQ(judged("slack", answer(status, "channel_not_found")).verdict, Verdict::kDead);
+  }
+  DeliveryOutcome limited = answer(429, "ratelimited");
+  limited.retry_after = std::chrono::seconds(30);
+  EXPECT_EQ(judged("slack", limited).verdict, Verdict::kRetry);
+  EXPECT_EQ(judged("slack", limited).pause, std::chrono::seconds(30));
+  EXPECT_EQ(judged("slack", answer(500, "rollup_error")).verdict, Verdict::kRetry);
+}
+
+}  // namespace
+}  // namespace monitoring::notify
