@@ -199,7 +199,10 @@ Judgement judge(const DeliveryOutcome& outcome) {
   if (answered && outcome.status >= 200 && outcome.status < 300) return {};
   const bool refused = outcome.status >= 400 && outcome.status < 600;
   if (!answered && !(outcome.failure == DeliveryFailure::kReset && refused)) {
-    return judge_http(outcome);
+    // The last reply was to an earlier command: it is no sign that the mail was taken.
+    DeliveryOutcome unanswered = outcome;
+    unanswered.status = 0;
+    return judge_http(unanswered);
   }
   const std::string explanation =
       "SMTP reply: " +

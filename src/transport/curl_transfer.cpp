@@ -145,6 +145,8 @@ bool CurlTransfer::prepare_mail(const MailRequest& mail) {
   set(easy, CURLOPT_URL, mail.url.c_str());
   set(easy, CURLOPT_USE_SSL,
       static_cast<long>(mail.require_tls ? CURLUSESSL_ALL : CURLUSESSL_NONE));
+  // libcurl would take a kept connection whether or not it is encrypted.
+  if (!mail.require_tls) set(easy, CURLOPT_FORBID_REUSE, 1L);
   set(easy, CURLOPT_MAIL_FROM, ("<" + mail.sender + ">").c_str());
   set(easy, CURLOPT_MAIL_RCPT, recipients_.get());
   set(easy, CURLOPT_MAIL_RCPT_ALLLOWFAILS, 1L);
@@ -288,6 +290,10 @@ Outcome CurlTransfer::finish(CURLcode code) {
   long status = 0;
   curl_easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &status);
   outcome.status = static_cast<int>(status);
+  // The reply before a dialogue broke off, 220 or 250, was to another command than the one that
+  // failed.
+  const bool is_mail = std::holds_alternative<MailRequest>(request_.message);
+  if (is_mail && outcome.failure != Failure::kNone && status < 400) outcome.status = 0;
   curl_off_t number = 0;
   curl_easy_getinfo(easy_.get(), CURLINFO_RETRY_AFTER, &number);
   if (number > 0) outcome.retry_after = std::chrono::seconds(number);

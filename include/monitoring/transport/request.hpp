@@ -82,7 +82,8 @@ constexpr std::size_t kRateLimitBytes = 512;
 
 struct Outcome {
   Failure failure = Failure::kNone;
-  /// HTTP status; also with a failure if the status line had come. 0 where there was none.
+  /// HTTP status; also with a failure if the status line had come. 0 where there was none. Of SMTP
+  /// the reply to the mail, or the refusal that the dialogue ended with.
   int status = 0;
   /// Retry-After of the answer, seconds and HTTP-date form. Missing where it is not in the future.
   std::optional<std::chrono::seconds> retry_after;

@@ -201,6 +201,12 @@ TEST(Email, RetryMatrix) {
   EXPECT_EQ(broken(DeliveryFailure::kAuthentication, 535).verdict, Verdict::kRetry);
   EXPECT_EQ(broken(DeliveryFailure::kAuthentication, 535).reason, FailureReason::kAuthError);
   EXPECT_EQ(broken(DeliveryFailure::kConnect, 0).verdict, Verdict::kRetry);
+  // What the server said before it came to the mail does not count.
+  EXPECT_EQ(broken(DeliveryFailure::kTls, 220).verdict, Verdict::kRetry);
+  EXPECT_EQ(broken(DeliveryFailure::kTls, 250).verdict, Verdict::kRetry);
+  EXPECT_EQ(broken(DeliveryFailure::kTimeout, 250).verdict, Verdict::kRetry);
+  EXPECT_EQ(broken(DeliveryFailure::kTimeout, 250).reason, FailureReason::kDeadlineExceeded);
+  EXPECT_EQ(broken(DeliveryFailure::kReset, 250).verdict, Verdict::kRetry);
 }
 
 }  // namespace

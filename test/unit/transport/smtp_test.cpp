@@ -85,18 +85,22 @@ class SmtpReceiver {
   int port_ = 0;
 };
 
-Outcome send(const MailRequest& mail, const std::string& ca_file = {}) {
-  const auto reactor = make_curl_reactor();
+Outcome send_through(Reactor& reactor, const MailRequest& mail, const std::string& ca_file = {}) {
   Request request;
   request.message = mail;
   request.ca_file = ca_file;
-  reactor->start(1, std::move(request));
+  reactor.start(1, std::move(request));
   for (;;) {
-    pollfd entry{reactor->descriptor(), POLLIN, 0};
+    pollfd entry{reactor.descriptor(), POLLIN, 0};
     poll(&entry, 1, 5000);
-    const auto completions = reactor->step();
+    const auto completions = reactor.step();
     if (!completions.empty()) return completions[0].outcome;
   }
+}
+
+Outcome send(const MailRequest& mail, const std::string& ca_file = {}) {
+  const auto reactor = make_curl_reactor();
+  return send_through(*reactor, mail, ca_file);
 }
 
 MailRequest mail_to(const std::string& url, std::vector<std::string> recipients) {
@@ -148,6 +152,7 @@ TEST(Smtp, RequiredTlsIsNotDoneWithout) {
   const SmtpReceiver server({});
   const Outcome outcome = send(mail_to(server.url("smtp"), {"a@x.example"}));
   EXPECT_EQ(outcome.failure, Failure::kTls) << outcome.error;
+  EXPECT_EQ(outcome.status, 0);
   EXPECT_TRUE(server.mails().empty());
 }
 
@@ -161,10 +166,22 @@ TEST(Smtp, WithoutTlsWhereAllowed) {
   EXPECT_EQ(server.mails()[0]["tls"], false);
 }
 
+TEST(Smtp, AConnectionWithoutTlsIsNotUsedForAMailThatRequiresIt) {
+  const SmtpReceiver server({});
+  const auto reactor = make_curl_reactor();
+  MailRequest mail = mail_to(server.url("smtp"), {"a@x.example"});
+  mail.require_tls = false;
+  EXPECT_EQ(send_through(*reactor, mail).failure, Failure::kNone);
+  mail.require_tls = true;
+  EXPECT_EQ(send_through(*reactor, mail).failure, Failure::kTls);
+  EXPECT_EQ(server.mails().size(), 1U);
+}
+
 TEST(Smtp, AnUnknownAuthorityIsRefused) {
   const SmtpReceiver server({"--tls", "{tls}"});
   const Outcome outcome = send(mail_to(server.url("smtp"), {"a@x.example"}));
   EXPECT_EQ(outcome.failure, Failure::kTls) << outcome.error;
+  EXPECT_EQ(outcome.status, 0);
   EXPECT_TRUE(server.mails().empty());
 }
 
