@@ -4,8 +4,8 @@
 Prints "port N" when it is ready and serves until its standard input ends or it is killed. Every
 mail becomes one JSON line in the log: {"sender", "recipients", "data", "tls", "user"}.
 
-Recipients answer by their local part: "no.such" 550, "busy" 451, all others 250. A mail whose
-subject holds "refuse" gets 554 after its data. With --tls FOLDER the certificate is signed by the
+Recipients answer by their local part: "no.such" 550, "busy" 451, "greylisted" 451 the first time,
+all others 250. A mail whose subject begins with "refuse" gets 554 after its data. With --tls FOLDER the certificate is signed by the
 CA in FOLDER/ca.pem, made there if it is missing. The interpreter is the system's, which Debian's
 python3-aiosmtpd belongs to.
 """
@@ -43,6 +43,7 @@ def make_certificates(folder):
 class Handler:
     def __init__(self, log):
         self.log = log
+        self.greylist = set()
 
     async def handle_RCPT(self, server, session, envelope, address, options):
         local = address.split("@")[0]
@@ -50,6 +51,9 @@ class Handler:
             return "550 5.1.1 no such user"
         if local == "busy":
             return "451 4.3.0 try again later"
+        if local == "greylisted" and address not in self.greylist:
+            self.greylist.add(address)
+            return "451 4.7.1 greylisted"
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
@@ -95,8 +99,10 @@ async def serve(arguments):
     if context and not arguments.implicit:
         options.update(tls_context=context, require_starttls=True)
 
+    handler = Handler(arguments.log)
+
     def make_server():
-        server = Server(Handler(arguments.log), **options)
+        server = Server(handler, **options)
         server.implicit_tls = arguments.implicit
         if arguments.implicit:
             # The connection is encrypted from its first byte; AUTH may be offered at once.
