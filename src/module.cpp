@@ -10,6 +10,7 @@ extern "C" {
 #include "monitoring/hooks/utility.hpp"
 #include "monitoring/pg/settings.hpp"
 #include "monitoring/shmem/record_ring.hpp"
+#include "monitoring/shmem/registry.hpp"
 #include "monitoring/shmem/worker_slots.hpp"
 #include "monitoring/worker/launcher.hpp"
 
@@ -27,12 +28,14 @@ void request_shared_memory() {
   if (next_request_hook != nullptr) next_request_hook();
   monitoring::shmem::request_slots();
   monitoring::shmem::request_ring();
+  monitoring::shmem::request_registry();
 }
 
 void create_shared_memory() {
   if (next_startup_hook != nullptr) next_startup_hook();
   monitoring::shmem::create_slots();
   monitoring::shmem::create_ring();
+  monitoring::shmem::create_registry();
 }
 
 void install_while_preloading() {

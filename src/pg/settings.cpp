@@ -70,6 +70,18 @@ void define_record_settings(bool preloading) {
           GUC_UNIT_KB});
 }
 
+void define_registry_settings(bool preloading) {
+  define({"monitoring.snapshot_interval",
+          "Time between two records of the counted metrics that are marked for it.",
+          &values.snapshot_interval_s, 60, 1, kDayS, PGC_SIGHUP, GUC_UNIT_S});
+  define({"monitoring.max_series_per_metric",
+          "Label sets that one counted metric may have in a database; more are refused.",
+          &values.max_series_per_metric, 1000, 1, 1000 * 1000, PGC_SIGHUP, 0});
+  if (!preloading) return;
+  define({"monitoring.registry_size", "Shared memory for counters, gauges and histograms.",
+          &values.registry_size_kb, 16 * 1024, 256, 1024 * 1024, PGC_POSTMASTER, GUC_UNIT_KB});
+}
+
 void define_alert_settings() {
   define({"monitoring.max_alerts_per_rule",
           "Alerts that one rule may have at a time; more are an error of the rule.",
@@ -119,6 +131,7 @@ void define_settings(bool preloading) {
   *find_rendezvous_variable(kRendezvous) = &values;
   define_worker_settings();
   define_record_settings(preloading);
+  define_registry_settings(preloading);
   define_alert_settings();
   define_courier_settings();
   MarkGUCPrefixReserved("monitoring");

@@ -17,6 +17,7 @@ struct Settings {
 
   // Applied at server start.
   int record_ring_size_kb;  ///< shared memory for measurements on their way to the table
+  int registry_size_kb;     ///< shared memory for counters, gauges and histograms
 
   // Applied at once; a session or role may set its own.
   int on_full;  ///< an OnFull: what record_metric() does when the ring is full
@@ -30,6 +31,9 @@ struct Settings {
   int naptime_s;                ///< safety timer of launcher and workers
   int duty_timeout_s;           ///< a worker's duty is cancelled after this; 0 never
   int duty_lock_timeout_ms;     ///< a worker's duty gives up waiting for a lock after this
+
+  int snapshot_interval_s;    ///< between two records of the metrics that are marked for it
+  int max_series_per_metric;  ///< in one database; more are refused
 
   // Alert rules: those of postgresql.conf, or a superuser's session's own.
   int max_alerts_per_rule;     ///< more alerts are an error of the rule

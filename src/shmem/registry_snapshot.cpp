@@ -1,0 +1,137 @@
+// Snapshot: the registry copied out under the shared lock, then read at leisure.
+
+#include "shmem/registry_layout.hpp"
+
+namespace monitoring::shmem {
+
+namespace {
+
+constexpr std::size_t kWord = sizeof(std::uint64_t);
+
+std::size_t words_for(std::size_t bytes) {
+  return (bytes + kWord - 1) / kWord;
+}
+
+bool wanted(const MetricNode& metric, std::optional<Oid> database) {
+  if (metric.alive_count == 0) return false;
+  return !database || metric.database == *database || metric.database == kWholeCluster;
+}
+
+/// What a copy needs, or has used up.
+struct Room {
+  std::size_t words = 0;
+  std::size_t metrics = 0;
+  std::size_t samples = 0;
+
+  bool fits_in(const Room& other) const {
+    return words <= other.words && metrics <= other.metrics && samples <= other.samples;
+  }
+};
+
+std::size_t words_of(const MetricNode& metric) {
+  return metric.bound_count +
+         words_for(metric.name_length + metric.help_length + metric.unit_length);
+}
+
+std::size_t words_of(const Series& series) {
+  return series.value_count + words_for(series.labels_length);
+}
+
+Room needed(std::optional<Oid> database) {
+  Room room;
+  for_each_metric([&](std::uint32_t cell) {
+    const MetricNode& metric = at<MetricNode>(cell);
+    if (!wanted(metric, database)) return;
+    room.metrics += 1;
+    room.words += words_of(metric);
+    for_each_series(metric, [&](std::uint32_t index) {
+      if (!alive(at<Series>(index))) return;
+      room.samples += 1;
+      room.words += words_of(at<Series>(index));
+    });
+  });
+  return room;
+}
+
+/// Puts copies one behind the other.
+class Copier {
+ public:
+  explicit Copier(std::uint64_t* to) : to_(to) {}
+
+  std::uint64_t* words(std::size_t count) { return std::exchange(to_, to_ + count); }
+  const char* bytes(const char* from, std::size_t size) {
+    auto* const copy = reinterpret_cast<char*>(to_);
+    std::memcpy(copy, from, size);
+    to_ += words_for(size);
+    return copy;
+  }
+
+ private:
+  std::uint64_t* to_;
+};
+
+Snapshot::Metric copy_metric(Copier& copier, MetricNode& metric) {
+  Snapshot::Metric copy = {};
+  copy.database = metric.database;
+  copy.type = metric.type;
+  copy.bound_count = metric.bound_count;
+  copy.bounds = reinterpret_cast<const double*>(copier.bytes(
+      reinterpret_cast<const char*>(metric.bounds()), metric.bound_count * sizeof(double)));
+  auto* const text = reinterpret_cast<char*>(
+      copier.words(words_for(metric.name_length + metric.help_length + metric.unit_length)));
+  std::memcpy(text, metric.name_bytes(), metric.name_length);
+  if (metric.text != kNoCell) {
+    std::memcpy(text + metric.name_length, cell_at(metric.text),
+                metric.help_length + metric.unit_length);
+  }
+  copy.name = {text, metric.name_length};
+  copy.help = {text + metric.name_length, metric.help_length};
+  copy.unit = {text + metric.name_length + metric.help_length, metric.unit_length};
+  return copy;
+}
+
+Snapshot::Sample copy_series(Copier& copier, Series& series, std::uint32_t metric) {
+  Snapshot::Sample copy = {};
+  std::uint64_t* const values = copier.words(series.value_count);
+  read_values(series, values);
+  copy.metric = metric;
+  copy.origin = series.origin;
+  copy.value = double_of(values[0]);
+  copy.buckets = series.value_count > 1 ? values + 1 : nullptr;
+  copy.labels = {copier.bytes(series.label_bytes(), series.labels_length), series.labels_length};
+  return copy;
+}
+
+}  // namespace
+
+Snapshot::Snapshot(std::optional<Oid> database) {
+  Room room = registry_locked(LW_SHARED, [&] { return needed(database); });
+  for (bool copied = false; !copied;) {
+    // Room first, and a little more: nothing is allocated while the lock is held.
+    bytes_.resize(room.words + room.words / 8 + 64);
+    metrics_.resize(room.metrics + 8);
+    samples_.resize(room.samples + room.samples / 8 + 8);
+    const Room here = {bytes_.size(), metrics_.size(), samples_.size()};
+    Room used;
+    copied = registry_locked(LW_SHARED, [&] {
+      room = needed(database);
+      if (!room.fits_in(here)) return false;
+      Copier copier(bytes_.data());
+      for_each_metric([&](std::uint32_t cell) {
+        MetricNode& metric = at<MetricNode>(cell);
+        if (!wanted(metric, database)) return;
+        const auto index = static_cast<std::uint32_t>(used.metrics++);
+        metrics_[index] = copy_metric(copier, metric);
+        for_each_series(metric, [&](std::uint32_t series) {
+          if (!alive(at<Series>(series))) return;
+          samples_[used.samples++] = copy_series(copier, at<Series>(series), index);
+        });
+      });
+      return true;
+    });
+    metrics_.resize(used.metrics);
+    samples_.resize(used.samples);
+  }
+}
+
+}  // namespace monitoring::shmem
