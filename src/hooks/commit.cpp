@@ -30,7 +30,7 @@ object_access_hook_type next_object_access_hook = nullptr;
 void tell_others() {
   if (marks.extensions_changed) {
     shmem::announce(MyDatabaseId, marks.has_extension);
-    // DROP SCHEMA and DROP OWNED reach the extension without the utility hook.
+    // What drops something that the extension needs, too, reaches it without the utility hook.
     if (!marks.has_extension) shmem::stop_processes(MyDatabaseId);
   }
   if (marks.databases_changed) shmem::wake_launcher();

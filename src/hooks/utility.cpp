@@ -1,6 +1,7 @@
 #include "monitoring/hooks/utility.hpp"
 
 #include "monitoring/hooks/commit.hpp"
+#include "monitoring/pg/version.hpp"
 #include "monitoring/shmem/worker_slots.hpp"
 
 extern "C" {
@@ -23,30 +24,16 @@ namespace {
 
 /// The commands below wait up to 5 s themselves for others to leave the database.
 constexpr int kWaitMs = 10 * 1000;
+/// Of the extension and of its schema.
+constexpr const char* kOurName = "monitoring";
 
 ProcessUtility_hook_type next_hook = nullptr;
 
 // Only who may run the command may stop the workers with it.
 
-bool owns_database(Oid database) {
-#if PG_VERSION_NUM >= 160000
-  return object_ownercheck(DatabaseRelationId, database, GetUserId());
-#else
-  return pg_database_ownercheck(database, GetUserId());
-#endif
-}
-
-bool owns_extension(Oid extension) {
-#if PG_VERSION_NUM >= 160000
-  return object_ownercheck(ExtensionRelationId, extension, GetUserId());
-#else
-  return pg_extension_ownercheck(extension, GetUserId());
-#endif
-}
-
 Oid owned_database(const char* name) {
   const Oid database = get_database_oid(name, true);
-  return OidIsValid(database) && owns_database(database) ? database : InvalidOid;
+  return OidIsValid(database) && pg::owns_database(database) ? database : InvalidOid;
 }
 
 const DefElem* option(const List* options, const char* name) {
@@ -66,13 +53,30 @@ Oid template_of(const CreatedbStmt* statement) {
   return owned_database(defGetString(const_cast<DefElem*>(source)));
 }
 
-bool drops_us(const DropStmt* statement) {
-  if (statement->removeType != OBJECT_EXTENSION) return false;
+/// Whether the user may drop the extension, by itself or with the schema it depends on.
+bool may_drop_us() {
+  const Oid extension = get_extension_oid(kOurName, true);
+  if (!OidIsValid(extension)) return false;
+  if (pg::owns_extension(extension)) return true;
+  const Oid schema = get_namespace_oid(kOurName, true);
+  return OidIsValid(schema) && pg::owns_schema(schema);
+}
+
+bool names_us(const DropStmt* statement) {
+  if (statement->removeType != OBJECT_EXTENSION && statement->removeType != OBJECT_SCHEMA) {
+    return false;
+  }
   ListCell* cell = nullptr;
   foreach (cell, statement->objects) {
-    if (std::strcmp(strVal(lfirst(cell)), "monitoring") == 0) return true;
+    if (std::strcmp(strVal(lfirst(cell)), kOurName) == 0) return true;
   }
   return false;
+}
+
+/// This database, if the command is one that locks our tables one after the other: a duty that
+/// locks them in another order would be a deadlock.
+Oid own_database_if(bool is_about_us) {
+  return is_about_us && may_drop_us() ? MyDatabaseId : InvalidOid;
 }
 
 Oid database_to_leave(const Node* statement) {
@@ -90,10 +94,13 @@ Oid database_to_leave(const Node* statement) {
       const auto* rename = reinterpret_cast<const RenameStmt*>(statement);
       return rename->renameType == OBJECT_DATABASE ? owned_database(rename->subname) : InvalidOid;
     }
-    case T_DropStmt: {
-      if (!drops_us(reinterpret_cast<const DropStmt*>(statement))) return InvalidOid;
-      const Oid extension = get_extension_oid("monitoring", true);
-      return OidIsValid(extension) && owns_extension(extension) ? MyDatabaseId : InvalidOid;
+    case T_DropStmt:
+      return own_database_if(names_us(reinterpret_cast<const DropStmt*>(statement)));
+    case T_DropOwnedStmt:
+      return own_database_if(true);
+    case T_AlterExtensionStmt: {
+      const auto* update = reinterpret_cast<const AlterExtensionStmt*>(statement);
+      return own_database_if(std::strcmp(update->extname, kOurName) == 0);
     }
     default:
       return InvalidOid;

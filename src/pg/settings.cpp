@@ -52,7 +52,7 @@ void define_worker_settings() {
        "Time after which one duty of the worker is cancelled; 0 is never.", &values.duty_timeout_s,
        600, 0, kDayS, PGC_SIGHUP, GUC_UNIT_S},
       {"monitoring.duty_lock_timeout", "Longest wait of a duty of the worker for one lock.",
-       &values.duty_lock_timeout_ms, 5000, 1, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS},
+       &values.duty_lock_timeout_ms, 500, 1, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS},
   };
   for (const Whole& setting : settings) define(setting);
 }

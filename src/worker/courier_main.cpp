@@ -4,13 +4,11 @@
 #include "monitoring/pg/guard.hpp"
 
 extern "C" {
-#include <pgstat.h>
 #include <postmaster/bgworker.h>
 #include <postmaster/interrupt.h>
 #include <storage/ipc.h>
 #include <storage/latch.h>
 #include <utils/backend_status.h>
-#include <utils/guc.h>
 #include <utils/memutils.h>
 #include <utils/timestamp.h>
 #include <utils/wait_event.h>
@@ -73,19 +71,6 @@ class Waiter {
  private:
   WaitEventSet* set_;
 };
-
-/// What the server expects of a process between two pieces of work.
-void serve_interrupts() {
-  pg::call([] {
-    pgstat_report_stat(false);
-    // Nothing runs that a cancel could mean.
-    QueryCancelPending = false;
-    CHECK_FOR_INTERRUPTS();
-    if (!ConfigReloadPending) return;
-    ConfigReloadPending = false;
-    ProcessConfigFile(PGC_SIGHUP);
-  });
-}
 
 /// Runs the courier until it is asked to stop or has had nothing to do for long enough.
 class CourierProcess {

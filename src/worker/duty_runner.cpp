@@ -4,7 +4,6 @@
 
 extern "C" {
 #include <storage/latch.h>
-#include <utils/guc.h>
 #include <utils/timeout.h>
 }
 // clang-format keeps the server's headers first.
@@ -36,25 +35,23 @@ void on_duty_timeout() {
   SetLatch(MyLatch);
 }
 
-/// The limits of one duty. statement_timeout would do nothing here: it is armed for clients only.
-class Limits {
+/// The time limit of one duty. statement_timeout would do nothing here: it is armed for clients
+/// only.
+class TimeLimit {
  public:
-  Limits() {
+  TimeLimit() {
     duty_timed_out = false;
     const int timeout_s = pg::settings().duty_timeout_s;
-    const std::string lock_timeout = std::to_string(pg::settings().duty_lock_timeout_ms);
-    pg::call([&] {
-      SetConfigOption("lock_timeout", lock_timeout.c_str(), PGC_SUSET, PGC_S_OVERRIDE);
-      if (timeout_s > 0) enable_timeout_after(duty_timer, timeout_s * 1000);
-    });
+    if (timeout_s <= 0) return;
+    pg::call([&] { enable_timeout_after(duty_timer, timeout_s * 1000); });
   }
-  ~Limits() {
+  ~TimeLimit() {
     disable_timeout(duty_timer, false);
     // What came too late for this duty must not cancel the next one.
     if (!shutdown_requested()) QueryCancelPending = false;
   }
-  Limits(const Limits&) = delete;
-  Limits& operator=(const Limits&) = delete;
+  TimeLimit(const TimeLimit&) = delete;
+  TimeLimit& operator=(const TimeLimit&) = delete;
 };
 
 /// What a failed duty says: our timer is told apart from somebody's pg_cancel_backend().
@@ -92,7 +89,7 @@ DutyRunner::DutyRunner(const Clock& clock, std::vector<Duty> duties) : clock_(cl
 /// Does the work of a duty and, in the same transaction, resolves the issues of its failures.
 std::optional<DutyRunner::Failure> DutyRunner::try_to(Entry& entry, Instant started) {
   try {
-    const Limits limits;
+    const TimeLimit limit;
     in_transaction(started, [&](DutyContext& context) {
       entry.duty.run(context);
       if (!entry.may_have_issues) return;
@@ -118,7 +115,7 @@ void DutyRunner::report(Entry& entry, Instant started, const Failure& failure) {
   if (!is_new && !entry.duty.note_failure) return;
   entry.may_have_issues = true;
   try {
-    const Limits limits;
+    const TimeLimit limit;
     in_transaction(started, [&](DutyContext& context) {
       if (entry.duty.note_failure) entry.duty.note_failure(context, failure.message);
       if (!is_new) return;

@@ -13,6 +13,7 @@ extern "C" {
 // clang-format keeps the server's headers first.
 #include <algorithm>
 
+#include "monitoring/pg/settings.hpp"
 #include "monitoring/pg/spi.hpp"
 
 namespace monitoring::worker {
@@ -28,6 +29,14 @@ void on_sigterm(SIGNAL_ARGS) {
   InterruptPending = true;
   SetLatch(MyLatch);
   errno = saved;
+}
+
+/// Applies monitoring.duty_lock_timeout. Where we and a user's session wait for each other we give
+/// way: we look for a deadlock at once, should our wait be the one that closes the circle, and give
+/// up ours before the session looks for one, which it does after the server's deadlock_timeout.
+void limit_lock_waits() {
+  const std::string longest = std::to_string(pg::settings().duty_lock_timeout_ms);
+  pg::call([&] { SetConfigOption("lock_timeout", longest.c_str(), PGC_SUSET, PGC_S_OVERRIDE); });
 }
 
 }  // namespace
@@ -55,30 +64,41 @@ void use_own_settings(const char* application_name) {
     set("statement_timeout", "0");
     set("idle_in_transaction_session_timeout", "0");
     set("application_name", application_name);
+    set("deadlock_timeout", "20ms");
   });
+  limit_lock_waits();
 }
 
 bool shutdown_requested() {
   return ShutdownRequestPending;
 }
 
-bool nap(Duration longest) {
-  using std::chrono::milliseconds;
-  const auto timeout = std::chrono::ceil<milliseconds>(std::max(longest, Duration::zero()));
-  return pg::call([&] {
+void serve_interrupts() {
+  const bool reload = pg::call([] {
     pgstat_report_stat(false);
-    const int events = WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-                                 timeout.count(), PG_WAIT_EXTENSION);
-    ResetLatch(MyLatch);
     // Nothing runs that a cancel could mean.
     QueryCancelPending = false;
     CHECK_FOR_INTERRUPTS();
-    if (ConfigReloadPending) {
-      ConfigReloadPending = false;
-      ProcessConfigFile(PGC_SIGHUP);
-    }
-    return (events & WL_LATCH_SET) != 0;
+    return ConfigReloadPending != 0;
   });
+  if (!reload) return;
+  ConfigReloadPending = false;
+  pg::call([] { ProcessConfigFile(PGC_SIGHUP); });
+  limit_lock_waits();
+}
+
+bool nap(Duration longest) {
+  using std::chrono::milliseconds;
+  const auto timeout = std::chrono::ceil<milliseconds>(std::max(longest, Duration::zero()));
+  const int events = pg::call([&] {
+    pgstat_report_stat(false);
+    const int happened = WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+                                   timeout.count(), PG_WAIT_EXTENSION);
+    ResetLatch(MyLatch);
+    return happened;
+  });
+  serve_interrupts();
+  return (events & WL_LATCH_SET) != 0;
 }
 
 void show_activity(const char* words) {

@@ -24,9 +24,12 @@ bool shutdown_requested();
 /// does not apply to them.
 void use_own_settings(const char* application_name);
 
-/// Sleeps until the latch is set or the time is over, and does what the server expects of an idle
-/// process: reads the configuration after SIGHUP, lets barriers pass, reports statistics. Ends the
-/// process when the postmaster is gone. True if the latch was set: somebody wants something.
+/// What the server expects of a process between two pieces of work: reads the configuration after
+/// SIGHUP, lets barriers pass, reports statistics.
+void serve_interrupts();
+
+/// Sleeps until the latch is set or the time is over, then serves interrupts. Ends the process when
+/// the postmaster is gone. True if the latch was set: somebody wants something.
 bool nap(Duration longest);
 
 /// The words in pg_stat_activity.query; nullptr shows the process as idle.
