@@ -16,6 +16,7 @@ a path without a script answers 200 "ok". Keys of a step, all optional:
     body         response body (default "ok")
     body_bytes   a body of this many bytes instead
     delay_ms     wait before the answer
+    hold         answer when the script has been replaced, not before
     hang         read the request and never answer
     reset        read the request and close the connection with a TCP reset
     endless      answer 200 with a body that never ends, 64 kB every 10 ms
@@ -48,18 +49,26 @@ class Script:
         self.served = {}
 
     def next_step(self, url_path):
+        """The step, and the stamp of the script that it is of."""
         with self.lock:
             self._reload()
             steps = self.steps.get(url_path, self.steps.get("*", [{}]))
             number = self.served.get(url_path, 0)
             self.served[url_path] = number + 1
-            return steps[min(number, len(steps) - 1)]
+            return steps[min(number, len(steps) - 1)], self.stamp
+
+    def wait_until_replaced(self, stamp):
+        while self._current_stamp() == stamp:
+            time.sleep(0.02)
+
+    def _current_stamp(self):
+        if self.path is None:
+            return None
+        status = os.stat(self.path)
+        return (status.st_mtime_ns, status.st_ino)
 
     def _reload(self):
-        if self.path is None:
-            return
-        status = os.stat(self.path)
-        stamp = (status.st_mtime_ns, status.st_ino)
+        stamp = self._current_stamp()
         if stamp == self.stamp:
             return
         with open(self.path, encoding="utf-8") as file:
@@ -100,7 +109,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def answer(self):
         body = self._read_body()
-        step = self.server.script.next_step(self.path.split("?")[0])
+        step, stamp = self.server.script.next_step(self.path.split("?")[0])
         self.server.log.write(
             {
                 "time": time.time(),
@@ -113,6 +122,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             }
         )
         time.sleep(step.get("delay_ms", 0) / 1000)
+        if step.get("hold"):
+            self.server.script.wait_until_replaced(stamp)
         if step.get("hang"):
             self._hang()
         elif step.get("reset"):

@@ -5,7 +5,7 @@ use warnings;
 
 use HttpReceiver;
 use IO::Socket::INET;
-use JSON::PP qw(decode_json);
+use JSON::PP qw(decode_json encode_json);
 use MonitoringTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -14,25 +14,29 @@ use Time::HiRes ();
 my $receiver = HttpReceiver->start(
 	script => {
 		'/busy' => [ { status => 429, headers => { 'Retry-After' => '2' } }, {} ],
-		'/failing' => [ { status => 503 }, { reset => 1 }, {} ],
 		'/wrong' => [ { status => 400, body => 'no such channel ' . ('x' x 5000) } ],
 		'/moved' => [ { status => 307, headers => { Location => '/elsewhere' } } ],
 		'/big' => [ { body_bytes => 10_000_000, status => 503 }, {} ],
 		'/bigok' => [ { body_bytes => 10_000_000 } ],
 		'/endless' => [ { endless => 1 } ],
 		'/hang' => [ { hang => 1 }, {} ],
-		'/slow' => [ { delay_ms => 3000 } ],
+	});
+# Its connections are not kept: a kept one that is reset is replaced without a word (the unit tests).
+my $failing = HttpReceiver->start(script => {
+		'/failing' => [ { status => 503, headers => { Connection => 'close' } }, { reset => 1 }, {} ],
 	});
 my $secure = HttpReceiver->start(tls => 1);
-my $node = new_node(preload => 1, conf => "monitoring.health_check_interval = '1h'\nmonitoring.notification_timeout = '2s'\n");
+my $node = new_node(preload => 1, conf => "monitoring.health_check_interval = '1h'\n");
 my $other_ca = HttpReceiver->start(tls => 1);
 
 sub sql { return $node->safe_psql('postgres', $_[0]); }
 
+# Arguments after the URL are more settings.
 sub create
 {
-	my ($name, $url) = @_;
-	sql("SELECT monitoring.create_receiver('$name', 'webhook', jsonb_build_object('url', '$url'))");
+	my ($name, @url) = @_;
+	my $settings = encode_json({ url => @url });
+	sql("SELECT monitoring.create_receiver('$name', 'webhook', '$settings')");
 	return;
 }
 
@@ -57,7 +61,7 @@ create('ops', $receiver->url('/ops'));
 my $started = Time::HiRes::time();
 my $id = sql("SELECT monitoring.send_test_alert('ops')");
 my ($request) = $receiver->wait_for_requests(1, path => '/ops');
-cmp_ok(Time::HiRes::time() - $started, '<', 5, 'a notification leaves soon after its commit');
+cmp_ok(Time::HiRes::time() - $started, '<', 30, 'a notification leaves with its commit, not with a timer');
 my $body = decode_json($request->{body});
 is($request->{method}, 'POST', 'it is posted');
 is($request->{headers}{'content-type'}, 'application/json', 'as JSON');
@@ -77,12 +81,15 @@ sql(q(BEGIN; SELECT monitoring.send_test_alert('ops'); ROLLBACK));
 $started = Time::HiRes::time();
 sql(q(SELECT monitoring.send_test_alert('ops')));
 my @ops = $receiver->wait_for_requests(2, path => '/ops');
-cmp_ok(Time::HiRes::time() - $started, '<', 2, 'a courier that is there is woken by the commit');
+cmp_ok(Time::HiRes::time() - $started, '<', 30, 'a courier that is there is woken by the commit');
 is(scalar @ops, 2, 'nothing came of the transaction that was rolled back');
 is($ops[1]{connection}, $ops[0]{connection}, 'the connection is kept');
 
 # Answers that are tried again.
-create($_, $receiver->url("/$_")) for qw(busy failing wrong moved big bigok endless hang slow);
+create($_, $receiver->url("/$_")) for qw(busy wrong moved big bigok endless);
+create('failing', $failing->url('/failing'));
+create('hang', $receiver->url('/hang'), timeout_ms => 2000);
+create('slow', $receiver->url('/slow'), timeout_ms => 60_000);
 my %ids = map { $_ => sql("SELECT monitoring.send_test_alert('$_')") }
   qw(busy failing wrong moved big bigok endless hang);
 ends_as($ids{busy}, 'sent', '429: tried again');
@@ -110,7 +117,7 @@ like(sql("SELECT error FROM monitoring.notification_attempts
 ends_as($ids{bigok}, 'sent', 'an answer of 10 MB with 200: the receiver has it');
 ends_as($ids{endless}, 'sent', 'an answer that never ends, with 200: the receiver has it');
 ends_as($ids{hang}, 'sent', 'no answer: tried again');
-is(attempts($ids{hang}), "retry contextDeadlineExceeded\nsent 200", 'after the time limit');
+like(attempts($ids{hang}), qr/^(retry contextDeadlineExceeded\n)+sent 200$/, 'after the time limit');
 
 # Nobody there.
 my $closed = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1')->sockport;
@@ -157,15 +164,15 @@ wait_until($node, q(SELECT status FROM monitoring.notifications WHERE receiver =
 	expect => 'sent', what => 'the right certificate authority');
 
 # No transaction is open while a request is in flight, and nobody waits for it.
-$receiver->script({ '/slow' => [ { delay_ms => 1500 } ] });
+$receiver->script({ '/slow' => [ { hold => 1 } ] });
 my $slow = sql(q(SELECT monitoring.send_test_alert('slow')));
-ends_as($slow, 'sending', 'a request is in flight');
-is(sql(q(SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'monitoring courier'
-	AND (xact_start IS NOT NULL OR backend_xmin IS NOT NULL))), 0, 'without a transaction');
-$started = Time::HiRes::time();
+$receiver->wait_for_requests(1, path => '/slow', what => 'a request is in flight');
+wait_until($node, q(SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'monitoring courier'
+	AND (xact_start IS NOT NULL OR backend_xmin IS NOT NULL)), expect => '0', what => 'without a transaction');
 $id = sql(q(SELECT monitoring.send_test_alert('ops')));
 ends_as($id, 'sent', 'another receiver');
 is(sql("SELECT status FROM monitoring.notifications WHERE id = $slow"), 'sending', 'does not wait for it');
+$receiver->script({});
 ends_as($slow, 'sent', 'the slow one is sent, too');
 
 $node->stop;

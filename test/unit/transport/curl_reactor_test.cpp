@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 
+#include <atomic>
 #include <cstdlib>
 
 #include "loopback_server.hpp"
@@ -181,6 +182,24 @@ TEST(CurlReactor, AnAnswerThatDripsForEverTimesOut) {
   const Outcome outcome = send_alone(std::move(request));
   EXPECT_EQ(outcome.failure, Failure::kTimeout);
   EXPECT_EQ(outcome.status, 200);
+}
+
+TEST(CurlReactor, AKeptConnectionThatIsResetIsReplaced) {
+  std::atomic<int> requests{0};
+  LoopbackServer server([&requests](Connection& connection) {
+    while (!connection.read_request().empty()) {
+      // The second request, which comes on the kept connection, is not answered.
+      if (++requests == 2) return connection.reset();
+      connection.write(http_response("200 OK"));
+    }
+  });
+  const auto reactor = make_curl_reactor();
+  EXPECT_EQ(send_on(*reactor, post(server.url())).status, 200);
+  const Outcome outcome = send_on(*reactor, post(server.url()));
+  EXPECT_EQ(outcome.failure, Failure::kNone) << outcome.error;
+  EXPECT_EQ(outcome.status, 200);
+  EXPECT_EQ(requests, 3);
+  EXPECT_EQ(server.connections(), 2);
 }
 
 TEST(CurlReactor, ResetsAndAnswersThatAreNoHttp) {
