@@ -45,6 +45,22 @@ void Moments::add(double value) {
   m2 += spread(distance, (n - 1) / n);
 }
 
+void Moments::add(const double* values, std::size_t values_count) {
+  Moments batch;
+  batch.count = values_count;
+  batch.min = *std::min_element(values, values + values_count);
+  batch.max = *std::max_element(values, values + values_count);
+  for (std::size_t i = 0; i < values_count; ++i) add_compensated(batch, values[i]);
+  batch.mean = batch.total() / static_cast<double>(values_count);
+  for (std::size_t i = 0; i < values_count; ++i) {
+    const double distance = values[i] - batch.mean;
+    batch.m2 += distance * distance;
+  }
+  if (std::isfinite(batch.m2)) return merge(batch);
+  // Near the end of the range of doubles only the careful way gives what there is to know.
+  for (std::size_t i = 0; i < values_count; ++i) add(values[i]);
+}
+
 void Moments::merge(const Moments& other) {
   nonfinite_count += other.nonfinite_count;
   if (other.count == 0) return;

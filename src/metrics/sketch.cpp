@@ -144,6 +144,14 @@ void Sketch::add(double value, std::uint64_t count) {
   add_key(sketch_key(value), count);
 }
 
+void Sketch::add(const double* values, std::size_t values_count) {
+  for (std::size_t i = 0; i < values_count; ++i) {
+    const std::int32_t key = sketch_key(values[i]);
+    const bool is_added = kind() == Kind::dense && heap_.total < kMaxCount && add_dense(key, 1);
+    if (!is_added) add_key(key, 1);
+  }
+}
+
 void Sketch::merge(const Sketch& other) {
   if (&other == this) {
     merge(Sketch(other));

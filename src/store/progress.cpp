@@ -143,14 +143,14 @@ std::uint64_t Progress::widen(TransactionId xid) const {
   return widen_against(xid, server_next_xid_);
 }
 
-bool Progress::may_doubt() const {
-  return !own_.empty();
+bool Progress::goes_by_transaction(HeapTupleHeader tuple) const {
+  return own_.empty() || !contains(own_, widen(HeapTupleHeaderGetRawXmin(tuple)));
 }
 
 Progress::Seen Progress::has_seen(HeapTupleHeader tuple) const {
   const auto answer = [](bool seen) { return seen ? Seen::yes : Seen::no; };
   const std::uint64_t xid = widen(HeapTupleHeaderGetRawXmin(tuple));
-  if (own_.empty() || !contains(own_, xid)) {
+  if (goes_by_transaction(tuple)) {
     return answer(xid < next_xid_ && !contains(pending_, xid));
   }
   if (TransactionIdIsCurrentTransactionId(narrow(xid))) {

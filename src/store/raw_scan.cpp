@@ -13,6 +13,8 @@ extern "C" {
 #include <utils/timestamp.h>
 }
 // clang-format keeps the server's headers first.
+#include <algorithm>
+#include <cstring>
 #include <numeric>
 
 namespace monitoring::store {
@@ -37,8 +39,11 @@ int column(Relation table, const char* name) {
 Partition::Columns columns_of(Relation table) {
   if (table->rd_tableam != GetHeapamTableAmRoutine()) refuse(table);
   if (RelationGetNumberOfAttributes(table) > kMaxColumns) refuse(table);
-  return {column(table, "metric_name"), column(table, "metric_value"), column(table, "tags"),
-          column(table, "timestamp")};
+  Partition::Columns columns{column(table, "metric_name"), column(table, "metric_value"),
+                             column(table, "tags"), column(table, "timestamp"), 0};
+  columns.last =
+      std::max({columns.metric_name, columns.metric_value, columns.tags, columns.timestamp});
+  return columns;
 }
 
 }  // namespace
@@ -112,7 +117,23 @@ RawScan::~RawScan() {
   FreeAccessStrategy(strategy_);
 }
 
-RawScan::Verdict RawScan::judge(HeapTuple tuple, Buffer buffer) const {
+RawScan::Verdict RawScan::judge(HeapTuple tuple, Buffer buffer) {
+  constexpr std::uint16_t kMarks = HEAP_XMIN_FROZEN | HEAP_XMAX_INVALID | HEAP_UPDATED;
+  constexpr std::uint16_t kSettled = HEAP_XMIN_COMMITTED | HEAP_XMAX_INVALID;
+  const HeapTupleHeader header = tuple->t_data;
+  const Marks marks{HeapTupleHeaderGetRawXmin(header),
+                    static_cast<std::uint16_t>(header->t_infomask & kMarks)};
+  // Rows come in runs of one transaction.
+  if (marks.inserter == visited_.inserter && marks.infomask == visited_.infomask) {
+    return Verdict::visit;
+  }
+  const Verdict verdict = judge_anew(tuple, buffer);
+  if (verdict != Verdict::visit || (marks.infomask & kSettled) != kSettled) return verdict;
+  if (seen_ == nullptr || seen_->goes_by_transaction(header)) visited_ = marks;
+  return verdict;
+}
+
+RawScan::Verdict RawScan::judge_anew(HeapTuple tuple, Buffer buffer) const {
   HeapTupleHeader header = tuple->t_data;
   if (HeapTupleHeaderXminInvalid(header)) return Verdict::skip;
   const TransactionId inserter = HeapTupleHeaderGetRawXmin(header);
@@ -121,15 +142,43 @@ RawScan::Verdict RawScan::judge(HeapTuple tuple, Buffer buffer) const {
   if (!own && !HeapTupleHeaderXminFrozen(header) && XidInMVCCSnapshot(inserter, snapshot_)) {
     return Verdict::unsettled;
   }
-  if (seen_ != nullptr) {
-    // A new version of an old row is not a new row; its hour is in rollup_corrections.
-    if ((header->t_infomask & HEAP_UPDATED) != 0) return Verdict::skip;
-    if (seen_->has_seen(header) == Progress::Seen::yes) return Verdict::skip;
-  }
-  return HeapTupleSatisfiesVisibility(tuple, snapshot_, buffer) ? Verdict::visit : Verdict::skip;
+  // A new version of an old row is not a new row; its hour is in rollup_corrections.
+  if (seen_ != nullptr && (header->t_infomask & HEAP_UPDATED) != 0) return Verdict::skip;
+  const auto seen = seen_ == nullptr ? Progress::Seen::no : seen_->has_seen(header);
+  if (seen == Progress::Seen::yes) return Verdict::skip;
+  if (!HeapTupleSatisfiesVisibility(tuple, snapshot_, buffer)) return Verdict::skip;
+  return seen == Progress::Seen::doubtful ? Verdict::doubtful : Verdict::visit;
 }
 
-void RawScan::visit_tuple(HeapTuple tuple, RowVisitor visit, void* context) const {
+/// Finds the columns as heap_deform_tuple does, and stops behind the last one that is wanted.
+RawRow RawScan::read(HeapTuple tuple) const {
+  const HeapTupleHeader header = tuple->t_data;
+  const Partition::Columns& at = partition_.columns();
+  const TupleDesc columns = RelationGetDescr(partition_.table());
+  if (HeapTupleHeaderGetNatts(header) <= at.last) return read_whole(tuple);
+
+  const bits8* nulls = (header->t_infomask & HEAP_HASNULL) != 0 ? header->t_bits : nullptr;
+  char* const data = reinterpret_cast<char*>(header) + header->t_hoff;
+  char* places[kMaxColumns];
+  std::uint32_t offset = 0;
+  for (int i = 0; i <= at.last; ++i) {
+    places[i] = nullptr;
+    if (nulls != nullptr && att_isnull(i, nulls)) continue;
+    const Form_pg_attribute column = TupleDescAttr(columns, i);
+    offset = att_align_pointer(offset, column->attalign, column->attlen, data + offset);
+    places[i] = data + offset;
+    offset = att_addlength_pointer(offset, column->attlen, data + offset);
+  }
+  RawRow row{};
+  row.metric_name = reinterpret_cast<struct varlena*>(places[at.metric_name]);
+  row.tags = reinterpret_cast<struct varlena*>(places[at.tags]);
+  std::memcpy(&row.metric_value, places[at.metric_value], sizeof row.metric_value);
+  std::memcpy(&row.timestamp, places[at.timestamp], sizeof row.timestamp);
+  return row;
+}
+
+/// A row from before a column was added to a table that somebody attached.
+RawRow RawScan::read_whole(HeapTuple tuple) const {
   Datum values[kMaxColumns];
   bool nulls[kMaxColumns];
   heap_deform_tuple(tuple, RelationGetDescr(partition_.table()), values, nulls);
@@ -138,10 +187,8 @@ void RawScan::visit_tuple(HeapTuple tuple, RowVisitor visit, void* context) cons
                          : reinterpret_cast<struct varlena*>(DatumGetPointer(values[column]));
   };
   const Partition::Columns& at = partition_.columns();
-  const RawRow row{pointer(at.metric_name), DatumGetFloat8(values[at.metric_value]),
-                   pointer(at.tags), DatumGetTimestampTz(values[at.timestamp]),
-                   seen_ != nullptr && seen_->has_seen(tuple->t_data) == Progress::Seen::doubtful};
-  visit(context, row);
+  return {pointer(at.metric_name), DatumGetFloat8(values[at.metric_value]), pointer(at.tags),
+          DatumGetTimestampTz(values[at.timestamp]), false};
 }
 
 bool RawScan::read_block(BlockNumber block, RowVisitor visit, void* context) {
@@ -151,6 +198,7 @@ bool RawScan::read_block(BlockNumber block, RowVisitor visit, void* context) {
     Buffer buffer =
         ReadBufferExtended(partition_.table(), MAIN_FORKNUM, block, RBM_NORMAL, strategy_);
     HeapTupleData rows[MaxHeapTuplesPerPage];
+    bool doubtful[MaxHeapTuplesPerPage];
     int count = 0;
     bool unsettled = false;
 
@@ -166,13 +214,18 @@ bool RawScan::read_block(BlockNumber block, RowVisitor visit, void* context) {
       tuple->t_tableOid = RelationGetRelid(partition_.table());
       ItemPointerSet(&tuple->t_self, block, offset);
       const Verdict verdict = judge(tuple, buffer);
-      if (verdict == Verdict::visit) ++count;
       if (verdict == Verdict::unsettled) unsettled = true;
+      if (verdict != Verdict::visit && verdict != Verdict::doubtful) continue;
+      doubtful[count++] = verdict == Verdict::doubtful;
     }
     LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
 
     // The pin keeps visible rows where they are: a page is compacted under a cleanup lock only.
-    for (int i = 0; i < count; ++i) visit_tuple(&rows[i], visit, context);
+    for (int i = 0; i < count; ++i) {
+      RawRow row = read(&rows[i]);
+      row.doubtful = doubtful[i];
+      visit(context, row);
+    }
     ReleaseBuffer(buffer);
     return unsettled;
   });

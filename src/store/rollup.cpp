@@ -75,54 +75,52 @@ bool has_corrections(pg::Spi& spi) {
   return *spi.query("SELECT EXISTS (SELECT FROM monitoring.rollup_corrections)").boolean(0, 1);
 }
 
-/// Rows of which nothing tells whether the last pass saw them: their hours are to be computed from
-/// all rows.
-void note_doubtful_hours(pg::Spi& spi, const Progress& seen) {
-  const pg::FreshSnapshot snapshot;
-  for (const Oid oid : measurement_partitions(spi, As::of_now)) {
-    Partition partition(oid);
-    if (!partition.open()) continue;
-    RawScan scan(partition, snapshot.get(), &seen);
-    for (const BlockNumber block : partition.peek_changed(seen.pass())) {
-      scan.block(block, [](const RawRow& row) {
-        if (row.doubtful) note_correction(row.timestamp, false);
-      });
-    }
-  }
-}
+/// The hours h.period_start of which everything is still there: the raw rows, and the roll-ups that
+/// their day and week are made of.
+constexpr const char* kComplete =
+    " NOT EXISTS (SELECT FROM monitoring.rollup_periods p WHERE p.raw_removed"
+    "  AND p.period = 'hourly' AND p.period_start = h.period_start)"
+    " AND NOT EXISTS (SELECT FROM monitoring.rollup_periods g WHERE g.rows_removed"
+    "  AND g.period = 'hourly'"
+    "  AND g.period_start >= pg_catalog.date_trunc('day', h.period_start, 'UTC')"
+    "  AND g.period_start < pg_catalog.date_trunc('day', h.period_start, 'UTC')"
+    "    + interval '24 hours')"
+    " AND NOT EXISTS (SELECT FROM monitoring.rollup_periods g WHERE g.rows_removed"
+    "  AND g.period = 'daily'"
+    "  AND g.period_start >= pg_catalog.date_trunc('week', h.period_start, 'UTC')"
+    "  AND g.period_start < pg_catalog.date_trunc('week', h.period_start, 'UTC')"
+    "    + interval '168 hours')";
 
 /// Takes the notes of rollup_corrections: hours whose rows were updated, or deleted while the hour
 /// was open. What cannot be computed again, with its day and week, stays as it is.
-Recompute take_corrections(pg::Spi& spi, const Progress& seen) {
+Recompute take_corrections(pg::Spi& spi) {
+  static const std::string statement =
+      std::string(
+          "WITH c AS (DELETE FROM monitoring.rollup_corrections RETURNING period_start, removed),"
+          // A TRUNCATE names no hours: it means all that are open.
+          " named AS (SELECT period_start, removed FROM c WHERE period_start <> '-infinity'"
+          "  UNION ALL SELECT DISTINCT s.period_start, true FROM monitoring.rollup_state s"
+          "  WHERE NOT s.published AND EXISTS (SELECT FROM c WHERE period_start = '-infinity')),"
+          " hours AS (SELECT n.period_start FROM named n LEFT JOIN monitoring.rollup_periods p"
+          "  ON p.period = 'hourly' AND p.period_start = n.period_start GROUP BY n.period_start"
+          "  HAVING pg_catalog.bool_or(NOT n.removed)"
+          "   OR pg_catalog.bool_and(p.period_start IS NULL))"
+          " SELECT h.period_start FROM hours h WHERE") +
+      kComplete;
   Recompute recompute;
   forget_noted_corrections();
-  if (seen.may_doubt()) note_doubtful_hours(spi, seen);
   if (!has_corrections(spi)) return recompute;
-  const pg::Rows rows = spi.query(
-      "WITH c AS (DELETE FROM monitoring.rollup_corrections RETURNING period_start, removed),"
-      // A TRUNCATE names no hours: it means all that are open.
-      " hours AS (SELECT period_start, removed FROM c WHERE period_start <> '-infinity'"
-      "  UNION ALL SELECT DISTINCT s.period_start, true FROM monitoring.rollup_state s"
-      "  WHERE NOT s.published AND EXISTS (SELECT FROM c WHERE period_start = '-infinity'))"
-      " SELECT h.period_start FROM hours h LEFT JOIN monitoring.rollup_periods p"
-      "  ON p.period = 'hourly' AND p.period_start = h.period_start"
-      " GROUP BY h.period_start"
-      " HAVING NOT pg_catalog.bool_or(COALESCE(p.raw_removed, false))"
-      "  AND (pg_catalog.bool_or(NOT h.removed) OR pg_catalog.bool_and(p.period_start IS NULL))"
-      "  AND NOT EXISTS (SELECT FROM monitoring.rollup_periods g WHERE g.rows_removed"
-      "   AND g.period = 'hourly' AND g.period_start >= pg_catalog.date_trunc('day', "
-      "h.period_start, 'UTC')"
-      "   AND g.period_start < pg_catalog.date_trunc('day', h.period_start, 'UTC') + interval '24 "
-      "hours')"
-      "  AND NOT EXISTS (SELECT FROM monitoring.rollup_periods g WHERE g.rows_removed"
-      "   AND g.period = 'daily' AND g.period_start >= pg_catalog.date_trunc('week', "
-      "h.period_start, 'UTC')"
-      "   AND g.period_start < pg_catalog.date_trunc('week', h.period_start, 'UTC') + interval "
-      "'168 hours')");
+  const pg::Rows rows = spi.query(statement.c_str());
   for (std::uint64_t i = 0; i < rows.size(); ++i) {
     recompute.add(pg::timestamptz_of(*rows.timestamptz(i, 1)));
   }
   return recompute;
+}
+
+bool is_complete(pg::Spi& spi, std::int64_t hour) {
+  static const std::string statement =
+      std::string("SELECT FROM (VALUES ($1)) AS h(period_start) WHERE") + kComplete;
+  return !spi.query(statement.c_str(), {pg::timestamptz(pg::instant_of(hour))}).empty();
 }
 
 bool has_open_states_before(pg::Spi& spi, Instant publish_before) {
@@ -146,7 +144,7 @@ class Pass {
       : spi_(spi),
         publish_before_(publish_before),
         before_(Progress::lock(spi)),
-        recompute_(take_corrections(spi, before_)),
+        recompute_(take_corrections(spi)),
         after_(before_.after(snapshot_.get())),
         table_(metric_shapes(spi)) {}
 
@@ -155,8 +153,9 @@ class Pass {
   HourlyResult run();
 
  private:
-  void forget_recomputed_hours();
+  void forget(std::int64_t hour);
   void scan_new();
+  void recompute_doubtful();
   void scan_recomputed();
   template <class Wanted>
   void scan_blocks(const Partition& partition, const std::vector<BlockNumber>& blocks,
@@ -169,26 +168,25 @@ class Pass {
   Progress before_;
   // Before the snapshot: a correction that is taken must not be newer than what the scan sees.
   Recompute recompute_;
+  /// Hours of rows of which nothing tells whether the last pass saw them.
+  std::set<std::int64_t> doubtful_;
   pg::FreshSnapshot snapshot_;
   Progress after_;
   SeriesTable table_;
   HourlyResult result_;
 };
 
-void Pass::forget_recomputed_hours() {
-  for (const std::int64_t hour : recompute_.hours()) {
-    const Instant start = pg::instant_of(hour);
-    const Instant end = pg::instant_of(hour + kHourUs);
-    spi_.execute(
-        "DELETE FROM monitoring.rollup_state WHERE period = 'hourly' AND period_start = $1",
-        {pg::timestamptz(start)});
-    spi_.execute(
-        "DELETE FROM monitoring.aggregated_metrics WHERE period = 'hourly' AND period_start = $1",
-        {pg::timestamptz(start)});
-    // What lies above is made again from the hours, which are all there.
-    forget_level(spi_, kDaily, start, end);
-    forget_level(spi_, kWeekly, start, end);
-  }
+void Pass::forget(std::int64_t hour) {
+  const Instant start = pg::instant_of(hour);
+  const Instant end = pg::instant_of(hour + kHourUs);
+  spi_.execute("DELETE FROM monitoring.rollup_state WHERE period = 'hourly' AND period_start = $1",
+               {pg::timestamptz(start)});
+  spi_.execute(
+      "DELETE FROM monitoring.aggregated_metrics WHERE period = 'hourly' AND period_start = $1",
+      {pg::timestamptz(start)});
+  // What lies above is made again from the hours, which are all there.
+  forget_level(spi_, kDaily, start, end);
+  forget_level(spi_, kWeekly, start, end);
 }
 
 template <class Wanted>
@@ -199,8 +197,10 @@ void Pass::scan_blocks(const Partition& partition, const std::vector<BlockNumber
   for (const BlockNumber block : blocks) {
     const bool unsettled = scan.block(block, [&](const RawRow& row) {
       if (TIMESTAMP_NOT_FINITE(row.timestamp) || !wanted(hour_of(row.timestamp))) return;
-      // It was not when this pass began. The next one computes its hour from all rows.
-      if (row.doubtful) return note_correction(row.timestamp, false);
+      if (row.doubtful) {
+        doubtful_.insert(hour_of(row.timestamp));
+        return;
+      }
       table_.add(row);
       ++result_.rows_taken;
     });
@@ -217,6 +217,17 @@ void Pass::scan_new() {
     const auto blocks = partition.take_changed(before_.pass(), after_.pass());
     scan_blocks(partition, blocks, &before_,
                 [&](std::int64_t hour) { return !recompute_.contains(hour); });
+  }
+}
+
+/// Their hours are computed from all rows instead. An hour that is not complete stays as it is.
+void Pass::recompute_doubtful() {
+  if (doubtful_.empty()) return;
+  flush();
+  for (const std::int64_t hour : doubtful_) {
+    if (!is_complete(spi_, hour)) continue;
+    forget(hour);
+    recompute_.add(hour);
   }
 }
 
@@ -250,8 +261,9 @@ void Pass::publish_closed() {
 }
 
 HourlyResult Pass::run() {
-  forget_recomputed_hours();
+  for (const std::int64_t hour : recompute_.hours()) forget(hour);
   scan_new();
+  recompute_doubtful();
   scan_recomputed();
   flush();
   publish_closed();

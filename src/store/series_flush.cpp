@@ -158,11 +158,12 @@ std::int64_t flush_batch(pg::Spi& spi, SeriesTable& table, std::size_t first, st
       sum(FLOAT8OID, count), min(FLOAT8OID, count), max(FLOAT8OID, count), m2(FLOAT8OID, count),
       measures(TEXTOID, count), sketch(BYTEAOID, count);
   for (std::size_t i = 0; i < count; ++i) {
-    const Series& series = table.series()[first + i];
-    const metrics::Moments& m = series.moments;
+    Series& series = table.series()[first + i];
+    const metrics::Moments& m = series.values.moments();
     const std::string& metric = table.metric_name(series);
     const std::string measures_text = table.measures_json(series);
-    const std::string sketch_bytes = m.count > 0 ? series.sketch.serialize() : std::string();
+    const std::string sketch_bytes =
+        m.count > 0 ? series.values.sketch().serialize() : std::string();
     pg::call([&] {
       hour.set(i, TimestampTzGetDatum(series.hour));
       name.set(i, PointerGetDatum(

@@ -1,11 +1,11 @@
 #include "series_table.hpp"
 
 extern "C" {
+#include <common/pg_prng.h>
 #include <utils/builtins.h>
 }
 // clang-format keeps the server's headers first.
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <nlohmann/json.hpp>
 
@@ -13,22 +13,17 @@ namespace monitoring::store {
 
 namespace {
 
-/// Beyond this many spellings of tags the table stops remembering them: it still finds series by
-/// their canonical hash, only more slowly.
-constexpr std::size_t kMaxAliases = 2'000'000;
-
 std::string_view view_of(const JsonbValue& string) {
   return {string.val.string.val, static_cast<std::size_t>(string.val.string.len)};
 }
 
-Hash128 combine(Hash128 hash, std::int64_t hour, std::uint32_t metric) {
-  struct {
-    Hash128 hash;
-    std::int64_t hour;
-    std::uint64_t metric;
-  } key{hash, hour, metric};
-  static_assert(std::has_unique_object_representations_v<decltype(key)>);
-  return hash128({reinterpret_cast<const char*>(&key), sizeof key});
+/// Tells the entries of equal bytes in different hours and metrics apart.
+std::uint64_t salt_of(std::int64_t hour, std::uint32_t metric) {
+  return static_cast<std::uint64_t>(hour) * 0x9e3779b97f4a7c15ULL + metric;
+}
+
+std::string_view bytes_of(const Hash128& hash) {
+  return {reinterpret_cast<const char*>(&hash), sizeof hash};
 }
 
 bool is_object(const Jsonb* json) {
@@ -60,28 +55,24 @@ const Jsonb* dimensions_of(const MetricShape& shape, const Jsonb* tags) {
   return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, nullptr));
 }
 
-void add_value(Series& series, double value) {
-  series.moments.add(value);
-  if (std::isfinite(value)) series.sketch.add(value);
-}
-
-/// The bytes that stand for a value as it came, mixed into a running hash.
-Hash128 mix_value(Hash128 hash, const JsonbValue& value) {
-  const std::uint64_t seed = hash.low ^ (hash.high << 1) ^ static_cast<std::uint64_t>(value.type);
+/// Appends bytes that stand for a value as it came.
+void append_spelling(const JsonbValue& value, std::string* bytes) {
+  const auto append = [bytes](const void* from, std::size_t size) {
+    bytes->append(reinterpret_cast<const char*>(&size), sizeof size);
+    bytes->append(static_cast<const char*>(from), size);
+  };
+  bytes->push_back(static_cast<char>(value.type));
   switch (value.type) {
     case jbvString:
-      return hash128(view_of(value), seed);
+      return append(value.val.string.val, static_cast<std::size_t>(value.val.string.len));
     case jbvNumeric:
-      return hash128(
-          {reinterpret_cast<const char*>(value.val.numeric), VARSIZE_ANY(value.val.numeric)}, seed);
-    case jbvBool:
-      return hash128(value.val.boolean ? "t" : "f", seed);
+      return append(value.val.numeric, VARSIZE_ANY(value.val.numeric));
     case jbvBinary:
-      return hash128({reinterpret_cast<const char*>(value.val.binary.data),
-                      static_cast<std::size_t>(value.val.binary.len)},
-                     seed);
+      return append(value.val.binary.data, static_cast<std::size_t>(value.val.binary.len));
+    case jbvBool:
+      return bytes->push_back(value.val.boolean ? 't' : 'f');
     default:
-      return hash128("n", seed);
+      return;
   }
 }
 
@@ -92,52 +83,26 @@ std::int64_t hour_of(std::int64_t timestamp) {
   return (timestamp % kHourUs < 0 ? hours - 1 : hours) * kHourUs;
 }
 
-std::uint32_t HashIndex::find(Hash128 key) const {
-  if (slots_.empty()) return kNone;
-  const std::size_t mask = slots_.size() - 1;
-  for (std::size_t at = key.low & mask;; at = (at + 1) & mask) {
-    if (slots_[at].value == kNone) return kNone;
-    if (slots_[at].key == key) return slots_[at].value;
-  }
-}
-
-void HashIndex::insert(Hash128 key, std::uint32_t value) {
-  if (used_ * 4 >= slots_.size() * 3) grow();
-  const std::size_t mask = slots_.size() - 1;
-  std::size_t at = key.low & mask;
-  while (slots_[at].value != kNone) at = (at + 1) & mask;
-  slots_[at] = {key, value};
-  ++used_;
-}
-
-void HashIndex::grow() {
-  std::vector<Slot> old(std::max<std::size_t>(slots_.size() * 2, 1024));
-  old.swap(slots_);
-  used_ = 0;
-  for (const Slot& slot : old) {
-    if (slot.value != kNone) insert(slot.key, slot.value);
-  }
-}
-
-void HashIndex::clear() {
-  slots_.clear();
-  slots_.shrink_to_fit();
-  used_ = 0;
-}
-
 SeriesTable::SeriesTable(std::unordered_map<std::string, MetricShape> shapes)
-    : shapes_(std::move(shapes)) {}
+    : shapes_(std::move(shapes)),
+      // Users choose tags: they must not be able to choose collisions.
+      seed_(pg_prng_uint64(&pg_global_prng_state)),
+      metric_ids_(seed_),
+      measure_ids_(seed_),
+      by_hash_(seed_),
+      by_tags_(seed_),
+      by_picked_(seed_) {}
 
 void SeriesTable::add(const RawRow& row) {
   // Everything that may raise a server error comes before anything that changes this table.
+  const std::int64_t hour = hour_of(row.timestamp);
   const std::uint32_t metric = metric_of(row.metric_name);
-  if (metrics_[metric].shape.split && row.tags != nullptr) return add_split(row, metric);
-  add_value(series_of(hour_of(row.timestamp), metric, row.tags), row.metric_value);
+  if (metrics_[metric].shape.split && row.tags != nullptr) return add_split(row, hour, metric);
+  add_value(series_of(hour, metric, row.tags), row.metric_value);
 }
 
-void SeriesTable::add_split(const RawRow& row, std::uint32_t metric) {
+void SeriesTable::add_split(const RawRow& row, std::int64_t hour, std::uint32_t metric) {
   const auto* tags = reinterpret_cast<const Jsonb*>(pg_detoast_datum(row.tags));
-  const std::int64_t hour = hour_of(row.timestamp);
   if (is_object(tags)) {
     Series& series = series_of_split(hour, metric, tags);
     add_value(series, row.metric_value);
@@ -148,74 +113,79 @@ void SeriesTable::add_split(const RawRow& row, std::uint32_t metric) {
   if (static_cast<const void*>(tags) != row.tags) pfree(const_cast<Jsonb*>(tags));
 }
 
-std::uint32_t SeriesTable::metric_of(const struct varlena* name) {
-  struct varlena* plain = pg_detoast_datum_packed(const_cast<struct varlena*>(name));
+std::uint32_t SeriesTable::metric_of(struct varlena* name) {
+  struct varlena* plain = pg_detoast_datum_packed(name);
   const std::string_view text(VARDATA_ANY(plain), VARSIZE_ANY_EXHDR(plain));
   // Most rows are of the same metric as the row before.
   if (!metrics_.empty() && metrics_[last_metric_].name == text) return last_metric_;
-  const Hash128 key = hash128(text);
-  const std::uint32_t known = metric_ids_.find(key);
-  if (known != HashIndex::kNone) return last_metric_ = known;
+  if (const std::uint32_t* known = metric_ids_.find(text)) return last_metric_ = *known;
   const auto shape = shapes_.find(std::string(text));
   metrics_.push_back({std::string(text), shape != shapes_.end() ? shape->second : MetricShape{}});
   last_metric_ = static_cast<std::uint32_t>(metrics_.size() - 1);
-  metric_ids_.insert(key, last_metric_);
+  metric_ids_.insert({names_.keep(text), text.size()}, 0, last_metric_);
   return last_metric_;
 }
 
+void SeriesTable::add_value(Series& series, double value) {
+  series_bytes_ += static_cast<std::size_t>(series.values.add(value));
+}
+
+Series* SeriesTable::find(const SeriesIndex& in, std::string_view bytes, std::int64_t hour,
+                          std::uint32_t metric) {
+  Series* const* found = in.find(bytes, salt_of(hour, metric), [&](const Series* series) {
+    return series->hour == hour && series->metric == metric;
+  });
+  return found != nullptr ? *found : nullptr;
+}
+
 Series& SeriesTable::series_of(std::int64_t hour, std::uint32_t metric, struct varlena* tags) {
+  if (tags == nullptr) return find_or_add(hour, metric, nullptr);
   // Most tags are known and stored with a short header: they are looked up where they lie, and
   // copied to where a jsonb can be read only when they are new.
-  struct varlena* packed = tags == nullptr ? nullptr : pg_detoast_datum_packed(tags);
-  const Hash128 bytes = packed == nullptr
-                            ? Hash128{1, 0}
-                            : hash128({VARDATA_ANY(packed), VARSIZE_ANY_EXHDR(packed)}, 2);
-  const Hash128 alias = combine(bytes, hour, metric);
-  std::uint32_t position = aliases_.find(alias);
-  if (position == HashIndex::kNone) {
-    const auto* dimensions =
-        packed == nullptr ? nullptr : reinterpret_cast<const Jsonb*>(pg_detoast_datum(packed));
-    position = find_or_add(alias, hour, metric, dimensions);
-    if (packed != reinterpret_cast<const struct varlena*>(dimensions)) {
-      pfree(const_cast<Jsonb*>(dimensions));
-    }
+  struct varlena* packed = pg_detoast_datum_packed(tags);
+  const std::string_view bytes(VARDATA_ANY(packed), VARSIZE_ANY_EXHDR(packed));
+  Series* series = find(by_tags_, bytes, hour, metric);
+  if (series == nullptr) {
+    auto* dimensions = reinterpret_cast<Jsonb*>(pg_detoast_datum(packed));
+    series = &find_or_add(hour, metric, dimensions);
+    by_tags_.insert({kept_.keep(bytes), bytes.size()}, salt_of(hour, metric), series);
+    if (packed != reinterpret_cast<struct varlena*>(dimensions)) pfree(dimensions);
   }
   if (packed != tags) pfree(packed);
-  return series_[position];
+  return *series;
 }
 
 Series& SeriesTable::series_of_split(std::int64_t hour, std::uint32_t metric, const Jsonb* tags) {
   const MetricShape& shape = metrics_[metric].shape;
-  Hash128 bytes{3, 0};
+  picked_.clear();
   for (const std::string& key : shape.dimension_keys) {
     JsonbValue value;
     const bool present =
         getKeyJsonValueFromContainer(const_cast<JsonbContainer*>(&tags->root), key.data(),
                                      static_cast<int>(key.size()), &value) != nullptr;
-    bytes = present ? mix_value(bytes, value) : hash128("missing", bytes.low);
+    picked_.push_back(present ? '+' : '-');
+    if (present) append_spelling(value, &picked_);
   }
-  const Hash128 alias = combine(bytes, hour, metric);
-  const std::uint32_t known = aliases_.find(alias);
-  if (known != HashIndex::kNone) return series_[known];
-  return series_[find_or_add(alias, hour, metric, dimensions_of(shape, tags))];
+  if (Series* known = find(by_picked_, picked_, hour, metric)) return *known;
+  Series& series = find_or_add(hour, metric, dimensions_of(shape, tags));
+  by_picked_.insert({kept_.keep(picked_), picked_.size()}, salt_of(hour, metric), &series);
+  return series;
 }
 
-std::uint32_t SeriesTable::find_or_add(Hash128 alias, std::int64_t hour, std::uint32_t metric,
-                                       const Jsonb* dimensions) {
+Series& SeriesTable::find_or_add(std::int64_t hour, std::uint32_t metric, const Jsonb* dimensions) {
   const Hash128 hash = dimensions_hash(dimensions);
-  const Hash128 key = combine(hash, hour, metric);
-  std::uint32_t position = by_dimensions_.find(key);
-  if (position == HashIndex::kNone) {
-    position = static_cast<std::uint32_t>(series_.size());
-    Series& added = series_.emplace_back();
-    added.hour = hour;
-    added.metric = metric;
-    added.dimensions_hash = hash;
-    added.dimensions = keep(dimensions);
-    by_dimensions_.insert(key, position);
+  if (Series* known = find(by_hash_, bytes_of(hash), hour, metric)) return *known;
+  Series& added = series_.emplace_back();
+  added.hour = hour;
+  added.metric = metric;
+  added.dimensions_hash = hash;
+  if (dimensions != nullptr) {
+    added.dimensions = reinterpret_cast<const Jsonb*>(
+        kept_.keep({reinterpret_cast<const char*>(dimensions), VARSIZE_ANY(dimensions)}));
   }
-  if (aliases_.size() < kMaxAliases) aliases_.insert(alias, position);
-  return position;
+  series_bytes_ += sizeof(Series);
+  by_hash_.insert(bytes_of(added.dimensions_hash), salt_of(hour, metric), &added);
+  return added;
 }
 
 void SeriesTable::add_measures(Series& series, const Metric& metric, const Jsonb* tags) {
@@ -242,23 +212,11 @@ void SeriesTable::add_measures(Series& series, const Metric& metric, const Jsonb
 }
 
 std::uint32_t SeriesTable::measure_id(std::string_view name) {
-  const Hash128 key = hash128(name);
-  const std::uint32_t known = measure_ids_.find(key);
-  if (known != HashIndex::kNone) return known;
+  if (const std::uint32_t* known = measure_ids_.find(name)) return *known;
   measure_names_.emplace_back(name);
   const auto id = static_cast<std::uint32_t>(measure_names_.size() - 1);
-  measure_ids_.insert(key, id);
+  measure_ids_.insert({names_.keep(name), name.size()}, 0, id);
   return id;
-}
-
-const Jsonb* SeriesTable::keep(const Jsonb* json) {
-  if (json == nullptr) return nullptr;
-  const std::size_t bytes = VARSIZE_ANY(json);
-  // new char[] is aligned for anything, as a jsonb must be.
-  kept_.push_back(std::unique_ptr<char[]>(new char[bytes]));
-  std::memcpy(kept_.back().get(), json, bytes);
-  kept_bytes_ += bytes + 2 * sizeof(void*);
-  return reinterpret_cast<const Jsonb*>(kept_.back().get());
 }
 
 std::string SeriesTable::measures_json(const Series& series) const {
@@ -275,18 +233,17 @@ std::string SeriesTable::measures_json(const Series& series) const {
 }
 
 std::size_t SeriesTable::memory_bytes() const {
-  // A sketch with more than two buckets has a heap block; a few hundred bytes is typical.
-  constexpr std::size_t kPerSeries = sizeof(Series) + 100;
-  return series_.size() * kPerSeries + kept_bytes_ + aliases_.memory_bytes() +
-         by_dimensions_.memory_bytes();
+  return series_bytes_ + kept_.memory_bytes() + by_hash_.memory_bytes() + by_tags_.memory_bytes() +
+         by_picked_.memory_bytes();
 }
 
 void SeriesTable::clear() {
   series_.clear();
-  aliases_.clear();
-  by_dimensions_.clear();
+  series_bytes_ = 0;
   kept_.clear();
-  kept_bytes_ = 0;
+  by_hash_.clear();
+  by_tags_.clear();
+  by_picked_.clear();
 }
 
 }  // namespace monitoring::store

@@ -16,8 +16,8 @@ extern "C" {
 #include <vector>
 
 #include "dimensions.hpp"
-#include "monitoring/metrics/moments.hpp"
-#include "monitoring/metrics/sketch.hpp"
+#include "monitoring/base/byte_index.hpp"
+#include "monitoring/metrics/distribution.hpp"
 #include "monitoring/store/raw_scan.hpp"
 
 namespace monitoring::store {
@@ -42,30 +42,9 @@ struct Series {
   Hash128 dimensions_hash;
   /// A jsonb datum in the table's memory; nullptr for NULL.
   const Jsonb* dimensions = nullptr;
-  metrics::Moments moments;
-  metrics::Sketch sketch;
+  metrics::Distribution values;
   /// Sums by measure name; empty for most.
   std::unique_ptr<std::vector<std::pair<std::uint32_t, MeasureSum>>> measures;
-};
-
-/// Open addressing over 128-bit keys. Keys are hashes, so equal keys count as equal things.
-class HashIndex {
- public:
-  static constexpr std::uint32_t kNone = ~std::uint32_t{0};
-  std::uint32_t find(Hash128 key) const;
-  void insert(Hash128 key, std::uint32_t value);
-  std::size_t memory_bytes() const { return slots_.size() * sizeof(Slot); }
-  std::size_t size() const { return used_; }
-  void clear();
-
- private:
-  struct Slot {
-    Hash128 key;
-    std::uint32_t value = kNone;
-  };
-  void grow();
-  std::size_t used_ = 0;
-  std::vector<Slot> slots_;
 };
 
 class SeriesTable {
@@ -93,30 +72,41 @@ class SeriesTable {
     MetricShape shape;
   };
 
-  std::uint32_t metric_of(const struct varlena* name);
-  void add_split(const RawRow& row, std::uint32_t metric);
+  /// Series by bytes that stand for their dimensions, beside hour and metric.
+  using SeriesIndex = ByteIndex<Series*>;
+
+  std::uint32_t metric_of(struct varlena* name);
+  void add_split(const RawRow& row, std::int64_t hour, std::uint32_t metric);
   Series& series_of(std::int64_t hour, std::uint32_t metric, struct varlena* tags);
   Series& series_of_split(std::int64_t hour, std::uint32_t metric, const Jsonb* tags);
-  std::uint32_t find_or_add(Hash128 alias, std::int64_t hour, std::uint32_t metric,
-                            const Jsonb* dimensions);
+  Series& find_or_add(std::int64_t hour, std::uint32_t metric, const Jsonb* dimensions);
+  static Series* find(const SeriesIndex& in, std::string_view bytes, std::int64_t hour,
+                      std::uint32_t metric);
+  void add_value(Series& series, double value);
   void add_measures(Series& series, const Metric& metric, const Jsonb* tags);
   std::uint32_t measure_id(std::string_view name);
-  const Jsonb* keep(const Jsonb* json);
 
   std::unordered_map<std::string, MetricShape> shapes_;
+  std::uint64_t seed_;
+
+  // What clear() leaves: names, which are few.
+  ByteArena names_;
   std::vector<Metric> metrics_;
-  HashIndex metric_ids_;
+  ByteIndex<std::uint32_t> metric_ids_;
   std::uint32_t last_metric_ = 0;
   std::vector<std::string> measure_names_;
-  HashIndex measure_ids_;
+  ByteIndex<std::uint32_t> measure_ids_;
 
   std::deque<Series> series_;
-  /// By the bytes of the tags as they came: two spellings of one jsonb value are two aliases.
-  HashIndex aliases_;
+  ByteArena kept_;
   /// By the canonical hash of the dimensions.
-  HashIndex by_dimensions_;
-  std::deque<std::unique_ptr<char[]>> kept_;
-  std::size_t kept_bytes_ = 0;
+  SeriesIndex by_hash_;
+  /// By the dimensions as they came: as the whole of the tags, and picked from them. Two spellings
+  /// of one jsonb value are two entries of one series.
+  SeriesIndex by_tags_;
+  SeriesIndex by_picked_;
+  std::string picked_;  // from the row at hand
+  std::size_t series_bytes_ = 0;
 };
 
 }  // namespace monitoring::store

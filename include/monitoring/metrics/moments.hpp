@@ -1,6 +1,7 @@
 #pragma once
 // Moments: count, sum, extremes and variance of a stream of numbers; mergeable plain data.
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <type_traits>
@@ -22,6 +23,8 @@ struct Moments {
   double max = 0;
 
   void add(double value);
+  /// The same for several values, all of them finite, with less work for each.
+  void add(const double* values, std::size_t values_count);
   void merge(const Moments& other);
 
   /// Everything that was added, as one call after the other would count it.

@@ -33,6 +33,8 @@ class Sketch {
 
   /// Adds `count` times the value, which must be finite.
   void add(double value, std::uint64_t count = 1);
+  /// Adds each of the values, which must be finite.
+  void add(const double* values, std::size_t values_count);
   /// Adds everything that the other sketch has seen.
   void merge(const Sketch& other);
 

@@ -46,8 +46,8 @@ class Progress {
   /// committed yet).
   enum class Seen { no, yes, doubtful };
   Seen has_seen(HeapTupleHeader tuple) const;
-  /// Whether has_seen() may answer doubtful.
-  bool may_doubt() const;
+  /// Whether has_seen() answers the same for every version that this one's transaction inserted.
+  bool goes_by_transaction(HeapTupleHeader tuple) const;
 
  private:
   static Progress from_row(const pg::Rows& rows);

@@ -47,6 +47,7 @@ class Partition {
   /// Where the columns are: a table attached by hand may have them in another order.
   struct Columns {
     int metric_name, metric_value, tags, timestamp;  // from 0
+    int last;                                        // of these
   };
   const Columns& columns() const { return columns_; }
 
@@ -87,17 +88,25 @@ class RawScan {
 
  private:
   using RowVisitor = void (*)(void* context, const RawRow& row);
-  enum class Verdict { skip, visit, unsettled };
+  enum class Verdict { skip, visit, doubtful, unsettled };
+  /// What the verdict on a row depends on, where no command id plays a part.
+  struct Marks {
+    TransactionId inserter = InvalidTransactionId;
+    std::uint16_t infomask = 0;
+  };
 
   bool read_block(BlockNumber block, RowVisitor visit, void* context);
-  Verdict judge(HeapTuple tuple, Buffer buffer) const;
-  void visit_tuple(HeapTuple tuple, RowVisitor visit, void* context) const;
+  Verdict judge(HeapTuple tuple, Buffer buffer);
+  Verdict judge_anew(HeapTuple tuple, Buffer buffer) const;
+  RawRow read(HeapTuple tuple) const;
+  RawRow read_whole(HeapTuple tuple) const;
 
   const Partition& partition_;
   Snapshot snapshot_;
   const Progress* seen_;
   BufferAccessStrategy strategy_;
   BlockNumber size_;
+  Marks visited_;
 };
 
 }  // namespace monitoring::store
