@@ -72,7 +72,7 @@ FOR EACH ROW EXECUTE FUNCTION monitoring._check_alert_rule();
 
 CREATE TABLE monitoring.thresholds (
     rule_id bigint PRIMARY KEY REFERENCES monitoring.alert_rules ON DELETE CASCADE,
-    metric_name text NOT NULL CONSTRAINT metric_has_name CHECK (metric_name <> ''),
+    metric_name text CONSTRAINT metric_has_name CHECK (metric_name <> ''),
     warning float8,
     critical float8,
     comparison text NOT NULL DEFAULT '>'
@@ -80,23 +80,34 @@ CREATE TABLE monitoring.thresholds (
     over_last interval NOT NULL DEFAULT '5 minutes'
         CONSTRAINT over_last_is_positive CHECK (over_last > interval '0'),
     aggregate text NOT NULL DEFAULT 'avg' CONSTRAINT aggregate_is_known
-        CHECK (aggregate IN ('avg', 'max', 'min', 'sum', 'last', 'p95', 'rate')),
+        CHECK (aggregate IN ('avg', 'max', 'min', 'sum', 'count', 'last', 'p50', 'p95', 'p99',
+                             'rate', 'increase')),
     matching jsonb NOT NULL DEFAULT '{}'
         CONSTRAINT matching_is_object CHECK (pg_catalog.jsonb_typeof(matching) = 'object'),
-    resolve_at float8
+    resolve_at float8,
+    levels jsonb CONSTRAINT levels_are_the_only_ones CHECK
+        (levels IS NULL OR pg_catalog.num_nonnulls(warning, critical, resolve_at) = 0)
 );
 COMMENT ON TABLE monitoring.thresholds IS
-    'The levels of rules of language threshold, on a metric of monitoring.pipeline_metrics';
+    'The levels of rules of language threshold, on a metric of monitoring.pipeline_metrics or on '
+    'what the rule''s query gives';
+COMMENT ON COLUMN monitoring.thresholds.metric_name IS
+    'NULL: the rows of the rule''s expr are held against the levels';
 COMMENT ON COLUMN monitoring.thresholds.warning IS 'the level of severity warning; NULL: none';
 COMMENT ON COLUMN monitoring.thresholds.critical IS
     'the level of severity critical, which inhibits warning; NULL: none';
 COMMENT ON COLUMN monitoring.thresholds.over_last IS
     'the samples of the window (evaluation - over_last, evaluation] are aggregated';
 COMMENT ON COLUMN monitoring.thresholds.aggregate IS
-    'avg, max, min, sum, last, p95, or rate: increase per second of a counter that may be reset';
+    'avg, max, min, sum, count, last, p50, p95, p99; increase of a counter that may be reset, or '
+    'rate: its increase per second';
 COMMENT ON COLUMN monitoring.thresholds.matching IS 'only samples whose tags contain this count';
 COMMENT ON COLUMN monitoring.thresholds.resolve_at IS
     'once firing, the lowest level stays until the value has come back to this one';
+COMMENT ON COLUMN monitoring.thresholds.levels IS
+    'instead of warning and critical any severities, the most severe first: '
+    '[{"severity": "P0", "bound": 95, "resolve_at": 90}, {"severity": "P1", "bound": 80}]; with '
+    '"inclusive": true the bound itself counts, too';
 SELECT pg_catalog.pg_extension_config_dump('monitoring.thresholds', '');
 
 CREATE TRIGGER check_threshold BEFORE INSERT OR UPDATE ON monitoring.thresholds
@@ -247,6 +258,25 @@ COMMENT ON FUNCTION monitoring.create_threshold(text, float8, float8, text, inte
     'Makes an alert rule with the levels warning and critical on a recorded metric and returns its '
     'id; the rule is named after the metric unless rule_name is given';
 
+CREATE FUNCTION monitoring.create_ladder(
+    rule_name text, levels jsonb, expr text DEFAULT NULL, metric_name text DEFAULT NULL,
+    comparison text DEFAULT '>', for_duration interval DEFAULT '0',
+    over_last interval DEFAULT '5 minutes', aggregate text DEFAULT 'avg',
+    matching jsonb DEFAULT '{}', labels jsonb DEFAULT '{}', annotations jsonb DEFAULT '{}',
+    keep_firing_for interval DEFAULT '0', evaluate_every interval DEFAULT '1 minute',
+    no_data text DEFAULT NULL, on_error text DEFAULT 'keep',
+    timeout interval DEFAULT '10 seconds', row_limit integer DEFAULT 10000,
+    group_name text DEFAULT 'default', enabled boolean DEFAULT true,
+    owner name DEFAULT current_user)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'monitoring_create_ladder' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION monitoring.create_ladder(text, jsonb, text, text, text, interval, interval, text,
+    jsonb, jsonb, jsonb, interval, interval, text, text, interval, integer, text, boolean, name) IS
+    'Makes an alert rule with any severities under one name, as monitoring.thresholds.levels has '
+    'them, and returns its id; a more severe level that fires hides the less severe ones. What is '
+    'held against them is a query as for create_alert(), which gives every value and not only the '
+    'bad ones, or a recorded metric. no_data is ok for a query and keep for a metric unless given';
+
 CREATE FUNCTION monitoring.evaluate_alerts(
     evaluated_at timestamptz DEFAULT pg_catalog.clock_timestamp())
 RETURNS integer
@@ -383,3 +413,17 @@ COMMENT ON FUNCTION monitoring.metric_baseline(text, timestamptz, jsonb, integer
     'What is usual at this hour of the day (UTC): the median of the hourly averages at the same '
     'hour of the previous days, over all series whose dimensions contain these; NULL with fewer '
     'than at_least such hours';
+
+CREATE FUNCTION monitoring.metric_values(
+    metric_name text, aggregate text DEFAULT 'avg', over_last interval DEFAULT '5 minutes',
+    evaluated_at timestamptz DEFAULT pg_catalog.clock_timestamp(), matching jsonb DEFAULT '{}',
+    by_labels text[] DEFAULT NULL)
+RETURNS TABLE (labels jsonb, value float8)
+AS 'MODULE_PATHNAME', 'monitoring_metric_values' LANGUAGE C STABLE ROWS 10 PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION monitoring.metric_values(text, text, interval, timestamptz, jsonb, text[]) IS
+    'What a threshold sees, for use in the query of a rule: one value for each series of a recorded '
+    'metric over (evaluated_at - over_last, evaluated_at]. aggregate and matching are as in '
+    'monitoring.thresholds; rate and increase are Prometheus''s, resets of counters included. With '
+    'by_labels one value for all series that have these labels in common: rate, increase and last '
+    'are taken for each series and added up, the others are over all their samples';

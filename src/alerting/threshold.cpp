@@ -17,14 +17,18 @@ constexpr std::array<std::pair<Comparison, std::string_view>, 6> kComparisons{
      {Comparison::kEqual, "="},
      {Comparison::kNotEqual, "!="}}};
 
-constexpr std::array<std::pair<Aggregate, std::string_view>, 7> kAggregates{
+constexpr std::array<std::pair<Aggregate, std::string_view>, 11> kAggregates{
     {{Aggregate::kAverage, "avg"},
      {Aggregate::kMaximum, "max"},
      {Aggregate::kMinimum, "min"},
      {Aggregate::kSum, "sum"},
+     {Aggregate::kCount, "count"},
      {Aggregate::kLast, "last"},
+     {Aggregate::kP50, "p50"},
      {Aggregate::kP95, "p95"},
-     {Aggregate::kRate, "rate"}}};
+     {Aggregate::kP99, "p99"},
+     {Aggregate::kRate, "rate"},
+     {Aggregate::kIncrease, "increase"}}};
 
 bool upwards(Comparison comparison) {
   return comparison == Comparison::kGreater || comparison == Comparison::kGreaterEqual;
@@ -34,9 +38,21 @@ bool downwards(Comparison comparison) {
   return comparison == Comparison::kLess || comparison == Comparison::kLessEqual;
 }
 
+/// The comparison that holds for this level.
+Comparison comparison_of(Comparison comparison, const Level& level) {
+  if (!level.inclusive) return comparison;
+  return comparison == Comparison::kGreater ? Comparison::kGreaterEqual : Comparison::kLessEqual;
+}
+
 std::optional<Error> check_level(Comparison comparison, const Level& level) {
+  if (level.severity.empty()) return Error::of("a level needs a severity");
   if (!std::isfinite(level.bound)) {
     return Error::of("the bound of level \"" + level.severity + "\" must be a finite number");
+  }
+  const bool strict = comparison == Comparison::kGreater || comparison == Comparison::kLess;
+  if (level.inclusive && !strict) {
+    return Error::of("level \"" + level.severity + "\" cannot be inclusive",
+                     "Only the comparisons > and < leave the bound out.");
   }
   if (!level.resolve_at) return std::nullopt;
   const bool beyond = upwards(comparison)     ? *level.resolve_at > level.bound
@@ -46,6 +62,18 @@ std::optional<Error> check_level(Comparison comparison, const Level& level) {
   return Error::of("resolve_at of level \"" + level.severity + "\" lies where the alert fires",
                    "With > and >= it is at most the bound, with < and <= at least; = and != have "
                    "none.");
+}
+
+bool named_before(const std::vector<Level>& levels, std::size_t at) {
+  return std::any_of(levels.begin(), levels.begin() + static_cast<std::ptrdiff_t>(at),
+                     [&](const Level& level) { return level.severity == levels[at].severity; });
+}
+
+/// Whether some value meets the more severe level and not the next one.
+bool fires_before(Comparison comparison, const Level& severer, const Level& next) {
+  if (!upwards(comparison) && !downwards(comparison)) return false;
+  if (severer.bound == next.bound) return severer.inclusive && !next.inclusive;
+  return upwards(comparison) ? severer.bound < next.bound : severer.bound > next.bound;
 }
 
 /// Whether a firing level is over: the value has come back to resolve_at.
@@ -71,7 +99,7 @@ bool fires(const std::vector<Instance>& instances, const Labels& labels) {
 
 bool level_is_met(const Threshold& threshold, const Level& level, double value,
                   const Labels& labels, const std::vector<Instance>& previous) {
-  if (holds(threshold.comparison, value, level.bound)) return true;
+  if (holds(comparison_of(threshold.comparison, level), value, level.bound)) return true;
   if (!level.resolve_at || std::isnan(value)) return false;
   return !passed(threshold.comparison, value, *level.resolve_at) && fires(previous, labels);
 }
@@ -107,6 +135,15 @@ std::string_view to_text(Aggregate aggregate) {
   return kAggregates[static_cast<std::size_t>(aggregate)].second;
 }
 
+std::string aggregate_names() {
+  std::string names;
+  for (const auto& [unused, name] : kAggregates) {
+    if (!names.empty()) names += ", ";
+    names += name;
+  }
+  return names;
+}
+
 bool holds(Comparison comparison, double value, double bound) {
   switch (comparison) {
     case Comparison::kGreater:
@@ -128,13 +165,15 @@ bool holds(Comparison comparison, double value, double bound) {
 Result<Threshold> Threshold::ladder(std::string alert_name, Comparison comparison,
                                     std::vector<Level> levels) {
   if (levels.empty()) return Error::of("a threshold needs at least one level");
+  if (levels.size() > kMostLevels) {
+    return Error::of("a threshold has at most " + std::to_string(kMostLevels) + " levels");
+  }
   for (std::size_t i = 0; i < levels.size(); ++i) {
     if (auto error = check_level(comparison, levels[i])) return *error;
-    if (i == 0) continue;
-    const bool ordered = upwards(comparison)     ? levels[i - 1].bound >= levels[i].bound
-                         : downwards(comparison) ? levels[i - 1].bound <= levels[i].bound
-                                                 : true;
-    if (!ordered) {
+    if (named_before(levels, i)) {
+      return Error::of("level \"" + levels[i].severity + "\" is there twice");
+    }
+    if (i > 0 && fires_before(comparison, levels[i - 1], levels[i])) {
       return Error::of("level \"" + levels[i - 1].severity + "\" would fire before \"" +
                            levels[i].severity + "\", which is less severe",
                        "With > and >= the more severe level has the higher bound, with < and <= "

@@ -17,6 +17,7 @@ extern "C" {
 #include "monitoring/store/alert_eval.hpp"
 #include "monitoring/store/alert_rules.hpp"
 #include "monitoring/store/baseline.hpp"
+#include "monitoring/store/threshold_levels.hpp"
 
 using namespace monitoring;
 
@@ -114,12 +115,11 @@ MONITORING_FUNCTION(monitoring_check_alert_rule) {
 /// Trigger: levels that contradict each other.
 MONITORING_FUNCTION(monitoring_check_threshold) {
   const TriggerRow row(fcinfo);
-  const auto comparison = alerting::comparison_from_text(row.text("comparison").value_or(""));
-  if (!comparison) return row.result();  // for the constraint to refuse
-  const auto threshold =
-      alerting::Threshold::make("threshold", *comparison, row.float8("warning"),
-                                row.float8("critical"), row.float8("resolve_at"));
-  if (!threshold) throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE, threshold.error());
+  const auto comparison = row.text("comparison");
+  // For the constraint to refuse.
+  if (!comparison || !alerting::comparison_from_text(*comparison)) return row.result();
+  store::make_threshold("threshold", {*comparison, row.float8("warning"), row.float8("critical"),
+                                      row.float8("resolve_at"), row.text("levels")});
   return row.result();
 }
 
@@ -180,6 +180,42 @@ MONITORING_FUNCTION(monitoring_create_threshold) {
        pg::argument(fcinfo, 2, FLOAT8OID), pg::argument(fcinfo, 3, TEXTOID),
        pg::argument(fcinfo, 5, INTERVALOID), pg::argument(fcinfo, 6, TEXTOID),
        pg::argument(fcinfo, 7, JSONBOID), pg::argument(fcinfo, 8, FLOAT8OID)});
+  try_rule(spi, id);
+  PG_RETURN_INT64(id);
+}
+
+/// monitoring.create_ladder(...) -> bigint
+MONITORING_FUNCTION(monitoring_create_ladder) {
+  const std::string rule_name = pg::required_text(fcinfo, 0, "rule_name");
+  pg::require(fcinfo, 1, "levels");
+  const auto expr = pg::optional_text(fcinfo, 2);
+  const auto metric_name = pg::optional_text(fcinfo, 3);
+  if (expr.has_value() == metric_name.has_value()) {
+    throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE, "a ladder needs either expr or metric_name")
+        .hint("expr is a query like that of create_alert(), metric_name a recorded metric.");
+  }
+  // A query that gives no row for a series says that there is none; a metric may just be late.
+  const auto no_data = pg::optional_text(fcinfo, 13).value_or(expr ? "ok" : "keep");
+  pg::Spi spi;
+  const pg::Rows rows = spi.query(
+      "INSERT INTO monitoring.alert_rules (rule_name, language, expr, for_duration, labels,"
+      " annotations, keep_firing_for, evaluate_every, no_data, on_error, timeout, row_limit,"
+      " group_name, enabled, owner)"
+      " VALUES ($1, 'threshold', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
+      " RETURNING id",
+      {pg::text(rule_name), pg::text(expr), pg::argument(fcinfo, 5, INTERVALOID),
+       pg::argument(fcinfo, 9, JSONBOID), pg::argument(fcinfo, 10, JSONBOID),
+       pg::argument(fcinfo, 11, INTERVALOID), pg::argument(fcinfo, 12, INTERVALOID),
+       pg::text(no_data), pg::argument(fcinfo, 14, TEXTOID), pg::argument(fcinfo, 15, INTERVALOID),
+       pg::argument(fcinfo, 16, INT4OID), pg::argument(fcinfo, 17, TEXTOID),
+       pg::argument(fcinfo, 18, BOOLOID), pg::argument(fcinfo, 19, NAMEOID)});
+  const std::int64_t id = *rows.int8(0, 1);
+  spi.execute(
+      "INSERT INTO monitoring.thresholds (rule_id, metric_name, levels, comparison, over_last,"
+      " aggregate, matching) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+      {pg::int8(id), pg::text(metric_name), pg::argument(fcinfo, 1, JSONBOID),
+       pg::argument(fcinfo, 4, TEXTOID), pg::argument(fcinfo, 6, INTERVALOID),
+       pg::argument(fcinfo, 7, TEXTOID), pg::argument(fcinfo, 8, JSONBOID)});
   try_rule(spi, id);
   PG_RETURN_INT64(id);
 }

@@ -20,7 +20,7 @@ constexpr const char* kColumns =
     " (extract(epoch FROM r.timeout) * 1000000)::int8, r.row_limit, r.owner::text, o.oid,"
     " o.rolsuper, r.search_path, e.message, t.metric_name, t.comparison, t.warning, t.critical,"
     " t.resolve_at, (extract(epoch FROM t.over_last) * 1000000)::int8, t.aggregate,"
-    " t.matching::text"
+    " t.matching::text, t.levels::text, t.rule_id"
     " FROM monitoring.alert_rules r"
     " LEFT JOIN pg_roles o ON o.rolname = r.owner"
     " LEFT JOIN monitoring.alert_rule_errors e ON e.rule_id = r.id"
@@ -34,16 +34,17 @@ constexpr const char* kDue =
     " ORDER BY r.group_name, r.id";
 
 std::optional<StoredThreshold> threshold_row(const pg::Rows& rows, std::uint64_t row) {
-  if (rows.is_null(row, 18)) return std::nullopt;
+  if (rows.is_null(row, 27)) return std::nullopt;
   StoredThreshold threshold;
-  threshold.metric_name = *rows.text(row, 18);
-  threshold.comparison = *rows.text(row, 19);
-  threshold.warning = rows.float8(row, 20);
-  threshold.critical = rows.float8(row, 21);
-  threshold.resolve_at = rows.float8(row, 22);
-  threshold.over_last = Duration(*rows.int8(row, 23));
-  threshold.aggregate = *rows.text(row, 24);
-  threshold.matching = *rows.text(row, 25);
+  threshold.levels.comparison = *rows.text(row, 19);
+  threshold.levels.warning = rows.float8(row, 20);
+  threshold.levels.critical = rows.float8(row, 21);
+  threshold.levels.resolve_at = rows.float8(row, 22);
+  threshold.levels.levels = rows.text(row, 26);
+  if (auto metric_name = rows.text(row, 18)) {
+    threshold.window = {std::move(*metric_name), Duration(*rows.int8(row, 23)), *rows.text(row, 24),
+                        *rows.text(row, 25), std::nullopt};
+  }
   return threshold;
 }
 
@@ -118,7 +119,7 @@ void check_by_running(pg::Spi& spi, std::int64_t rule_id, Instant now) {
   const QueryOutcome outcome = run_rule_query(rule, now);
   if (!outcome.failure) return;
   const char* hint =
-      rule.owner_is_superuser && !rule.threshold && !pg::settings().allow_superuser_rules
+      rule.owner_is_superuser && rule.has_own_query() && !pg::settings().allow_superuser_rules
           ? "Give the rule an owner that may read what it reads, and no more."
           : "The query of an alert rule is run once when the rule is made.";
   throw pg::Report(outcome.failure->sqlstate, outcome.failure->message).hint(hint);
@@ -139,13 +140,7 @@ StoredRule load_rule(pg::Spi& spi, std::int64_t id) {
 }
 
 alerting::Threshold threshold_of(const StoredRule& rule) {
-  const StoredThreshold& stored = *rule.threshold;
-  const auto comparison = alerting::comparison_from_text(stored.comparison);
-  auto threshold = alerting::Threshold::make(rule.policy.rule_name,
-                                             comparison.value_or(alerting::Comparison::kGreater),
-                                             stored.warning, stored.critical, stored.resolve_at);
-  if (!threshold) throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE, threshold.error());
-  return std::move(threshold).value();
+  return make_threshold(rule.policy.rule_name, rule.threshold->levels);
 }
 
 }  // namespace monitoring::store

@@ -14,7 +14,6 @@ extern "C" {
 #include <utility>
 
 #include "monitoring/store/alert_rules.hpp"
-#include "store/threshold_query.hpp"
 
 namespace monitoring::store {
 
@@ -119,8 +118,8 @@ std::vector<alerting::Sample> samples_of(const pg::Rows& rows) {
   return samples;
 }
 
-/// A threshold's query gives (labels jsonb, value float8).
-std::vector<alerting::Sample> threshold_samples_of(const pg::Rows& rows) {
+/// A query of series gives (labels jsonb, value float8).
+std::vector<alerting::Sample> series_samples_of(const pg::Rows& rows) {
   std::vector<alerting::Sample> samples;
   for (std::uint64_t row = 0; row < rows.size(); ++row) {
     Labels labels;
@@ -164,7 +163,7 @@ std::optional<pg::OwnerFailure> unfit_owner(const StoredRule& rule) {
     return pg::OwnerFailure{false, ERRCODE_UNDEFINED_OBJECT,
                             "role \"" + rule.owner + "\", the rule's owner, does not exist"};
   }
-  if (rule.threshold || !rule.owner_is_superuser || pg::settings().allow_superuser_rules) {
+  if (!rule.has_own_query() || !rule.owner_is_superuser || pg::settings().allow_superuser_rules) {
     return std::nullopt;
   }
   return pg::OwnerFailure{false, ERRCODE_INSUFFICIENT_PRIVILEGE,
@@ -180,19 +179,19 @@ QueryOutcome run_rule_query(const StoredRule& rule, Instant now) {
   if (outcome.failure) return outcome;
   // Temporary objects are the session's, so they are looked up last: they must not stand in for the
   // owner's.
-  const std::string path = rule.threshold || rule.search_path.empty()
-                               ? "pg_catalog, pg_temp"
-                               : rule.search_path + ", pg_temp";
+  const std::string path = rule.has_own_query() && !rule.search_path.empty()
+                               ? rule.search_path + ", pg_temp"
+                               : "pg_catalog, pg_temp";
   const pg::OwnerLimits limits{rule.timeout, std::chrono::seconds(1), path.c_str()};
   try {
     outcome.failure = pg::run_as_owner(*rule.owner_id, limits, [&] {
       settle_output_format();
       pg::Spi inner;
-      if (rule.threshold) {
-        const pg::Rows rows = execute(threshold_query(*rule.threshold), now, rule.row_limit);
-        outcome.samples = threshold_samples_of(rows);
-      } else {
+      if (rule.has_own_query()) {
         outcome.samples = samples_of(execute(rule.expr, now, rule.row_limit));
+      } else {
+        const std::string query = series_query(*rule.threshold->window);
+        outcome.samples = series_samples_of(execute(query, now, rule.row_limit));
       }
     });
   } catch (const pg::Report& report) {

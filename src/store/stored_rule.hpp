@@ -10,20 +10,16 @@
 
 #include "monitoring/alerting/rule.hpp"
 #include "monitoring/alerting/state_machine.hpp"
-#include "monitoring/alerting/threshold.hpp"
+#include "monitoring/store/series_window.hpp"
+#include "monitoring/store/threshold_levels.hpp"
 
 namespace monitoring::store {
 
-/// A row of monitoring.thresholds. Its query is ours: the texts are still as in the row.
+/// A row of monitoring.thresholds.
 struct StoredThreshold {
-  std::string metric_name;
-  std::string comparison;
-  std::optional<double> warning;
-  std::optional<double> critical;
-  std::optional<double> resolve_at;
-  Duration over_last{0};
-  std::string aggregate;
-  std::string matching;  ///< a JSON object
+  ThresholdLevels levels;
+  /// What is held against the levels; none: the rows of the rule's own query.
+  std::optional<SeriesWindow> window;
 };
 
 struct StoredRule {
@@ -41,6 +37,9 @@ struct StoredRule {
   /// Why its last evaluation failed; none if it did not.
   std::optional<std::string> last_error;
   std::optional<StoredThreshold> threshold;
+
+  /// Whether the query is the author's text and not made here.
+  bool has_own_query() const { return !threshold || !threshold->window; }
 };
 
 /// The enabled rules that are due at `now`: made or changed since the last pass, or a multiple of

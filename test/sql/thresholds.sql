@@ -121,6 +121,54 @@ SELECT pg_temp.record('disk_free', 5, '05:10'), pg_temp.evaluate('05:10');
 SELECT pg_temp.record('disk_free', 29, '05:11'), pg_temp.evaluate('05:11');
 SELECT severity, state, value FROM pg_temp.now_alerts WHERE alertname = 'disk_free';
 
+-- A ladder of any severities on a metric: each has its own resolve_at, a severer one hides the others,
+-- and the bound itself counts where it is inclusive.
+DELETE FROM monitoring.alert_rules;
+TRUNCATE monitoring.alerts;
+SELECT monitoring.create_ladder('PoolHigh', '[{"severity": "P0", "bound": 95, "resolve_at": 90},
+    {"severity": "P1", "bound": 85, "inclusive": true}]', metric_name => 'pool', aggregate => 'max',
+    over_last => '1 minute') IS NOT NULL AS made;
+SELECT pg_temp.record('pool', 85, '06:00'), pg_temp.evaluate('06:00');
+SELECT severity, state, value, outranked FROM pg_temp.now_alerts;
+SELECT pg_temp.record('pool', 95.5, '06:01'), pg_temp.evaluate('06:01');
+SELECT pg_temp.record('pool', 91, '06:02'), pg_temp.evaluate('06:02');
+SELECT severity, state, value, outranked FROM pg_temp.now_alerts;
+SELECT pg_temp.record('pool', 90, '06:03'), pg_temp.evaluate('06:03');
+SELECT severity, state, value, outranked FROM pg_temp.now_alerts;
+-- And on a query, which gives every value: what is no longer a row resolves.
+CREATE TABLE pg_temp.disks (disk text, used float8);
+DELETE FROM monitoring.alert_rules;
+TRUNCATE monitoring.alerts;
+SELECT monitoring.create_ladder('Disk', '[{"severity": "P1", "bound": 5}, {"severity": "P3", "bound": 2}]',
+    expr => 'SELECT disk, used / 10 AS value FROM pg_temp.disks', for_duration => '1 minute',
+    annotations => '{"summary": "{{ $labels.disk }}: {{ $value }}"}') IS NOT NULL AS made;
+SELECT language, no_data FROM monitoring.alert_rules;
+INSERT INTO pg_temp.disks VALUES ('a', 30), ('b', 60), ('c', 1);
+SELECT pg_temp.evaluate('06:10'), pg_temp.evaluate('06:11');
+SELECT labels, severity, state, value, outranked FROM pg_temp.now_alerts;
+SELECT annotations FROM monitoring.alerts ORDER BY labels;
+DELETE FROM pg_temp.disks WHERE disk = 'a';
+UPDATE pg_temp.disks SET used = NULL;
+SELECT pg_temp.evaluate('06:12');
+SELECT labels, severity, state FROM pg_temp.now_alerts;
+
+-- What a rule's own query can see of a metric: series, or sums and quantiles over several of them.
+SELECT pg_temp.record('seen', 10 * i, '07:0' || i, '{"route": "a", "code": "200"}'),
+       pg_temp.record('seen', 20 * i, '07:0' || i, '{"route": "b", "code": "200"}'),
+       pg_temp.record('seen', i, '07:0' || i, '{"route": "b", "code": "500"}')
+FROM generate_series(1, 5) AS i \g /dev/null
+CREATE FUNCTION pg_temp.seen(aggregate text, by_labels text[] DEFAULT NULL, matching jsonb DEFAULT '{}')
+RETURNS TABLE (labels jsonb, value numeric) LANGUAGE sql AS $$
+    SELECT labels, round(value::numeric, 3)
+    FROM monitoring.metric_values('seen', aggregate, '5 minutes', '2100-01-01 07:05+00', matching, by_labels)
+    ORDER BY labels $$;
+SELECT * FROM pg_temp.seen('increase');
+SELECT * FROM pg_temp.seen('increase', '{route}');
+SELECT a AS aggregate, s.* FROM unnest('{avg,max,min,sum,count,last,p50,p95,p99,rate}'::text[]) AS a,
+    pg_temp.seen(a, '{}') AS s;
+SELECT * FROM pg_temp.seen('count', '{code,none}', '{"route": "b"}');
+SELECT count(*) FROM monitoring.metric_values('never seen');
+
 -- What contradicts itself is refused, in a new row and in an edited one.
 \set VERBOSITY terse
 SAVEPOINT s;
@@ -143,10 +191,53 @@ SELECT monitoring.create_threshold('x', 'NaN', 2);
 ROLLBACK TO s;
 SELECT monitoring.metric_baseline('x', days => 0);
 ROLLBACK TO s;
+SELECT monitoring.create_threshold('disk_free', 20, 10, '<') IS NOT NULL AS made;
 UPDATE monitoring.thresholds SET critical = 15, warning = 10 WHERE metric_name = 'disk_free';
+ROLLBACK TO s;
+SELECT monitoring.create_ladder('x', '{}', metric_name => 'm');
+ROLLBACK TO s;
+SELECT monitoring.create_ladder('x', '[]', metric_name => 'm');
+ROLLBACK TO s;
+SELECT monitoring.create_ladder('x', '[{"severity": "P0", "bound": 1}, {"severity": "P1"}]', metric_name => 'm');
+ROLLBACK TO s;
+SELECT monitoring.create_ladder('x', '[{"severity": "P0", "bound": "1"}]', metric_name => 'm');
+ROLLBACK TO s;
+SELECT monitoring.create_ladder('x', '[{"severity": "P0", "bound": 1, "after": 2}]', metric_name => 'm');
+ROLLBACK TO s;
+SELECT monitoring.create_ladder('x', '[{"severity": "", "bound": 1}]', metric_name => 'm');
+ROLLBACK TO s;
+SELECT monitoring.create_ladder('x', '[{"severity": "a", "bound": 2}, {"severity": "a", "bound": 1}]',
+    metric_name => 'm');
+ROLLBACK TO s;
+SELECT monitoring.create_ladder('x', '[{"severity": "P0", "bound": 1}, {"severity": "P1", "bound": 2}]',
+    metric_name => 'm');
+ROLLBACK TO s;
+SELECT monitoring.create_ladder('x', '[{"severity": "P0", "bound": 1, "inclusive": true}]',
+    metric_name => 'm', comparison => '>=');
+ROLLBACK TO s;
+SELECT monitoring.create_ladder('x', '[{"severity": "P0", "bound": 1}]');
+ROLLBACK TO s;
+SELECT monitoring.create_ladder('x', '[{"severity": "P0", "bound": 1}]', metric_name => 'm', expr => 'SELECT 1');
+ROLLBACK TO s;
+SELECT monitoring.create_ladder('x', '[{"severity": "P0", "bound": 1}]', expr => 'SELECT 1');
+ROLLBACK TO s;
+SET LOCAL monitoring.allow_superuser_rules = off;
+SELECT monitoring.create_ladder('x', '[{"severity": "P0", "bound": 1}]', expr => 'SELECT 1 AS value');
+ROLLBACK TO s;
+SELECT * FROM monitoring.metric_values('m', 'median');
+ROLLBACK TO s;
+SELECT * FROM monitoring.metric_values('m', over_last => '0');
+ROLLBACK TO s;
+SELECT * FROM monitoring.metric_values('m', matching => '[]');
 ROLLBACK TO s;
 
 -- It runs as its owner: who may not read the measurements may not alert on them.
 CREATE ROLE regress_monitoring_app;
+SAVEPOINT s;
 SELECT monitoring.create_threshold('x', 1, 2, owner => 'regress_monitoring_app');
+ROLLBACK TO s;
+GRANT USAGE ON SCHEMA monitoring TO regress_monitoring_app;
+GRANT EXECUTE ON FUNCTION monitoring.metric_values TO regress_monitoring_app;
+SET LOCAL ROLE regress_monitoring_app;
+SELECT * FROM monitoring.metric_values('x');
 ROLLBACK;

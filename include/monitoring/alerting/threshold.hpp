@@ -26,10 +26,24 @@ std::string_view to_text(Comparison comparison);
 bool holds(Comparison comparison, double value, double bound);
 
 /// What is made of the samples of the window.
-enum class Aggregate { kAverage, kMaximum, kMinimum, kSum, kLast, kP95, kRate };
-/// "avg", "max", "min", "sum", "last", "p95", "rate".
+enum class Aggregate {
+  kAverage,
+  kMaximum,
+  kMinimum,
+  kSum,
+  kCount,
+  kLast,
+  kP50,
+  kP95,
+  kP99,
+  kRate,
+  kIncrease
+};
+/// "avg", "max", "min", "sum", "count", "last", "p50", "p95", "p99", "rate", "increase".
 std::optional<Aggregate> aggregate_from_text(std::string_view text);
 std::string_view to_text(Aggregate aggregate);
+/// All of them, for messages.
+std::string aggregate_names();
 
 /// One rung of the ladder: "warning at 80".
 struct Level {
@@ -38,9 +52,13 @@ struct Level {
   /// Once firing, the level stays until the value has passed this one; none: until the condition
   /// no longer holds.
   std::optional<double> resolve_at;
+  /// With > and <: a value at the bound meets the level, too.
+  bool inclusive = false;
 };
 
 struct Threshold {
+  static constexpr std::size_t kMostLevels = 16;
+
   std::string alert_name;
   Comparison comparison = Comparison::kGreater;
   /// From the most severe to the least: critical, warning; or P0, P1, P2, P3.
@@ -53,7 +71,8 @@ struct Threshold {
   static Result<Threshold> make(std::string alert_name, Comparison comparison,
                                 std::optional<double> warning, std::optional<double> critical,
                                 std::optional<double> resolve_at);
-  /// Any ladder, most severe level first; the same errors.
+  /// Any ladder, most severe level first; the same errors, and: a severity without a name or given
+  /// twice, more than kMostLevels, inclusive with another comparison than > and <.
   static Result<Threshold> ladder(std::string alert_name, Comparison comparison,
                                   std::vector<Level> levels);
 };

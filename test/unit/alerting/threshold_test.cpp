@@ -100,6 +100,44 @@ TEST(Threshold, SeverityLaddersMayHaveAnyNames) {
   EXPECT_EQ(severities(threshold_elements(*p, {{{}, 0.5}}, {})), (Severities{"P1", "P3"}));
 }
 
+TEST(Threshold, AnInclusiveLevelIsMetAtItsBound) {
+  const auto depth = Threshold::ladder("QueueDepth", Comparison::kGreater,
+                                       {{"critical", 1000, {}}, {"warning", 100, {}, true}});
+  ASSERT_TRUE(depth.ok());
+  EXPECT_EQ(severities(threshold_elements(*depth, {{{}, 99}}, {})), Severities{});
+  EXPECT_EQ(severities(threshold_elements(*depth, {{{}, 100}}, {})), Severities{"warning"});
+  EXPECT_EQ(severities(threshold_elements(*depth, {{{}, 1000}}, {})), Severities{"warning"});
+  EXPECT_EQ(severities(threshold_elements(*depth, {{{}, 1001}}, {})),
+            (Severities{"critical", "warning"}));
+}
+
+TEST(Threshold, EachLevelOfALadderHasItsOwnResolveAt) {
+  Ladder ladder(Threshold::ladder("Pool", Comparison::kGreater,
+                                  {{"P0", 95, 90}, {"P1", 85, 80}, {"P2", 80, {}}})
+                    .value());
+  EXPECT_EQ(ladder.at(minutes(0), 96), (Severities{"P0", "P1", "P2"}));
+  EXPECT_EQ(ladder.at(minutes(1), 91), (Severities{"P0", "P1", "P2"}));
+  EXPECT_EQ(ladder.at(minutes(2), 90), (Severities{"P1", "P2"}));
+  EXPECT_EQ(ladder.at(minutes(3), 80), Severities{});
+}
+
+TEST(Threshold, RefusesLaddersThatContradictThemselves) {
+  const auto refused = [](Comparison comparison, std::vector<Level> levels) {
+    return !Threshold::ladder("X", comparison, std::move(levels)).ok();
+  };
+  EXPECT_TRUE(refused(Comparison::kGreater, {{"P0", 1, {}}, {"P1", 2, {}}}));
+  EXPECT_TRUE(refused(Comparison::kLess, {{"P0", 2, {}}, {"P1", 1, {}}}));
+  EXPECT_TRUE(refused(Comparison::kGreater, {{"P0", 2, {}}, {"P0", 1, {}}}));
+  EXPECT_TRUE(refused(Comparison::kGreater, {{"", 2, {}}}));
+  EXPECT_TRUE(refused(Comparison::kGreaterEqual, {{"P0", 2, {}, true}}));
+  EXPECT_TRUE(refused(Comparison::kGreater, {{"P0", 2, {}, true}, {"P1", 2, {}}}));
+  EXPECT_FALSE(refused(Comparison::kGreater, {{"P0", 2, {}}, {"P1", 2, {}, true}}));
+  EXPECT_FALSE(refused(Comparison::kEqual, {{"P0", 1, {}}, {"P1", 2, {}}}));
+  std::vector<Level> many;
+  for (int i = 0; i <= 16; ++i) many.push_back({"P" + std::to_string(i), 100.0 - i, {}});
+  EXPECT_TRUE(refused(Comparison::kGreater, many));
+}
+
 TEST(Threshold, CriticalInhibitsWarningOfTheSameLabelsOnly) {
   const auto threshold = cpu();
   Policy policy;

@@ -1,0 +1,82 @@
+// SQL entry point of windows over recorded measurements.
+
+#include "monitoring/pg/arguments.hpp"
+
+extern "C" {
+#include <catalog/pg_type.h>
+#include <funcapi.h>
+#include <utils/builtins.h>
+#include <utils/jsonb.h>
+#include <utils/timestamp.h>
+#include <utils/tuplestore.h>
+}
+// clang-format keeps the server's headers first.
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "monitoring/alerting/threshold.hpp"
+#include "monitoring/store/series_window.hpp"
+
+using namespace monitoring;
+
+namespace {
+
+void put(FunctionCallInfo fcinfo, const pg::Rows& rows, std::uint64_t row) {
+  const auto* result = reinterpret_cast<const ReturnSetInfo*>(fcinfo->resultinfo);
+  Datum values[2] = {};
+  bool nulls[2] = {};
+  for (int column = 0; column < 2; ++column) {
+    values[column] = rows.raw(row, column + 1, &nulls[column]);
+  }
+  pg::call([&] { tuplestore_putvalues(result->setResult, result->setDesc, values, nulls); });
+}
+
+/// The text of a jsonb argument that is an object.
+std::string required_object(FunctionCallInfo fcinfo, int index, const char* name) {
+  pg::require(fcinfo, index, name);
+  std::string text = pg::call([&] {
+    const Datum value = PG_GETARG_DATUM(index);
+    return static_cast<const char*>(DatumGetCString(DirectFunctionCall1(jsonb_out, value)));
+  });
+  if (text[0] == '{') return text;
+  throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE, std::string(name) + " must be a JSON object");
+}
+
+std::string required_aggregate(FunctionCallInfo fcinfo, int index) {
+  std::string aggregate = pg::required_text(fcinfo, index, "aggregate");
+  if (alerting::aggregate_from_text(aggregate)) return aggregate;
+  throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE, "unknown aggregate \"" + aggregate + "\"")
+      .hint("Known are " + alerting::aggregate_names() + ".");
+}
+
+/// The texts of an array; its NULLs are left out.
+std::optional<std::vector<std::string>> optional_texts(pg::Spi& spi, FunctionCallInfo fcinfo,
+                                                       int index) {
+  if (PG_ARGISNULL(index)) return std::nullopt;
+  const pg::Rows rows = spi.query("SELECT t FROM unnest($1) AS t WHERE t IS NOT NULL",
+                                  {pg::argument(fcinfo, index, TEXTARRAYOID)});
+  std::vector<std::string> texts;
+  for (std::uint64_t row = 0; row < rows.size(); ++row) texts.push_back(*rows.text(row, 1));
+  return texts;
+}
+
+}  // namespace
+
+/// monitoring.metric_values(metric_name, aggregate, over_last, evaluated_at, matching, by_labels)
+/// -> table(labels, value)
+MONITORING_FUNCTION(monitoring_metric_values) {
+  store::SeriesWindow window;
+  window.metric_name = pg::required_text(fcinfo, 0, "metric_name");
+  window.aggregate = required_aggregate(fcinfo, 1);
+  window.over_last = pg::required_positive_interval(fcinfo, 2, "over_last");
+  pg::require(fcinfo, 3, "evaluated_at");
+  window.matching = required_object(fcinfo, 4, "matching");
+  pg::call([&] { InitMaterializedSRF(fcinfo, 0); });
+  pg::Spi spi;
+  window.by_labels = optional_texts(spi, fcinfo, 5);
+  const std::string query = store::series_query(window);
+  const pg::Rows rows = spi.query(query.c_str(), {pg::argument(fcinfo, 3, TIMESTAMPTZOID)});
+  for (std::uint64_t row = 0; row < rows.size(); ++row) put(fcinfo, rows, row);
+  PG_RETURN_NULL();
+}
