@@ -33,8 +33,6 @@ constexpr Duration kRetryLease = seconds(1);
 /// Rows are leased for as many requests as may run, and as many again that wait for their turn, so
 /// that the next one starts without a transaction in between.
 constexpr std::uint32_t kLeaseAhead = 2;
-/// Shorter values would turn up in any text.
-constexpr std::size_t kShortestRedacted = 4;
 
 std::uint32_t unsigned_setting(int value) {
   return static_cast<std::uint32_t>(value);
@@ -60,18 +58,6 @@ RequestTerms request_terms() {
 
 json parse(const std::string& text) {
   return json::parse(text, nullptr, /*allow_exceptions=*/false);
-}
-
-std::string redacted(std::string text, const std::vector<std::string>& secrets) {
-  constexpr std::string_view kMark = "[secret]";
-  for (const std::string& secret : secrets) {
-    if (secret.size() < kShortestRedacted) continue;
-    for (std::size_t at = text.find(secret); at != std::string::npos;
-         at = text.find(secret, at + kMark.size())) {
-      text.replace(at, secret.size(), kMark);
-    }
-  }
-  return text;
 }
 
 const char* outcome_text(notify::Verdict verdict) {
@@ -142,9 +128,9 @@ void Courier::note_end(const InFlight& entry, const notify::Judgement& judgement
   record.duration_ms = std::chrono::duration<double, std::milli>(duration).count();
   record.http_status = outcome.status;
   record.reason = notify::failure_reason_text(judgement.reason);
-  record.error = presentable(redacted(judgement.explanation, entry.secrets), ascii_only);
+  record.error = presentable(entry.redaction.apply(judgement.explanation), ascii_only);
   if (judgement.verdict != notify::Verdict::kSent) {
-    record.response = presentable(redacted(outcome.body_head, entry.secrets), ascii_only);
+    record.response = presentable(entry.redaction.apply(outcome.body_head), ascii_only);
   }
   if (judgement.verdict == notify::Verdict::kRetry) {
     const double random = pg_prng_double(&pg_global_prng_state);
@@ -284,7 +270,7 @@ void Courier::send(store::Leased notification, const Secrets& secrets) {
   const auto lookup = [&](std::string_view name) -> std::optional<std::string> {
     const auto found = secrets.find(name);
     if (found == secrets.end()) return std::nullopt;
-    entry.secrets.push_back(found->second);
+    entry.redaction.add_secret(found->second);
     return found->second;
   };
   auto request = notify::wire_request(entry.notification.kind, parse(entry.notification.payload),
@@ -295,6 +281,7 @@ void Courier::send(store::Leased notification, const Secrets& secrets) {
                                       std::nullopt, request.error().message};
     return note_end(entry, judgement, {}, microseconds(0));
   }
+  entry.redaction.add_request(*request);
   if (std::holds_alternative<notify::LogDelivery>(*request)) {
     return note_end(entry, {}, {}, microseconds(0));
   }

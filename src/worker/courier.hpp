@@ -17,6 +17,7 @@
 
 #include "monitoring/base/clock.hpp"
 #include "monitoring/notify/receiver.hpp"
+#include "monitoring/notify/redaction.hpp"
 #include "monitoring/store/outbox_lease.hpp"
 #include "monitoring/transport/dispatcher.hpp"
 #include "monitoring/transport/reactor.hpp"
@@ -51,8 +52,8 @@ class Courier {
   /// A notification whose request is under way.
   struct InFlight {
     store::Leased notification;
-    /// The values that the request holds and that no record may.
-    std::vector<std::string> secrets;
+    /// Of what the request holds and no record may.
+    notify::Redaction redaction;
   };
   using Secrets = std::map<std::string, std::string, std::less<>>;
 
