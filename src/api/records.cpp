@@ -4,7 +4,6 @@
 
 extern "C" {
 #include <access/xact.h>
-#include <access/xlog.h>
 #include <funcapi.h>
 #include <utils/jsonb.h>
 #include <utils/timestamp.h>
@@ -12,23 +11,19 @@ extern "C" {
 // clang-format keeps the server's headers first.
 #include <algorithm>
 
+#include "api/standby.hpp"
 #include "monitoring/pg/settings.hpp"
 #include "monitoring/shmem/record_ring.hpp"
 #include "monitoring/shmem/worker_slots.hpp"
 #include "monitoring/store/records.hpp"
 
 using namespace monitoring;
+using api::refuse_on_standby;
 
 namespace {
 
 constexpr std::size_t kFlushRows = 8192;
 constexpr int64 kFlushTimeoutS = 30;
-
-void refuse_on_standby(const char* function) {
-  if (!RecoveryInProgress()) return;
-  throw pg::Report(ERRCODE_READ_ONLY_SQL_TRANSACTION,
-                   std::string("cannot execute ") + function + " during recovery");
-}
 
 /// The tags as the bytes of a jsonb with a four-byte header.
 std::optional<std::string_view> tags_argument(FunctionCallInfo fcinfo, int index) {

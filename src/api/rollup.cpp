@@ -4,13 +4,13 @@
 
 extern "C" {
 #include <access/xact.h>
-#include <access/xlog.h>
 #include <utils/builtins.h>
 #include <utils/timestamp.h>
 }
 // clang-format keeps the server's headers first.
 #include <algorithm>
 
+#include "api/standby.hpp"
 #include "api/transaction_time.hpp"
 
 namespace monitoring {
@@ -18,10 +18,8 @@ namespace monitoring {
 namespace {
 
 void refuse_on_standby(const char* function) {
-  if (!RecoveryInProgress()) return;
-  throw pg::Report(ERRCODE_READ_ONLY_SQL_TRANSACTION,
-                   std::string("cannot execute ") + function + " during recovery")
-      .hint("Roll-ups are made on the primary and arrive here by replication.");
+  api::refuse_on_standby(function,
+                         "Roll-ups are made on the primary and arrive here by replication.");
 }
 
 Datum int4_of(std::int64_t rows) {

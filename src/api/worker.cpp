@@ -11,10 +11,12 @@ extern "C" {
 // clang-format keeps the server's headers first.
 #include <vector>
 
+#include "api/standby.hpp"
 #include "monitoring/hooks/commit.hpp"
 #include "monitoring/shmem/worker_slots.hpp"
 
 using namespace monitoring;
+using api::refuse_on_standby;
 
 namespace {
 
@@ -103,11 +105,12 @@ MONITORING_FUNCTION(monitoring_wake_worker) {
 /// monitoring.pause_worker() -> void
 MONITORING_FUNCTION(monitoring_pause_worker) {
   require_preload();
+  refuse_on_standby("pause_worker()");
   // The wait ends with the user's cancel at the latest: a duty may take long.
   constexpr int kPatienceMs = 1000;
-  if (!shmem::request_pause(MyDatabaseId, true)) {
-    throw pg::Report(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "this database has no worker yet")
-        .hint("See monitoring.worker_status; the server may be in recovery.");
+  if (!shmem::pause(MyDatabaseId)) {
+    throw pg::Report(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, "too many databases have a worker")
+        .hint("Raise max_worker_processes.");
   }
   while (!pg::call([] { return shmem::wait_until_idle(MyDatabaseId, kPatienceMs); })) {
   }
@@ -117,6 +120,6 @@ MONITORING_FUNCTION(monitoring_pause_worker) {
 /// monitoring.resume_worker() -> void
 MONITORING_FUNCTION(monitoring_resume_worker) {
   require_preload();
-  shmem::request_pause(MyDatabaseId, false);
+  shmem::resume(MyDatabaseId);
   PG_RETURN_VOID();
 }

@@ -107,6 +107,17 @@ int free_slot(const Shared& s) {
   return -1;
 }
 
+WorkerSlot* find_or_reserve_worker(Shared& s, Oid database) {
+  WorkerSlot* present = find(s, Role::worker, database);
+  if (present != nullptr) return present;
+  const int index = free_slot(s);
+  if (index < 0) return nullptr;
+  s.slots[index] = WorkerSlot{};
+  s.slots[index].role = Role::worker;
+  s.slots[index].database = database;
+  return &s.slots[index];
+}
+
 bool blocked(const Shared& s, Oid database) {
   if (!OidIsValid(database)) return false;
   return std::any_of(std::begin(s.blocks), std::end(s.blocks), [&](const Block& block) {
@@ -211,14 +222,9 @@ std::vector<WorkerSlot> all_slots() {
 
 std::optional<int> reserve_worker_slot(Oid database) {
   return locked(LW_EXCLUSIVE, [&](Shared& s) -> std::optional<int> {
-    const WorkerSlot* present = find(s, Role::worker, database);
-    if (present != nullptr) return static_cast<int>(present - s.slots);
-    const int index = free_slot(s);
-    if (index < 0) return std::nullopt;
-    s.slots[index] = WorkerSlot{};
-    s.slots[index].role = Role::worker;
-    s.slots[index].database = database;
-    return index;
+    const WorkerSlot* slot = find_or_reserve_worker(s, database);
+    if (slot == nullptr) return std::nullopt;
+    return static_cast<int>(slot - s.slots);
   });
 }
 
@@ -373,13 +379,22 @@ void want_courier(Oid database) {
   });
 }
 
-bool request_pause(Oid database, bool pause) {
+bool pause(Oid database) {
   return locked(LW_EXCLUSIVE, [&](Shared& s) {
-    WorkerSlot* slot = find(s, Role::worker, database);
+    WorkerSlot* slot = find_or_reserve_worker(s, database);
     if (slot == nullptr) return false;
-    slot->pause_requested = pause;
+    slot->pause_requested = true;
     if (slot->pid != 0) set_latch_of(*slot);
     return true;
+  });
+}
+
+void resume(Oid database) {
+  locked(LW_EXCLUSIVE, [&](Shared& s) {
+    WorkerSlot* slot = find(s, Role::worker, database);
+    if (slot == nullptr) return;
+    slot->pause_requested = false;
+    if (slot->pid != 0) set_latch_of(*slot);
   });
 }
 

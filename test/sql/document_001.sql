@@ -3,19 +3,7 @@ SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS monitoring;
 RESET client_min_messages;
 -- A worker of this database, if there is one, waits meanwhile.
-DO $$
-BEGIN
-    FOR attempt IN 1 .. 200 LOOP
-        BEGIN
-            PERFORM monitoring.pause_worker();
-            EXIT;
-        EXCEPTION WHEN object_not_in_prerequisite_state THEN
-            EXIT WHEN current_setting('shared_preload_libraries') !~ 'monitoring';
-            PERFORM pg_sleep(0.05);
-        END;
-    END LOOP;
-END
-$$;
+DO $$ BEGIN PERFORM monitoring.pause_worker(); EXCEPTION WHEN object_not_in_prerequisite_state THEN END $$;
 SET TimeZone = 'UTC';
 
 BEGIN;

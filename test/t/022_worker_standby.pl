@@ -19,7 +19,7 @@ is($standby->safe_psql('postgres', $workers), '0', 'none of them on the standby'
 is($standby->safe_psql('postgres', 'SELECT count(*) FROM monitoring.worker_status'), '0',
 	'worker_status works there');
 my ($status, $out, $err) = $standby->psql('postgres', 'SELECT monitoring.pause_worker()');
-like($err, qr/this database has no worker yet.*recovery/s, 'pause_worker says why it cannot');
+like($err, qr/cannot execute pause_worker\(\) during recovery/, 'pause_worker says why it cannot');
 
 $standby->promote;
 wait_until($standby, $workers, expect => '2', what => 'both after promotion');

@@ -123,8 +123,10 @@ void wake_launcher();
 bool wake(Role role, Oid database);
 /// Notifications were queued: wakes the courier, and the worker, which starts one if there is none.
 void want_courier(Oid database);
-/// Sets or clears the pause of a database. False if it has no worker slot.
-bool request_pause(Oid database, bool pause);
+/// Keeps the worker of a database from its duties, also one that is yet to come. False when all
+/// slots are taken.
+bool pause(Oid database);
+void resume(Oid database);
 
 /// Keeps processes away from a database until unblock_all(), also when this backend dies. False if
 /// the table of blocks is full.
