@@ -46,6 +46,10 @@ sub new_session
 	return ($session, $pid);
 }
 
+# One message of two statements: the error of the second takes the setting back, so that no other
+# statement can be hit by it.
+sub with_timeout { return "SET statement_timeout = '100ms' \\; $_[0]"; }
+
 # The session is as good as new: nothing alive, nothing held off, and it takes statements.
 sub is_usable
 {
@@ -60,12 +64,10 @@ for my $what (sort keys %endless)
 {
 	my ($session, $pid) = new_session();
 
-	$session->query("SET statement_timeout = '100ms'");
-	$session->query($endless{$what});
+	$session->query(with_timeout($endless{$what}));
 	like($session->{stderr}, qr/ERROR:  canceling statement due to statement timeout/,
 		"$what: statement_timeout ends it");
 	$session->{stderr} = '';
-	$session->query('RESET statement_timeout');
 	is_usable($session, "$what, after a timeout");
 
 	for my $round (1 .. 3)
@@ -109,11 +111,9 @@ for my $failing (
 	"guard_surroundings('palloc of a wrong size', 2)")
 {
 	$session->query("SELECT $failing");
-	$session->query("SET statement_timeout = '100ms'");
 	$session->{stderr} = '';
-	$session->query('SELECT pg_sleep(5)');
+	$session->query(with_timeout('SELECT pg_sleep(5)'));
 	like($session->{stderr}, qr/statement timeout/, "can be cancelled after $failing");
-	$session->query('RESET statement_timeout');
 }
 $session->quit;
 

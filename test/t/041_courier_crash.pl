@@ -5,7 +5,7 @@ use strict;
 use warnings;
 
 use HttpReceiver;
-use JSON::PP qw(decode_json);
+use JSON::PP qw(decode_json encode_json);
 use MonitoringTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -19,13 +19,13 @@ my $receiver = HttpReceiver->start(
 	script => { '/stream' => [ { delay_ms => 20 } ], '/hangs' => [ { hang => 1 } ] });
 my $node = new_node(
 	preload => 1,
-	conf => "restart_after_crash = on\nlog_statement = none\nmonitoring.health_check_interval = '1h'\nmonitoring.notification_timeout = '1s'\n");
+	conf => "restart_after_crash = on\nlog_statement = none\nmonitoring.health_check_interval = '1h'\n");
 
-for my $name (qw(stream hangs))
+my %timeout_ms = (stream => 60_000, hangs => 1000);
+for my $name (sort keys %timeout_ms)
 {
-	my $url = $receiver->url("/$name");
-	$node->safe_psql('postgres',
-		"SELECT monitoring.create_receiver('$name', 'webhook', jsonb_build_object('url', '$url'))");
+	my $settings = encode_json({ url => $receiver->url("/$name"), timeout_ms => $timeout_ms{$name} });
+	$node->safe_psql('postgres', "SELECT monitoring.create_receiver('$name', 'webhook', '$settings')");
 }
 
 # The result of a query, tried again while the server is down or coming up; undef after the time.

@@ -3,7 +3,6 @@ use strict;
 use warnings;
 
 use HttpReceiver;
-use IPC::Run ();
 use MonitoringTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -13,7 +12,6 @@ my $receiver = HttpReceiver->start(
 	script => {
 		'/later' => [ { status => 429, headers => { 'Retry-After' => '4' } }, {} ],
 		'/down' => [ { status => 500 } ],
-		'/echo' => [ { status => 400, body => 'you sent Bearer s3cr3t-t0ken-value, did you?' } ],
 		'/ordered' => [ { status => 503 }, {} ],
 		'/hang' => [ { hang => 1 } ],
 	});
@@ -39,7 +37,9 @@ sub ends_as
 }
 
 my $couriers = q(SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'monitoring courier');
-create($_) for qw(ops later down ordered hang);
+create($_) for qw(ops later down ordered);
+# No time-out of its own ends its request.
+create('hang', '{"timeout_ms": 600000}');
 
 # It leaves when there is nothing to do and comes back when something is due.
 my $id = sql(q(SELECT monitoring.send_test_alert('ops')));
@@ -51,7 +51,7 @@ wait_until($node, $couriers, expect => '0', what => 'the courier does not wait f
 ends_as($id, 'sent', 'another one comes when the time is over');
 my @later = $receiver->wait_for_requests(2, path => '/later');
 cmp_ok($later[1]{time} - $later[0]{time}, '>=', 3.9, 'not earlier');
-cmp_ok($later[1]{time} - $later[0]{time}, '<', 8, 'and not much later');
+cmp_ok($later[1]{time} - $later[0]{time}, '<', 30, 'and not with the next safety timer');
 
 # Order: the second notification of a group waits for the first, that of another group does not.
 my ($first, $second, $other) = split /\n/, sql(q(
@@ -96,42 +96,40 @@ sql(q(SELECT monitoring.resolve_worker_issue(id, 'removed on purpose') FROM moni
 is(sql(q(SELECT public.get_system_health() #>> '{worker_health,status}')), 'healthy', 'until it is resolved');
 
 # A row that a user has locked holds up neither the courier nor the others, and is sent once.
-create('locked');
-$receiver->script({ '/locked' => [ { delay_ms => 700 } ], '/ordered' => [ { delay_ms => 1000 } ], '/down' => [ { status => 500 } ],
-	'/echo' => [ { status => 400, body => 'you sent Bearer s3cr3t-t0ken-value, did you?' } ], '/hang' => [ { hang => 1 } ] });
+my $echo = { status => 400, body => 'you sent Bearer s3cr3t-t0ken-value, did you?' };
+create('locked', '{"timeout_ms": 600000}');
+$receiver->script({ '/locked' => [ { hold => 1 } ] });
 $id = sql(q(SELECT monitoring.send_test_alert('locked')));
-ends_as($id, 'sending', 'a request is in flight');
-my $locker = IPC::Run::start([ 'psql', '-XqAt', '-d', $node->connstr('postgres'), '-c',
-	"BEGIN; SELECT FROM monitoring.notifications WHERE id = $id FOR UPDATE; SELECT pg_sleep(6); COMMIT" ]);
-$receiver->wait_for_requests(1, path => '/locked');
-wait_until($node, "SELECT count(*) > 0 FROM pg_locks WHERE relation = 'monitoring.notifications'::regclass
-	AND mode = 'RowShareLock'", what => 'its row is locked');
+$receiver->wait_for_requests(1, path => '/locked', what => 'a request is in flight');
+my $locker = $node->background_psql('postgres');
+$locker->query_safe("BEGIN; SELECT FROM monitoring.notifications WHERE id = $id FOR UPDATE");
+$receiver->script({ '/down' => [ { status => 500 } ] });
 $other = sql(q(SELECT monitoring.send_test_alert('ordered')));
-# Its answer comes after the locked one's.
 ends_as($other, 'sent', 'others are sent and recorded');
 is(sql("SELECT status FROM monitoring.notifications WHERE id = $id"), 'sending', 'while the locked one waits');
+$locker->query_safe('COMMIT');
+$locker->quit;
 ends_as($id, 'sent', 'it is recorded when the lock is gone');
-$locker->finish;
 is(scalar(grep { $_->{path} eq '/locked' } $receiver->requests), 1, 'and was sent once');
 
 # Too old.
-$node->append_conf('postgresql.conf', "monitoring.notification_max_age = '2s'\n");
-$node->reload;
 $id = sql(q(SELECT monitoring.send_test_alert('down')));
+wait_until($node, "SELECT attempts > 1 FROM monitoring.notifications WHERE id = $id", what => 'it is tried again and again');
+$node->append_conf('postgresql.conf', "monitoring.notification_max_age = '1s'\n");
+$node->reload;
 ends_as($id, 'dead', 'after notification_max_age it is given up');
 like(sql("SELECT last_error FROM monitoring.notifications WHERE id = $id"),
 	qr/given up after monitoring.notification_max_age.*500/, 'with the last error');
-cmp_ok(sql("SELECT attempts FROM monitoring.notifications WHERE id = $id"), '>', 1, 'tried until then');
 my $issues = q(SELECT count(*) FROM monitoring.worker_issues
 	WHERE issue_type = 'notification_dead' AND details ->> 'receiver' = 'down' AND NOT resolved);
 is(sql($issues), 1, 'which is an issue');
-$receiver->script({ '/down' => [ {} ], '/echo' => [
-	{ status => 400, body => 'you sent Bearer s3cr3t-t0ken-value, did you?' } ], '/hang' => [ { hang => 1 } ] });
+$node->append_conf('postgresql.conf', "monitoring.notification_max_age = '1d'\n");
+$node->reload;
+wait_until($node, 'SHOW monitoring.notification_max_age', expect => '1d', what => 'the server has the setting');
+$receiver->script({ '/echo' => [$echo] });
 $id = sql(q(SELECT monitoring.send_test_alert('down')));
 ends_as($id, 'sent', 'the receiver is up again');
 is(sql($issues), 0, 'which resolves it');
-$node->append_conf('postgresql.conf', "monitoring.notification_max_age = '1d'\n");
-$node->reload;
 
 # Given up while it waits, without another attempt.
 create('waiting');
@@ -146,11 +144,10 @@ is(sql("$lost 'waiting'"), 1, 'which is an issue, too');
 
 # A time limit of the receiver's own.
 create('hasty', '{"timeout_ms": 300}');
-$receiver->script({ '/hasty' => [ { delay_ms => 1500 }, {} ], '/echo' => [
-	{ status => 400, body => 'you sent Bearer s3cr3t-t0ken-value, did you?' } ], '/hang' => [ { hang => 1 } ] });
+$receiver->script({ '/hasty' => [ { hang => 1 }, {} ], '/echo' => [$echo], '/hang' => [ { hang => 1 } ] });
 $id = sql(q(SELECT monitoring.send_test_alert('hasty')));
 ends_as($id, 'sent', 'an answer that comes too late is asked for again');
-is(sql("SELECT reason || ' ' || (duration_ms BETWEEN 290 AND 1400) FROM monitoring.notification_attempts
+is(sql("SELECT reason || ' ' || (duration_ms BETWEEN 290 AND 8000) FROM monitoring.notification_attempts
 	WHERE notification_id = $id AND attempt = 1"), 'contextDeadlineExceeded true', 'after timeout_ms');
 
 # Secrets: added at send, and nowhere to be found but in their table.
@@ -160,8 +157,8 @@ ends_as($id, 'retrying', 'a secret that is not set may yet be');
 like(sql("SELECT last_error FROM monitoring.notifications WHERE id = $id"), qr/"token"/, 'its name is said');
 sql(q(SELECT monitoring.set_secret('token', 's3cr3t-t0ken-value')));
 ends_as($id, 'dead', 'once it is set, the request is made');
-my ($echo) = $receiver->wait_for_requests(1, path => '/echo');
-is($echo->{headers}{authorization}, 'Bearer s3cr3t-t0ken-value', 'with the secret');
+my ($request) = $receiver->wait_for_requests(1, path => '/echo');
+is($request->{headers}{authorization}, 'Bearer s3cr3t-t0ken-value', 'with the secret');
 is(sql("SELECT response FROM monitoring.notification_attempts WHERE notification_id = $id
 	ORDER BY attempt DESC LIMIT 1"), 'you sent Bearer [secret], did you?', "an echo of it is blacked out");
 is(sql(q(SELECT count(*) FROM (SELECT n::text FROM monitoring.notifications n UNION ALL
@@ -180,7 +177,7 @@ ends_as($id, 'sending', 'a request is in flight');
 $receiver->wait_for_requests(1, path => '/hang');
 my $started = Time::HiRes::time();
 $node->stop('fast');
-cmp_ok(Time::HiRes::time() - $started, '<', 3, 'the server does not wait for it');
+cmp_ok(Time::HiRes::time() - $started, '<', 60, 'the server does not wait for it');
 $receiver->script({ '*' => [ {} ] });
 $node->start;
 ends_as($id, 'sent', 'its lease is taken over after the restart');
@@ -193,15 +190,18 @@ for my $database (qw(postgres other))
 {
 	$node->safe_psql($database, q(CREATE EXTENSION IF NOT EXISTS monitoring));
 	$node->safe_psql($database, "SELECT monitoring.create_receiver('hang2', 'webhook',
-		jsonb_build_object('url', '$url'))");
+		jsonb_build_object('url', '$url', 'timeout_ms', 600000))");
 	$node->safe_psql($database, q(SELECT monitoring.send_test_alert('hang2')));
 	wait_until($node, q(SELECT status FROM monitoring.notifications WHERE receiver = 'hang2'),
 		expect => 'sending', dbname => $database, what => "a request from $database is in flight");
 }
-$started = Time::HiRes::time();
-sql('DROP DATABASE other');
-sql('DROP EXTENSION monitoring');
-cmp_ok(Time::HiRes::time() - $started, '<', 5, 'DROP DATABASE and DROP EXTENSION make it leave');
+for my $command ('DROP DATABASE other', 'DROP EXTENSION monitoring')
+{
+	$started = Time::HiRes::time();
+	sql($command);
+	# It would go on without the courier's leave after 10 s.
+	cmp_ok(Time::HiRes::time() - $started, '<', 10, "$command makes it leave");
+}
 wait_until($node, $couriers, expect => '0', what => 'no courier is left');
 
 my $log = slurp_file($node->logfile);
