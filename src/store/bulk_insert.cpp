@@ -1,6 +1,7 @@
 #include "store/bulk_insert.hpp"
 
 #include "monitoring/pg/guard.hpp"
+#include "multi_insert.hpp"
 
 extern "C" {
 #include <access/heapam.h>
@@ -30,35 +31,12 @@ namespace {
 constexpr int kBatchRows = 1000;
 constexpr int kColumns = 6;
 
-struct Column {
-  const char* name;
-  Oid type;
-};
-constexpr Column kTable[kColumns] = {
+constexpr TableColumn kTable[kColumns] = {
     {"id", UUIDOID},    {"metric_name", TEXTOID},      {"metric_value", FLOAT8OID},
     {"tags", JSONBOID}, {"timestamp", TIMESTAMPTZOID}, {"created_at", TIMESTAMPTZOID}};
 
-bool has_insert_triggers(const TriggerDesc* triggers) {
-  return triggers != nullptr &&
-         (triggers->trig_insert_before_row || triggers->trig_insert_after_row ||
-          triggers->trig_insert_instead_row || triggers->trig_insert_before_statement ||
-          triggers->trig_insert_after_statement || triggers->trig_insert_new_table);
-}
-
-bool has_our_columns(TupleDesc columns) {
-  if (columns->natts != kColumns) return false;
-  for (int i = 0; i < kColumns; ++i) {
-    const Form_pg_attribute column = TupleDescAttr(columns, i);
-    if (column->attisdropped || column->attgenerated != '\0') return false;
-    if (column->atttypid != kTable[i].type) return false;
-    if (std::strcmp(NameStr(column->attname), kTable[i].name) != 0) return false;
-  }
-  return true;
-}
-
-bool is_plain(Relation table, char kind) {
-  return table->rd_rel->relkind == kind && has_our_columns(RelationGetDescr(table)) &&
-         !has_insert_triggers(table->trigdesc);
+bool is_as_we_made_it(Relation table, char kind) {
+  return is_plain(table, kind, kTable, kColumns);
 }
 
 struct Insertion {
@@ -69,27 +47,6 @@ struct Insertion {
   TimestampTz created_at;
   EState* estate;
 };
-
-/// UUIDs of version 7 (RFC 9562): they begin with the time, so that the rows of a batch are
-/// neighbours in the primary key.
-pg_uuid_t* make_ids(std::size_t count) {
-  auto* ids = static_cast<pg_uuid_t*>(palloc(count * sizeof(pg_uuid_t)));
-  if (!pg_strong_random(ids, count * sizeof(pg_uuid_t))) {
-    ereport(ERROR, errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not generate random values"));
-  }
-  constexpr int64 kEpochDifferenceUs =
-      static_cast<int64>(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
-  const TimestampTz now = GetCurrentTimestamp();  // allowed: it orders ids, nothing depends on it
-  const int64 unix_ms = (now + kEpochDifferenceUs) / 1000;
-  for (std::size_t i = 0; i < count; ++i) {
-    for (int byte = 0; byte < 6; ++byte) {
-      ids[i].data[byte] = static_cast<unsigned char>(unix_ms >> (8 * (5 - byte)));
-    }
-    ids[i].data[6] = static_cast<unsigned char>((ids[i].data[6] & 0x0f) | 0x70);
-    ids[i].data[8] = static_cast<unsigned char>((ids[i].data[8] & 0x3f) | 0x80);
-  }
-  return ids;
-}
 
 /// The row in the slot points into the record and, for its name, into the current context.
 void fill(TupleTableSlot* slot, const Insertion& insertion, std::size_t i) {
@@ -122,32 +79,9 @@ bool route(Insertion& insertion, ModifyTableState* state, PartitionTupleRouting*
         ExecFindPartition(state, state->rootResultRelInfo, routing, slot, insertion.estate);
     // Neighbours mostly share their partition, which was looked at then.
     if (i > 0 && insertion.partitions[i] == insertion.partitions[i - 1]) continue;
-    if (!is_plain(insertion.partitions[i]->ri_RelationDesc, RELKIND_RELATION)) return false;
+    if (!is_as_we_made_it(insertion.partitions[i]->ri_RelationDesc, RELKIND_RELATION)) return false;
   }
   return true;
-}
-
-void insert_index_entries(ResultRelInfo* partition, TupleTableSlot* slot, EState* estate) {
-#if PG_VERSION_NUM >= 160000
-  ExecInsertIndexTuples(partition, slot, estate, false, false, nullptr, NIL, false);
-#else
-  ExecInsertIndexTuples(partition, slot, estate, false, false, nullptr, NIL);
-#endif
-}
-
-void write_batch(ResultRelInfo* partition, TupleTableSlot** slots, int rows, EState* estate,
-                 BulkInsertState bulk) {
-  Relation table = partition->ri_RelationDesc;
-  if (table->rd_att->constr != nullptr) {
-    for (int i = 0; i < rows; ++i) ExecConstraints(partition, slots[i], estate);
-  }
-  // A multi-insert leaks memory; the rows' context takes it along.
-  MemoryContext before = MemoryContextSwitchTo(GetPerTupleMemoryContext(estate));
-  table_multi_insert(table, slots, rows, GetCurrentCommandId(true), 0, bulk);
-  MemoryContextSwitchTo(before);
-  for (int i = 0; i < rows && partition->ri_NumIndices > 0; ++i) {
-    insert_index_entries(partition, slots[i], estate);
-  }
 }
 
 /// Inserts the records of one partition, in their order, and marks them as done.
@@ -227,7 +161,8 @@ bool insert_in_bulk(const metrics::Record* records, std::size_t count) {
     RangeVar* name =
         makeRangeVar(const_cast<char*>("monitoring"), const_cast<char*>("pipeline_metrics"), -1);
     Relation root = table_openrv(name, RowExclusiveLock);
-    const bool done = is_plain(root, RELKIND_PARTITIONED_TABLE) && insert_all(root, records, count);
+    const bool done =
+        is_as_we_made_it(root, RELKIND_PARTITIONED_TABLE) && insert_all(root, records, count);
     table_close(root, NoLock);
     return done;
   });

@@ -1,6 +1,7 @@
 #include "series_flush.hpp"
 
 #include "monitoring/pg/memory.hpp"
+#include "monitoring/pg/prepared.hpp"
 
 extern "C" {
 #include <catalog/pg_type.h>
@@ -13,7 +14,10 @@ extern "C" {
 // clang-format keeps the server's headers first.
 #include <algorithm>
 #include <cstring>
-#include <limits>
+#include <map>
+#include <vector>
+
+#include "series_insert.hpp"
 
 namespace monitoring::store {
 
@@ -151,14 +155,15 @@ std::string flush_statement() {
          publish_statement("merged WHERE published");
 }
 
-std::int64_t flush_batch(pg::Spi& spi, SeriesTable& table, std::size_t first, std::size_t count,
-                         std::int64_t publish_before) {
+/// Merges a batch into what its hours have already.
+std::int64_t merge_batch(pg::Spi& spi, const SeriesTable& table, Series* const* batch,
+                         std::size_t count, std::int64_t publish_before) {
   Column hour(TIMESTAMPTZOID, count), name(TEXTOID, count), hash(UUIDOID, count),
       dimensions(JSONBOID, count), rows(INT8OID, count), nonfinite(INT8OID, count),
       sum(FLOAT8OID, count), min(FLOAT8OID, count), max(FLOAT8OID, count), m2(FLOAT8OID, count),
       measures(TEXTOID, count), sketch(BYTEAOID, count);
   for (std::size_t i = 0; i < count; ++i) {
-    Series& series = table.series()[first + i];
+    Series& series = *batch[i];
     const metrics::Moments& m = series.values.moments();
     const std::string& metric = table.metric_name(series);
     const std::string measures_text = table.measures_json(series);
@@ -197,15 +202,70 @@ std::int64_t flush_batch(pg::Spi& spi, SeriesTable& table, std::size_t first, st
        sketch.param(), pg::datum(TIMESTAMPTZOID, TimestampTzGetDatum(publish_before))}));
 }
 
+std::int64_t merge_series(pg::Spi& spi, const SeriesTable& table,
+                          const std::vector<Series*>& series, std::int64_t publish_before) {
+  std::int64_t written = 0;
+  for (std::size_t first = 0; first < series.size(); first += kBatch) {
+    pg::ScratchContext scratch("roll-up batch");
+    const std::size_t count = std::min(kBatch, series.size() - first);
+    written += merge_batch(spi, table, &series[first], count, publish_before);
+  }
+  return written;
+}
+
+/// Whether nothing was ever rolled up that lies in this hour, or is made of it.
+bool is_untouched(pg::Spi& spi, std::int64_t hour) {
+  static pg::Prepared statement(
+      "SELECT NOT EXISTS (SELECT FROM monitoring.rollup_state"
+      "  WHERE period_start = $1 AND period = 'hourly')"
+      " AND NOT EXISTS (SELECT FROM monitoring.aggregated_metrics"
+      "  WHERE period = 'hourly' AND period_start = $1)"
+      " AND NOT EXISTS (SELECT FROM monitoring.rollup_periods WHERE period = 'daily'"
+      "  AND period_start = pg_catalog.date_trunc('day', $1, 'UTC'))",
+      {TIMESTAMPTZOID});
+  return *statement.query(spi, {pg::timestamptz(pg::instant_of(hour))}).boolean(0, 1);
+}
+
+void note_closed(pg::Spi& spi, std::int64_t hour) {
+  spi.execute(
+      "INSERT INTO monitoring.rollup_periods (period, period_start, rolled_up_at)"
+      " VALUES ('hourly', $1, pg_catalog.now()) ON CONFLICT (period, period_start) DO NOTHING",
+      {pg::timestamptz(pg::instant_of(hour))});
+}
+
+/// In the order of the indexes, so that neighbours go to one page.
+std::vector<Series*> in_order(SeriesTable& table) {
+  std::vector<Series*> series;
+  series.reserve(table.series().size());
+  for (Series& one : table.series()) series.push_back(&one);
+  std::sort(series.begin(), series.end(), [&](const Series* a, const Series* b) {
+    if (a->hour != b->hour) return a->hour < b->hour;
+    if (a->metric != b->metric) return table.metric_name(*a) < table.metric_name(*b);
+    return std::memcmp(&a->dimensions_hash, &b->dimensions_hash, sizeof(Hash128)) < 0;
+  });
+  return series;
+}
+
 }  // namespace
 
 std::int64_t flush_series(pg::Spi& spi, SeriesTable& table, std::int64_t publish_before) {
-  std::int64_t written = 0;
-  const std::size_t total = table.series().size();
-  for (std::size_t first = 0; first < total; first += kBatch) {
-    pg::ScratchContext scratch("roll-up batch");
-    written += flush_batch(spi, table, first, std::min(kBatch, total - first), publish_before);
+  std::vector<Series*> added;
+  std::vector<Series*> merged;
+  std::map<std::int64_t, bool> untouched;
+  for (Series* series : in_order(table)) {
+    const auto [known, first] = untouched.try_emplace(series->hour, false);
+    if (first) known->second = is_untouched(spi, series->hour);
+    (known->second ? added : merged).push_back(series);
   }
+  if (added.empty() || !insert_series(table, added, publish_before)) {
+    return merge_series(spi, table, added, publish_before) +
+           merge_series(spi, table, merged, publish_before);
+  }
+  std::int64_t written = merge_series(spi, table, merged, publish_before);
+  for (const auto& [hour, is_new] : untouched) {
+    if (is_new && hour < publish_before) note_closed(spi, hour);
+  }
+  for (const Series* series : added) written += series->hour < publish_before ? 1 : 0;
   return written;
 }
 

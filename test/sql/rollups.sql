@@ -219,5 +219,23 @@ SELECT * FROM pg_temp.differences() AS d(side text, line text);
 SELECT metric_name, period, dimensions -> 'k' = '1' AS one, count_value, length(dimensions::text)
 FROM monitoring.aggregated_metrics ORDER BY metric_name, period, dimensions -> 'k', 4;
 
+---- A table that somebody gave a trigger is written through SQL, which fires it.
+CALL pg_temp.start_over();
+CREATE TABLE public.published (metric_name text, p50_value float8);
+CREATE FUNCTION public.note_published() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO public.published VALUES (NEW.metric_name, NEW.p50_value);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER note AFTER INSERT ON monitoring.aggregated_metrics
+    FOR EACH ROW EXECUTE FUNCTION public.note_published();
+INSERT INTO monitoring.pipeline_metrics (metric_name, metric_value, timestamp)
+VALUES ('watched', 7, '2024-03-05 10:00+00'), ('watched', 7, '2024-03-05 11:00+00');
+SELECT monitoring.aggregate_hourly_metrics();
+SELECT * FROM public.published;
+DROP TRIGGER note ON monitoring.aggregated_metrics;
+DROP FUNCTION public.note_published();
+DROP TABLE public.published;
+
 CALL pg_temp.start_over();
 DO $$ BEGIN PERFORM monitoring.resume_worker(); EXCEPTION WHEN object_not_in_prerequisite_state THEN END $$;
