@@ -15,6 +15,7 @@ SQL_PARTS = $(addprefix sql/install/, \
 	queues.sql health.sql \
 	records.sql outbox.sql secrets.sql \
 	alerts.sql routing.sql \
+	collectors.sql \
 	jobs.sql \
 	activate.sql system_metrics.sql adopt.sql supabase.sql \
 	access.sql \

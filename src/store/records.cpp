@@ -171,21 +171,21 @@ std::uint64_t insert_one_by_one(const std::vector<metrics::Record>& records) {
   return inserted;
 }
 
-std::uint64_t insert(const std::vector<metrics::Record>& records) {
-  const auto error = pg::attempt([&] {
-    if (!insert_in_bulk(records.data(), records.size())) insert_by_sql(records);
-  });
-  if (!error) return records.size();
-  if (!is_about_the_row(*error)) throw *error;
-  return insert_one_by_one(records);
-}
-
 }  // namespace
 
 void insert_record(const metrics::Record& record) {
   pg::Spi spi;
   spi.execute(kInsertOne, {pg::text(record.name), pg::float8(record.value), tags_of(record),
                            pg::datum(TIMESTAMPTZOID, TimestampTzGetDatum(record.recorded_at))});
+}
+
+std::uint64_t insert_records(const std::vector<metrics::Record>& records) {
+  const auto error = pg::attempt([&] {
+    if (!insert_in_bulk(records.data(), records.size())) insert_by_sql(records);
+  });
+  if (!error) return records.size();
+  if (!is_about_the_row(*error)) throw *error;
+  return insert_one_by_one(records);
 }
 
 bool has_drained() {
@@ -203,7 +203,7 @@ DrainResult drain_records(std::size_t most_rows, IfBusy if_busy) {
   if (records.empty()) return {};
 
   const shmem::RecordPosition until = waiting.position();
-  const std::uint64_t inserted = insert(records);
+  const std::uint64_t inserted = insert_records(records);
   note_drained({GetCurrentTransactionNestLevel(), until, inserted, records.size() - inserted});
   return {inserted, waiting.next(&record)};
 }

@@ -10,6 +10,7 @@
 #include "monitoring/store/alert_eval.hpp"
 #include "monitoring/store/jobs.hpp"
 #include "monitoring/store/records.hpp"
+#include "worker/collect_duty.hpp"
 #include "worker/send_duty.hpp"
 
 namespace monitoring::worker {
@@ -151,6 +152,7 @@ std::vector<Duty> make_duties(pg::Spi& spi) {
   duties.push_back(call_of("health", "monitoring._check_health()",
                            every(&pg::Settings::health_check_interval_s)));
   duties.push_back(evaluate_alerts());
+  duties.push_back(collect_duty());
   duties.push_back(send_duty());
   duties.push_back(discard());
   return duties;

@@ -5,6 +5,7 @@
 // clang-format keeps the server's headers first.
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "monitoring/metrics/record.hpp"
 
@@ -29,6 +30,10 @@ bool has_drained();
 
 /// Inserts one measurement by SQL, as the current user. `tags` are the bytes of a jsonb Datum.
 void insert_record(const metrics::Record& record);
+
+/// Inserts measurements in the current transaction; those that a constraint or trigger of the table
+/// refuses are left out. Returns how many went in.
+std::uint64_t insert_records(const std::vector<metrics::Record>& records);
 
 /// Removes what databases that no longer exist have left in the ring.
 void discard_records_of_gone_databases();

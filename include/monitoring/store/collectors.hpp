@@ -1,0 +1,46 @@
+#pragma once
+// Collectors: queries of users, run on a timer as their owners. Their rows become measurements and
+// metrics of the registry.
+
+#include "monitoring/pg/spi.hpp"
+// clang-format keeps the server's header first.
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "monitoring/base/clock.hpp"
+#include "monitoring/base/labels.hpp"
+
+namespace monitoring::store {
+
+struct CollectedSample {
+  std::string metric_name;
+  Labels labels;
+  double value = 0;
+};
+
+/// One run of one collector.
+struct CollectorRun {
+  std::string collector_name;
+  std::uint64_t series = 0;
+  Duration duration{0};
+  /// Why it gave nothing.
+  std::optional<std::string> error;
+};
+
+/// Whether this process runs collectors of scope cluster.
+enum class ClusterWide { no, yes };
+
+/// Runs the collector that has been due for longest, in the caller's transaction, and writes what
+/// came of it to its row. Nothing if none is due, or those that are are being run elsewhere. What a
+/// collector does wrong is no error here.
+std::optional<CollectorRun> run_due_collector(pg::Spi& spi, ClusterWide cluster_wide, Instant now);
+
+/// The same for this one, due or not. 42704 if there is none, 55P03 if it is being run.
+CollectorRun run_collector(pg::Spi& spi, const std::string& name, Instant now);
+
+/// What the collector gives now; nothing is written. Throws what is wrong with it.
+std::vector<CollectedSample> preview_collector(pg::Spi& spi, const std::string& name, Instant now);
+
+}  // namespace monitoring::store

@@ -1,0 +1,110 @@
+-- Collectors: queries that the worker runs on a timer, whose rows become measurements and metrics.
+
+CREATE TABLE monitoring.collectors (
+    collector_name text PRIMARY KEY CONSTRAINT collector_has_name CHECK (collector_name <> ''),
+    query text NOT NULL,
+    every interval NOT NULL DEFAULT '1 minute'
+        CONSTRAINT every_is_a_second CHECK (every >= interval '1 second'),
+    timeout interval NOT NULL DEFAULT '5 seconds'
+        CONSTRAINT timeout_is_positive CHECK (timeout > interval '0'),
+    metric_type text NOT NULL DEFAULT 'gauge'
+        CONSTRAINT metric_type_is_known CHECK (metric_type IN ('gauge', 'counter')),
+    metrics jsonb NOT NULL DEFAULT '{}'
+        CONSTRAINT metrics_is_object CHECK (pg_catalog.jsonb_typeof(metrics) = 'object'),
+    series_limit integer NOT NULL DEFAULT 1000
+        CONSTRAINT series_limit_is_positive CHECK (series_limit > 0),
+    store boolean NOT NULL DEFAULT true,
+    expose boolean NOT NULL DEFAULT true,
+    scope text NOT NULL DEFAULT 'database'
+        CONSTRAINT scope_is_known CHECK (scope IN ('database', 'cluster')),
+    pack_name text,
+    enabled boolean NOT NULL DEFAULT true,
+    owner name NOT NULL DEFAULT current_user,
+    -- That of the collector's author: what its names mean depends on no other session.
+    search_path text NOT NULL DEFAULT pg_catalog.current_setting('search_path'),
+    created_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    next_run_at timestamptz,
+    last_run_at timestamptz,
+    last_duration_ms float8,
+    last_error text,
+    last_series bigint,
+    consecutive_failures integer NOT NULL DEFAULT 0,
+    missed_runs bigint NOT NULL DEFAULT 0,
+    stretch integer NOT NULL DEFAULT 1 CONSTRAINT stretch_is_positive CHECK (stretch > 0)
+) WITH (fillfactor = 70);
+COMMENT ON TABLE monitoring.collectors IS
+    'Queries that the worker runs on a timer, each as its owner: made by create_collector() and '
+    'enable_pack(); may be edited';
+COMMENT ON COLUMN monitoring.collectors.query IS
+    'returns value, a number; optionally metric_name (without it the metric has the collector''s '
+    'name) and labels jsonb; every other column is a label. A row without a value is left out. $1 '
+    'is the time of the run';
+COMMENT ON COLUMN monitoring.collectors.every IS
+    'time between two runs; a run that is missed is skipped and counted';
+COMMENT ON COLUMN monitoring.collectors.timeout IS 'a run that takes longer fails';
+COMMENT ON COLUMN monitoring.collectors.metric_type IS
+    'of its metrics: gauge, or counter: a number that only grows, but for resets';
+COMMENT ON COLUMN monitoring.collectors.metrics IS
+    'of single metrics, by name: {"name": {"type": "counter", "help": "..."}}';
+COMMENT ON COLUMN monitoring.collectors.series_limit IS 'a result of more rows is an error';
+COMMENT ON COLUMN monitoring.collectors.store IS 'whether rows become measurements';
+COMMENT ON COLUMN monitoring.collectors.expose IS 'whether rows become metrics of prometheus_metrics()';
+COMMENT ON COLUMN monitoring.collectors.scope IS
+    'database; or cluster: runs in one database only, that with the lowest oid of those with a worker';
+COMMENT ON COLUMN monitoring.collectors.pack_name IS 'the pack that it came with';
+COMMENT ON COLUMN monitoring.collectors.owner IS
+    'the role that runs the query; a superuser''s runs if monitoring.allow_superuser_rules is on';
+COMMENT ON COLUMN monitoring.collectors.search_path IS 'where the names in the query are looked up';
+COMMENT ON COLUMN monitoring.collectors.next_run_at IS
+    'when it is due; NULL before the first run, which comes within ten seconds';
+COMMENT ON COLUMN monitoring.collectors.last_error IS 'why the last run failed; NULL if it did not';
+COMMENT ON COLUMN monitoring.collectors.last_series IS 'rows of the last run that did not fail';
+COMMENT ON COLUMN monitoring.collectors.consecutive_failures IS
+    'each doubles the time to the next run, up to an hour';
+COMMENT ON COLUMN monitoring.collectors.missed_runs IS
+    'runs that were skipped because the worker was late';
+COMMENT ON COLUMN monitoring.collectors.stretch IS
+    'by how much every is stretched for now to keep within monitoring.max_duty_cycle';
+SELECT pg_catalog.pg_extension_config_dump('monitoring.collectors', '');
+
+CREATE TRIGGER check_owner BEFORE INSERT OR UPDATE OF owner, query, search_path, pack_name
+ON monitoring.collectors
+FOR EACH ROW EXECUTE FUNCTION monitoring._check_owner();
+
+CREATE FUNCTION monitoring.create_collector(
+    collector_name text, query text, every interval DEFAULT '1 minute',
+    timeout interval DEFAULT '5 seconds', metric_type text DEFAULT 'gauge',
+    metrics jsonb DEFAULT '{}', series_limit integer DEFAULT 1000, store boolean DEFAULT true,
+    expose boolean DEFAULT true, scope text DEFAULT 'database', enabled boolean DEFAULT true,
+    owner name DEFAULT NULL)
+RETURNS void
+AS 'MODULE_PATHNAME', 'monitoring_create_collector' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION monitoring.create_collector(text, text, interval, interval, text, jsonb, integer,
+    boolean, boolean, text, boolean, name) IS
+    'Adds a collector, or changes the one of that name. It is tried once; one that does not work '
+    'yet is kept with a warning. Owner: the caller, or a role that the caller is a member of';
+
+CREATE FUNCTION monitoring._try_collector(collector_name text) RETURNS void
+AS 'MODULE_PATHNAME', 'monitoring_try_collector' LANGUAGE C VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION monitoring._try_collector(text) IS 'Warns of a collector that does not work';
+
+CREATE FUNCTION monitoring.drop_collector(collector_name text) RETURNS boolean
+AS 'MODULE_PATHNAME', 'monitoring_drop_collector' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION monitoring.drop_collector(text) IS
+    'Removes a collector, and with it the metrics that it exposed; false if there is none';
+
+CREATE FUNCTION monitoring.run_collector(collector_name text) RETURNS integer
+AS 'MODULE_PATHNAME', 'monitoring_run_collector' LANGUAGE C VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION monitoring.run_collector(text) IS
+    'Runs a collector now, enabled or not, and returns how many rows it gave; a failure is a '
+    'warning, and stands in last_error. preview_collector() shows the rows';
+
+CREATE FUNCTION monitoring.preview_collector(
+    collector_name text, OUT metric_name text, OUT value float8, OUT labels jsonb)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'monitoring_preview_collector' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION monitoring.preview_collector(text) IS
+    'What a collector would collect now, as its owner; nothing is kept, a failure is an error';

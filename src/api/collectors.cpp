@@ -1,0 +1,111 @@
+// SQL entry points of the collectors.
+
+#include "monitoring/store/collectors.hpp"
+
+#include "monitoring/pg/arguments.hpp"
+
+extern "C" {
+#include <catalog/pg_type.h>
+#include <funcapi.h>
+#include <utils/timestamp.h>
+}
+
+#include "monitoring/store/alert_rules.hpp"
+
+using namespace monitoring;
+
+namespace {
+
+Instant clock_time() {
+  return pg::instant_of(GetCurrentTimestamp());
+}
+
+void warn(const std::string& message, const char* hint) {
+  pg::call([&] { ereport(WARNING, (errmsg("%s", message.c_str()), errhint("%s", hint))); });
+}
+
+/// A table that a collector reads may be made later, so that one that does not work yet is kept.
+void try_out(pg::Spi& spi, const std::string& name) {
+  try {
+    store::preview_collector(spi, name, clock_time());
+  } catch (const pg::Report& report) {
+    warn("collector \"" + name + "\" does not work yet: " + report.what(),
+         "It is kept, and tried again at its times. Every failure stands in last_error.");
+  }
+}
+
+void put(FunctionCallInfo fcinfo, const store::CollectedSample& sample) {
+  const auto* result = reinterpret_cast<const ReturnSetInfo*>(fcinfo->resultinfo);
+  Datum values[] = {pg::text(sample.metric_name).value, pg::float8(sample.value).value,
+                    pg::jsonb(store::json_of_labels(sample.labels)).value};
+  bool nulls[3] = {};
+  pg::call([&] { tuplestore_putvalues(result->setResult, result->setDesc, values, nulls); });
+}
+
+}  // namespace
+
+/// monitoring.create_collector(...) -> void
+MONITORING_FUNCTION(monitoring_create_collector) {
+  const std::string name = pg::required_text(fcinfo, 0, "collector_name");
+  pg::Spi spi;
+  spi.execute(
+      "INSERT INTO monitoring.collectors AS c (collector_name, query, every, timeout, metric_type,"
+      " metrics, series_limit, store, expose, scope, enabled, owner)"
+      " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, coalesce($12, current_user))"
+      " ON CONFLICT (collector_name) DO UPDATE SET query = excluded.query, every = excluded.every,"
+      " timeout = excluded.timeout, metric_type = excluded.metric_type, metrics = excluded.metrics,"
+      " series_limit = excluded.series_limit, store = excluded.store, expose = excluded.expose,"
+      " scope = excluded.scope, enabled = excluded.enabled, owner = excluded.owner,"
+      " search_path = excluded.search_path, pack_name = NULL, next_run_at = NULL,"
+      " consecutive_failures = 0",
+      {pg::text(name), pg::text(pg::required_text(fcinfo, 1, "query")),
+       pg::argument(fcinfo, 2, INTERVALOID), pg::argument(fcinfo, 3, INTERVALOID),
+       pg::argument(fcinfo, 4, TEXTOID), pg::argument(fcinfo, 5, JSONBOID),
+       pg::argument(fcinfo, 6, INT4OID), pg::argument(fcinfo, 7, BOOLOID),
+       pg::argument(fcinfo, 8, BOOLOID), pg::argument(fcinfo, 9, TEXTOID),
+       pg::argument(fcinfo, 10, BOOLOID), pg::argument(fcinfo, 11, NAMEOID)});
+  // Through SQL, for the search_path of that function.
+  spi.query("SELECT monitoring._try_collector($1)", {pg::text(name)});
+  PG_RETURN_VOID();
+}
+
+/// monitoring._try_collector(collector_name) -> void
+MONITORING_FUNCTION(monitoring_try_collector) {
+  pg::Spi spi;
+  try_out(spi, pg::required_text(fcinfo, 0, "collector_name"));
+  PG_RETURN_VOID();
+}
+
+/// monitoring.drop_collector(collector_name) -> boolean
+MONITORING_FUNCTION(monitoring_drop_collector) {
+  const std::string name = pg::required_text(fcinfo, 0, "collector_name");
+  pg::Spi spi;
+  PG_RETURN_BOOL(spi.execute("DELETE FROM monitoring.collectors WHERE collector_name"
+                             " OPERATOR(pg_catalog.=) $1",
+                             {pg::text(name)}) > 0);
+}
+
+/// monitoring.run_collector(collector_name) -> integer
+MONITORING_FUNCTION(monitoring_run_collector) {
+  const std::string name = pg::required_text(fcinfo, 0, "collector_name");
+  pg::Spi spi;
+  const store::CollectorRun run = store::run_collector(spi, name, clock_time());
+  if (run.error) {
+    warn("collector \"" + name + "\" failed: " + *run.error,
+         "Nothing of it was kept. The error stands in monitoring.collectors, too.");
+  }
+  PG_RETURN_INT32(static_cast<std::int32_t>(run.series));
+}
+
+/// monitoring.preview_collector(collector_name) -> setof (metric_name, value, labels)
+MONITORING_FUNCTION(monitoring_preview_collector) {
+  const std::string name = pg::required_text(fcinfo, 0, "collector_name");
+  pg::call([&] { InitMaterializedSRF(fcinfo, 0); });
+  std::vector<store::CollectedSample> samples;
+  {
+    pg::Spi spi;
+    samples = store::preview_collector(spi, name, clock_time());
+  }
+  for (const store::CollectedSample& sample : samples) put(fcinfo, sample);
+  PG_RETURN_NULL();
+}

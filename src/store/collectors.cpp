@@ -1,0 +1,310 @@
+#include "monitoring/store/collectors.hpp"
+
+#include "monitoring/pg/owner_scope.hpp"
+#include "monitoring/pg/prepared.hpp"
+#include "monitoring/pg/settings.hpp"
+
+extern "C" {
+#include <catalog/pg_type.h>
+#include <utils/jsonb.h>
+}
+// clang-format keeps the server's headers first.
+#include <algorithm>
+#include <chrono>
+#include <set>
+#include <utility>
+
+#include "monitoring/base/run_grid.hpp"
+#include "monitoring/store/alert_rules.hpp"
+#include "monitoring/store/issues.hpp"
+#include "monitoring/store/records.hpp"
+#include "store/labelled_result.hpp"
+
+namespace monitoring::store {
+
+namespace {
+
+constexpr const char* kFailed = "collector_failed";
+constexpr const char* kTooMany = "high_cardinality";
+constexpr Duration kLongestBackOff = std::chrono::hours(1);
+
+struct Collector {
+  std::string name;
+  std::string query;
+  Duration every{0};
+  Duration timeout{0};
+  std::int64_t series_limit = 0;
+  bool store = true;
+  std::string owner;
+  std::optional<Oid> owner_id;
+  bool owner_is_superuser = false;
+  /// The text is the extension's own, as shipped.
+  bool is_shipped = false;
+  std::string search_path;
+  Instant due;
+  int failures = 0;
+  bool has_failed = false;
+};
+
+/// What a query gave, or why nothing.
+struct Collected {
+  std::vector<CollectedSample> samples;
+  std::optional<pg::OwnerFailure> failure;
+};
+
+/// The first run comes at a moment of the ten seconds after its creation that the name decides.
+#define MONITORING_COLLECTOR                                                                  \
+  "SELECT c.collector_name, c.query,"                                                         \
+  " (extract(epoch FROM c.every) * 1000000)::int8 * c.stretch,"                               \
+  " (extract(epoch FROM c.timeout) * 1000000)::int8, c.series_limit, c.store, c.owner::text," \
+  " o.oid, o.rolsuper, false, c.search_path, due.at, c.consecutive_failures,"                 \
+  " c.last_error IS NOT NULL"                                                                 \
+  " FROM monitoring.collectors c LEFT JOIN pg_catalog.pg_roles o ON o.rolname = c.owner,"     \
+  " LATERAL (SELECT coalesce(c.next_run_at, c.created_at + least(c.every, '10 seconds')"      \
+  "  * ((hashtext(c.collector_name) & 1023) / 1024.0)) AS at) AS due "
+
+constexpr const char* kDue = MONITORING_COLLECTOR
+    "WHERE c.enabled AND due.at <= $1 AND (c.scope = 'database' OR $2)"
+    " ORDER BY due.at, c.collector_name LIMIT 1 FOR UPDATE OF c SKIP LOCKED";
+constexpr const char* kNamed = MONITORING_COLLECTOR "WHERE c.collector_name = $1";
+constexpr const char* kNamedForRun =
+    MONITORING_COLLECTOR "WHERE c.collector_name = $1 FOR UPDATE OF c NOWAIT";
+
+#undef MONITORING_COLLECTOR
+
+Collector collector_row(const pg::Rows& rows) {
+  Collector collector;
+  collector.name = *rows.text(0, 1);
+  collector.query = *rows.text(0, 2);
+  collector.every = Duration(*rows.int8(0, 3));
+  collector.timeout = Duration(*rows.int8(0, 4));
+  collector.series_limit = *rows.int8(0, 5);
+  collector.store = *rows.boolean(0, 6);
+  collector.owner = *rows.text(0, 7);
+  if (const auto owner = rows.int8(0, 8)) collector.owner_id = static_cast<Oid>(*owner);
+  collector.owner_is_superuser = rows.boolean(0, 9).value_or(false);
+  collector.is_shipped = *rows.boolean(0, 10);
+  collector.search_path = *rows.text(0, 11);
+  collector.due = *rows.timestamptz(0, 12);
+  collector.failures = static_cast<int>(*rows.int8(0, 13));
+  collector.has_failed = *rows.boolean(0, 14);
+  return collector;
+}
+
+Collector load(pg::Spi& spi, const char* sql, const std::string& name) {
+  const pg::Rows rows = spi.query(sql, {pg::text(name)});
+  if (!rows.empty()) return collector_row(rows);
+  throw pg::Report(ERRCODE_UNDEFINED_OBJECT, "collector \"" + name + "\" does not exist")
+      .hint("monitoring.collectors lists them.");
+}
+
+void refuse_internal_label(const std::string& name) {
+  if (name.compare(0, 2, "__") != 0) return;
+  throw pg::Report(ERRCODE_RESERVED_NAME, "label \"" + name + "\" begins with \"__\"")
+      .hint("Such names are the monitoring system's own.");
+}
+
+/// A collector's columns: those of any labelled result, and two with a meaning of their own.
+struct CollectorShape {
+  ResultShape result;
+  int metric_name = 0;
+  int labels = 0;
+};
+
+CollectorShape collector_shape_of(const pg::Rows& rows) {
+  CollectorShape shape{shape_of(rows, refuse_internal_label)};
+  auto& labels = shape.result.labels;
+  const auto take = [&](const char* name, Oid type) {
+    for (auto at = labels.begin(); at != labels.end(); ++at) {
+      if (at->second != name || (type != InvalidOid && rows.column_type(at->first) != type))
+        continue;
+      const int column = at->first;
+      labels.erase(at);
+      return column;
+    }
+    return 0;
+  };
+  shape.metric_name = take("metric_name", InvalidOid);
+  shape.labels = take("labels", JSONBOID);
+  return shape;
+}
+
+void add_labels(const std::string& json, Labels* labels) {
+  for (const auto& [name, value] : labels_of_json(json, "labels")) {
+    if (!is_label_name(name)) {
+      throw pg::Report(ERRCODE_INVALID_NAME, "\"" + name + "\" is no valid label name");
+    }
+    refuse_internal_label(name);
+    if (!value.empty()) labels->set(name, value);
+  }
+}
+
+/// Nothing for a row without a value.
+std::optional<CollectedSample> sample_of(const Collector& collector, const pg::Rows& rows,
+                                         std::uint64_t row, const CollectorShape& shape) {
+  const auto value = value_of(rows, row, shape.result);
+  if (!value) return std::nullopt;
+  CollectedSample sample{collector.name, labels_of(rows, row, shape.result), *value};
+  if (shape.metric_name != 0) {
+    sample.metric_name = rows.text(row, shape.metric_name).value_or("");
+    if (sample.metric_name.empty()) {
+      throw pg::Report(ERRCODE_NULL_VALUE_NOT_ALLOWED, "a row has a value and no metric_name");
+    }
+  }
+  if (shape.labels != 0) {
+    if (const auto json = rows.text(row, shape.labels)) add_labels(*json, &sample.labels);
+  }
+  return sample;
+}
+
+void refuse_duplicates(const std::vector<CollectedSample>& samples) {
+  std::set<std::pair<std::string_view, const Labels*>,
+           bool (*)(const std::pair<std::string_view, const Labels*>&,
+                    const std::pair<std::string_view, const Labels*>&)>
+      seen([](const auto& a, const auto& b) {
+        if (a.first != b.first) return a.first < b.first;
+        return *a.second < *b.second;
+      });
+  for (const CollectedSample& sample : samples) {
+    if (seen.emplace(sample.metric_name, &sample.labels).second) continue;
+    throw pg::Report(ERRCODE_CARDINALITY_VIOLATION, "two rows of metric \"" + sample.metric_name +
+                                                        "\" have the labels " +
+                                                        json_of_labels(sample.labels));
+  }
+}
+
+std::vector<CollectedSample> samples_of(const Collector& collector, const pg::Rows& rows) {
+  const CollectorShape shape = collector_shape_of(rows);
+  std::vector<CollectedSample> samples;
+  samples.reserve(rows.size());
+  for (std::uint64_t row = 0; row < rows.size(); ++row) {
+    if (auto sample = sample_of(collector, rows, row, shape)) samples.push_back(std::move(*sample));
+  }
+  refuse_duplicates(samples);
+  return samples;
+}
+
+/// As for rules: a superuser's query is a way for others to become superuser, by objects that it
+/// names. Our own names none of theirs.
+std::optional<pg::OwnerFailure> unfit_owner(const Collector& collector) {
+  if (!collector.owner_id) {
+    return pg::OwnerFailure{
+        false, ERRCODE_UNDEFINED_OBJECT,
+        "role \"" + collector.owner + "\", the collector's owner, does not exist"};
+  }
+  const bool may =
+      collector.is_shipped || !collector.owner_is_superuser || pg::settings().allow_superuser_rules;
+  if (may) return std::nullopt;
+  return pg::OwnerFailure{false, ERRCODE_INSUFFICIENT_PRIVILEGE,
+                          "the collector's owner \"" + collector.owner +
+                              "\" is a superuser, and monitoring.allow_superuser_rules is off"};
+}
+
+Collected collect(const Collector& collector, Instant now) {
+  Collected collected;
+  collected.failure = unfit_owner(collector);
+  if (collected.failure) return collected;
+  // Temporary objects are the session's: they must not stand in for the owner's.
+  const std::string path = collector.is_shipped || collector.search_path.empty()
+                               ? "pg_catalog, pg_temp"
+                               : collector.search_path + ", pg_temp";
+  const pg::OwnerLimits limits{collector.timeout, std::chrono::seconds(1), path.c_str()};
+  try {
+    collected.failure = pg::run_as_owner(*collector.owner_id, limits, [&] {
+      settle_output_format();
+      pg::Spi inner;
+      const pg::Rows rows = run_one_query(collector.query, now, collector.series_limit);
+      collected.samples = samples_of(collector, rows);
+    });
+  } catch (const pg::Report& report) {
+    collected.failure = pg::OwnerFailure{false, report.sqlstate(), report.what()};
+  }
+  return collected;
+}
+
+void store_measurements(const std::vector<CollectedSample>& samples, Instant now) {
+  std::vector<metrics::Record> records;
+  records.reserve(samples.size());
+  for (const CollectedSample& sample : samples) {
+    const pg::Param tags = pg::jsonb(json_of_labels(sample.labels));
+    const auto* bytes = reinterpret_cast<const char*>(DatumGetPointer(tags.value));
+    records.push_back({pg::timestamptz_of(now), sample.value, sample.metric_name,
+                       std::string_view(bytes, VARSIZE_ANY(bytes))});
+  }
+  if (!records.empty()) insert_records(records);
+}
+
+std::string worker_of(const std::string& collector_name) {
+  return "collector/" + collector_name;
+}
+
+/// An error is an issue once, however often it comes again.
+void note_outcome(pg::Spi& spi, const Collector& collector,
+                  const std::optional<pg::OwnerFailure>& failure) {
+  const std::string worker = worker_of(collector.name);
+  if (!failure) {
+    if (!collector.has_failed) return;
+    resolve_issues(spi, worker, kFailed, "The collector works again.");
+    resolve_issues(spi, worker, kTooMany, "The collector keeps within its limit.");
+    return;
+  }
+  if (failure->sqlstate != ERRCODE_PROGRAM_LIMIT_EXCEEDED) {
+    log_issue_once(spi, {worker, kFailed, failure->message});
+    return;
+  }
+  const std::string limit = std::to_string(collector.series_limit);
+  log_issue_once(spi, {worker, kTooMany,
+                       "more than " + limit +
+                           " series: leave out a column that has many values, aggregate further, or"
+                           " raise the collector's series_limit"});
+}
+
+CollectorRun run(pg::Spi& spi, const Collector& collector, Instant now) {
+  const auto began = std::chrono::steady_clock::now();
+  const Collected collected = collect(collector, now);
+  if (!collected.failure && collector.store) store_measurements(collected.samples, now);
+  const auto took = std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - began);
+
+  CollectorRun result{collector.name, collected.samples.size(), took, std::nullopt};
+  if (collected.failure) result.error = collected.failure->message;
+  const int failures = collected.failure ? collector.failures + 1 : 0;
+  const NextRun next =
+      next_run(collector.name, collector.due, now, collector.every, failures, kLongestBackOff);
+  // After a failure the wait was wanted: no run was missed.
+  const std::int64_t missed = collector.failures == 0 ? next.missed : 0;
+  static pg::Prepared update(
+      "UPDATE monitoring.collectors SET last_run_at = $2, last_duration_ms = $3, last_error = $4,"
+      " last_series = coalesce($5, last_series), consecutive_failures = $6,"
+      " missed_runs = missed_runs + $7, next_run_at = $8 WHERE collector_name = $1",
+      {TEXTOID, TIMESTAMPTZOID, FLOAT8OID, TEXTOID, INT8OID, INT4OID, INT8OID, TIMESTAMPTZOID});
+  const pg::Param series =
+      result.error ? pg::null_of(INT8OID) : pg::int8(static_cast<std::int64_t>(result.series));
+  update.query(spi, {pg::text(collector.name), pg::timestamptz(now),
+                     pg::float8(static_cast<double>(took.count()) / 1000), pg::text(result.error),
+                     series, pg::int4(failures), pg::int8(missed), pg::timestamptz(next.at)});
+  note_outcome(spi, collector, collected.failure);
+  return result;
+}
+
+}  // namespace
+
+std::optional<CollectorRun> run_due_collector(pg::Spi& spi, ClusterWide cluster_wide, Instant now) {
+  static pg::Prepared due(kDue, {TIMESTAMPTZOID, BOOLOID});
+  const pg::Rows rows =
+      due.query(spi, {pg::timestamptz(now), pg::boolean(cluster_wide == ClusterWide::yes)});
+  if (rows.empty()) return std::nullopt;
+  return run(spi, collector_row(rows), now);
+}
+
+CollectorRun run_collector(pg::Spi& spi, const std::string& name, Instant now) {
+  return run(spi, load(spi, kNamedForRun, name), now);
+}
+
+std::vector<CollectedSample> preview_collector(pg::Spi& spi, const std::string& name, Instant now) {
+  Collected collected = collect(load(spi, kNamed, name), now);
+  if (!collected.failure) return std::move(collected.samples);
+  throw pg::Report(collected.failure->sqlstate, collected.failure->message)
+      .hint("It was run as the collector's owner, with the collector's limits.");
+}
+
+}  // namespace monitoring::store

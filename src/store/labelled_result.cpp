@@ -1,0 +1,126 @@
+#include "store/labelled_result.hpp"
+
+extern "C" {
+#include <catalog/pg_type.h>
+#include <executor/spi.h>
+#include <utils/guc.h>
+}
+// clang-format keeps the server's headers first.
+#include <cctype>
+#include <cstdlib>
+
+namespace monitoring::store {
+
+namespace {
+
+constexpr const char* kValue = "value";
+
+bool is_number(Oid type) {
+  return type == INT2OID || type == INT4OID || type == INT8OID || type == FLOAT4OID ||
+         type == FLOAT8OID || type == NUMERICOID;
+}
+
+void add_label(int column, std::string name, const LabelCheck& check, ResultShape* shape) {
+  if (!is_label_name(name)) {
+    throw pg::Report(ERRCODE_INVALID_NAME, "column \"" + name + "\" is no valid label name")
+        .hint("Use letters, digits and underscores, and no digit first.");
+  }
+  check(name);
+  for (const auto& [other, known] : shape->labels) {
+    if (known == name) {
+      throw pg::Report(ERRCODE_DUPLICATE_COLUMN, "two columns are named \"" + name + "\"");
+    }
+  }
+  shape->labels.emplace_back(column, std::move(name));
+}
+
+void set_value(int column, Oid type, ResultShape* shape) {
+  if (shape->value != 0) {
+    throw pg::Report(ERRCODE_DUPLICATE_COLUMN, "two columns are named \"value\"");
+  }
+  if (!is_number(type)) {
+    throw pg::Report(ERRCODE_DATATYPE_MISMATCH, "column \"value\" must be a number")
+        .hint("Cast it, for example to float8.");
+  }
+  shape->value = column;
+}
+
+}  // namespace
+
+void settle_output_format() {
+  static constexpr const char* kSettings[][2] = {{"TimeZone", "UTC"},
+                                                 {"DateStyle", "ISO, MDY"},
+                                                 {"IntervalStyle", "postgres"},
+                                                 {"bytea_output", "hex"},
+                                                 {"extra_float_digits", "1"}};
+  pg::call([] {
+    for (const auto& setting : kSettings) {
+      set_config_option(setting[0], setting[1], PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true,
+                        0, false);
+    }
+  });
+}
+
+pg::Rows run_one_query(const std::string& sql, Instant now, std::int64_t row_limit) {
+  const char* text = sql.c_str();
+  // Planned by itself, so that nothing else can hide in the text.
+  SPIPlanPtr plan = pg::call([&] {
+    Oid types[] = {TIMESTAMPTZOID};
+    return SPI_prepare(text, 1, types);
+  });
+  if (plan == nullptr || !pg::call([&] { return SPI_is_cursor_plan(plan); })) {
+    throw pg::Report(ERRCODE_SYNTAX_ERROR, "the expression must be one query");
+  }
+  const pg::Param at = pg::timestamptz(now);
+  pg::call([&] {
+    Datum values[] = {at.value};
+    return SPI_execute_plan(plan, values, nullptr, false, row_limit + 1);
+  });
+  const std::uint64_t count = SPI_processed;
+  if (count > static_cast<std::uint64_t>(row_limit)) {
+    throw pg::Report(ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+                     "the result has more than " + std::to_string(row_limit) + " rows")
+        .hint("Aggregate further, or raise the limit.");
+  }
+  return {SPI_tuptable, count};
+}
+
+bool is_label_name(std::string_view name) {
+  if (name.empty() || std::isdigit(static_cast<unsigned char>(name[0])) != 0) return false;
+  for (const char c : name) {
+    if (std::isalnum(static_cast<unsigned char>(c)) == 0 && c != '_') return false;
+  }
+  return true;
+}
+
+ResultShape shape_of(const pg::Rows& rows, const LabelCheck& check) {
+  ResultShape shape;
+  for (int column = 1; column <= rows.columns(); ++column) {
+    std::string name = rows.column_name(column);
+    if (name == kValue) {
+      set_value(column, rows.column_type(column), &shape);
+    } else {
+      add_label(column, std::move(name), check, &shape);
+    }
+  }
+  if (shape.value != 0) return shape;
+  throw pg::Report(ERRCODE_UNDEFINED_COLUMN, "the result has no column \"value\"")
+      .hint("Name one: SELECT count(*) AS value ...");
+}
+
+Labels labels_of(const pg::Rows& rows, std::uint64_t row, const ResultShape& shape) {
+  Labels labels;
+  for (const auto& [column, name] : shape.labels) {
+    auto text = rows.text(row, column);
+    if (text && !text->empty()) labels.set(name, std::move(*text));
+  }
+  return labels;
+}
+
+std::optional<double> value_of(const pg::Rows& rows, std::uint64_t row, const ResultShape& shape) {
+  const auto text = rows.text(row, shape.value);
+  if (!text) return std::nullopt;
+  return std::strtod(text->c_str(), nullptr);
+}
+
+}  // namespace monitoring::store

@@ -1,0 +1,47 @@
+#include "worker/collect_duty.hpp"
+
+extern "C" {
+#include <miscadmin.h>
+}
+// clang-format keeps the server's headers first.
+#include <algorithm>
+#include <memory>
+
+#include "monitoring/shmem/worker_slots.hpp"
+#include "monitoring/store/collectors.hpp"
+
+namespace monitoring::worker {
+
+namespace {
+
+/// How late a new or changed collector may start.
+constexpr Duration kLookEvery = std::chrono::seconds(1);
+
+/// What concerns the whole cluster is collected in one database: of those with a worker, the one
+/// with the lowest oid.
+store::ClusterWide cluster_wide() {
+  const auto slots = shmem::all_slots();
+  const bool is_first = std::none_of(slots.begin(), slots.end(), [](const shmem::WorkerSlot& slot) {
+    return slot.role == shmem::Role::worker && slot.activity == shmem::Activity::running &&
+           slot.database < MyDatabaseId;
+  });
+  return is_first ? store::ClusterWide::yes : store::ClusterWide::no;
+}
+
+}  // namespace
+
+Duty collect_duty() {
+  const auto may_be_more = std::make_shared<bool>(false);
+  Duty duty;
+  duty.name = "collectors";
+  duty.next_after = [may_be_more](Instant ran_at) {
+    return *may_be_more ? ran_at : ran_at + kLookEvery;
+  };
+  duty.run = [may_be_more](DutyContext& context) {
+    *may_be_more = false;
+    *may_be_more = store::run_due_collector(context.spi, cluster_wide(), context.now).has_value();
+  };
+  return duty;
+}
+
+}  // namespace monitoring::worker
