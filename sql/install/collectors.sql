@@ -71,6 +71,15 @@ CREATE TRIGGER check_owner BEFORE INSERT OR UPDATE OF owner, query, search_path,
 ON monitoring.collectors
 FOR EACH ROW EXECUTE FUNCTION monitoring._check_owner();
 
+CREATE TABLE monitoring.collector_metrics (
+    collector_name text NOT NULL,
+    metric_name text NOT NULL,
+    whole_cluster boolean NOT NULL,
+    PRIMARY KEY (collector_name, metric_name)
+);
+COMMENT ON TABLE monitoring.collector_metrics IS
+    'The metrics in shared memory that are a collector''s. Not dumped: a copy has exposed none.';
+
 CREATE FUNCTION monitoring.create_collector(
     collector_name text, query text, every interval DEFAULT '1 minute',
     timeout interval DEFAULT '5 seconds', metric_type text DEFAULT 'gauge',

@@ -7,18 +7,14 @@
 extern "C" {
 #include <catalog/pg_type.h>
 #include <funcapi.h>
-#include <utils/timestamp.h>
 }
 
 #include "monitoring/store/alert_rules.hpp"
+#include "worker/process.hpp"
 
 using namespace monitoring;
 
 namespace {
-
-Instant clock_time() {
-  return pg::instant_of(GetCurrentTimestamp());
-}
 
 void warn(const std::string& message, const char* hint) {
   pg::call([&] { ereport(WARNING, (errmsg("%s", message.c_str()), errhint("%s", hint))); });
@@ -27,7 +23,7 @@ void warn(const std::string& message, const char* hint) {
 /// A table that a collector reads may be made later, so that one that does not work yet is kept.
 void try_out(pg::Spi& spi, const std::string& name) {
   try {
-    store::preview_collector(spi, name, clock_time());
+    store::preview_collector(spi, name, worker::SystemClock().now());
   } catch (const pg::Report& report) {
     warn("collector \"" + name + "\" does not work yet: " + report.what(),
          "It is kept, and tried again at its times. Every failure stands in last_error.");
@@ -89,7 +85,7 @@ MONITORING_FUNCTION(monitoring_drop_collector) {
 MONITORING_FUNCTION(monitoring_run_collector) {
   const std::string name = pg::required_text(fcinfo, 0, "collector_name");
   pg::Spi spi;
-  const store::CollectorRun run = store::run_collector(spi, name, clock_time());
+  const store::CollectorRun run = store::run_collector(spi, name, worker::SystemClock());
   if (run.error) {
     warn("collector \"" + name + "\" failed: " + *run.error,
          "Nothing of it was kept. The error stands in monitoring.collectors, too.");
@@ -104,7 +100,7 @@ MONITORING_FUNCTION(monitoring_preview_collector) {
   std::vector<store::CollectedSample> samples;
   {
     pg::Spi spi;
-    samples = store::preview_collector(spi, name, clock_time());
+    samples = store::preview_collector(spi, name, worker::SystemClock().now());
   }
   for (const store::CollectedSample& sample : samples) put(fcinfo, sample);
   PG_RETURN_NULL();

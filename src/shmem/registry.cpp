@@ -329,6 +329,10 @@ Refusal define_metric(Oid database, const MetricSpec& spec) {
   return counted({nullptr, refusal}).refusal;
 }
 
+void remove(Series& series) {
+  registry_locked(LW_EXCLUSIVE, [&] { end(series); });
+}
+
 std::uint32_t remove_metric(Oid database, std::string_view name) {
   return registry_locked(LW_EXCLUSIVE, [&] {
     const std::uint32_t cell = metric_cell(database, name);

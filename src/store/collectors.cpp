@@ -15,9 +15,11 @@ extern "C" {
 #include <utility>
 
 #include "monitoring/base/run_grid.hpp"
+#include "monitoring/shmem/registry.hpp"
 #include "monitoring/store/alert_rules.hpp"
 #include "monitoring/store/issues.hpp"
 #include "monitoring/store/records.hpp"
+#include "store/collected_metrics.hpp"
 #include "store/labelled_result.hpp"
 
 namespace monitoring::store {
@@ -25,6 +27,7 @@ namespace monitoring::store {
 namespace {
 
 constexpr const char* kFailed = "collector_failed";
+constexpr const char* kNotExposed = "collector_not_exposed";
 constexpr const char* kTooMany = "high_cardinality";
 constexpr Duration kLongestBackOff = std::chrono::hours(1);
 
@@ -35,6 +38,11 @@ struct Collector {
   Duration timeout{0};
   std::int64_t series_limit = 0;
   bool store = true;
+  /// Also: enabled. A run by hand of one that is not shows nothing.
+  bool expose = true;
+  bool whole_cluster = false;
+  std::string metric_type;
+  std::string metrics;
   std::string owner;
   std::optional<Oid> owner_id;
   bool owner_is_superuser = false;
@@ -53,14 +61,15 @@ struct Collected {
 };
 
 /// The first run comes at a moment of the ten seconds after its creation that the name decides.
-#define MONITORING_COLLECTOR                                                                  \
-  "SELECT c.collector_name, c.query,"                                                         \
-  " (extract(epoch FROM c.every) * 1000000)::int8 * c.stretch,"                               \
-  " (extract(epoch FROM c.timeout) * 1000000)::int8, c.series_limit, c.store, c.owner::text," \
-  " o.oid, o.rolsuper, false, c.search_path, due.at, c.consecutive_failures,"                 \
-  " c.last_error IS NOT NULL"                                                                 \
-  " FROM monitoring.collectors c LEFT JOIN pg_catalog.pg_roles o ON o.rolname = c.owner,"     \
-  " LATERAL (SELECT coalesce(c.next_run_at, c.created_at + least(c.every, '10 seconds')"      \
+#define MONITORING_COLLECTOR                                                                 \
+  "SELECT c.collector_name, c.query,"                                                        \
+  " (extract(epoch FROM c.every) * 1000000)::int8 * c.stretch,"                              \
+  " (extract(epoch FROM c.timeout) * 1000000)::int8, c.series_limit, c.store,"               \
+  " c.expose AND c.enabled, c.scope = 'cluster', c.metric_type, c.metrics::text,"            \
+  " c.owner::text, o.oid, o.rolsuper, false, c.search_path, due.at, c.consecutive_failures," \
+  " c.last_error IS NOT NULL"                                                                \
+  " FROM monitoring.collectors c LEFT JOIN pg_catalog.pg_roles o ON o.rolname = c.owner,"    \
+  " LATERAL (SELECT coalesce(c.next_run_at, c.created_at + least(c.every, '10 seconds')"     \
   "  * ((hashtext(c.collector_name) & 1023) / 1024.0)) AS at) AS due "
 
 constexpr const char* kDue = MONITORING_COLLECTOR
@@ -80,14 +89,18 @@ Collector collector_row(const pg::Rows& rows) {
   collector.timeout = Duration(*rows.int8(0, 4));
   collector.series_limit = *rows.int8(0, 5);
   collector.store = *rows.boolean(0, 6);
-  collector.owner = *rows.text(0, 7);
-  if (const auto owner = rows.int8(0, 8)) collector.owner_id = static_cast<Oid>(*owner);
-  collector.owner_is_superuser = rows.boolean(0, 9).value_or(false);
-  collector.is_shipped = *rows.boolean(0, 10);
-  collector.search_path = *rows.text(0, 11);
-  collector.due = *rows.timestamptz(0, 12);
-  collector.failures = static_cast<int>(*rows.int8(0, 13));
-  collector.has_failed = *rows.boolean(0, 14);
+  collector.expose = *rows.boolean(0, 7);
+  collector.whole_cluster = *rows.boolean(0, 8);
+  collector.metric_type = *rows.text(0, 9);
+  collector.metrics = *rows.text(0, 10);
+  collector.owner = *rows.text(0, 11);
+  if (const auto owner = rows.int8(0, 12)) collector.owner_id = static_cast<Oid>(*owner);
+  collector.owner_is_superuser = rows.boolean(0, 13).value_or(false);
+  collector.is_shipped = *rows.boolean(0, 14);
+  collector.search_path = *rows.text(0, 15);
+  collector.due = *rows.timestamptz(0, 16);
+  collector.failures = static_cast<int>(*rows.int8(0, 17));
+  collector.has_failed = *rows.boolean(0, 18);
   return collector;
 }
 
@@ -98,10 +111,9 @@ Collector load(pg::Spi& spi, const char* sql, const std::string& name) {
       .hint("monitoring.collectors lists them.");
 }
 
-void refuse_internal_label(const std::string& name) {
-  if (name.compare(0, 2, "__") != 0) return;
-  throw pg::Report(ERRCODE_RESERVED_NAME, "label \"" + name + "\" begins with \"__\"")
-      .hint("Such names are the monitoring system's own.");
+void refuse_bad_label(const std::string& name) {
+  const auto error = metrics::check_label_name(name);
+  if (error) throw pg::Report(ERRCODE_INVALID_NAME, *error);
 }
 
 /// A collector's columns: those of any labelled result, and two with a meaning of their own.
@@ -112,7 +124,7 @@ struct CollectorShape {
 };
 
 CollectorShape collector_shape_of(const pg::Rows& rows) {
-  CollectorShape shape{shape_of(rows, refuse_internal_label)};
+  CollectorShape shape{shape_of(rows, refuse_bad_label)};
   auto& labels = shape.result.labels;
   const auto take = [&](const char* name, Oid type) {
     for (auto at = labels.begin(); at != labels.end(); ++at) {
@@ -131,10 +143,7 @@ CollectorShape collector_shape_of(const pg::Rows& rows) {
 
 void add_labels(const std::string& json, Labels* labels) {
   for (const auto& [name, value] : labels_of_json(json, "labels")) {
-    if (!is_label_name(name)) {
-      throw pg::Report(ERRCODE_INVALID_NAME, "\"" + name + "\" is no valid label name");
-    }
-    refuse_internal_label(name);
+    refuse_bad_label(name);
     if (!value.empty()) labels->set(name, value);
   }
 }
@@ -234,6 +243,18 @@ void store_measurements(const std::vector<CollectedSample>& samples, Instant now
   if (!records.empty()) insert_records(records);
 }
 
+/// The metrics are described anew each time: the row may have changed.
+std::optional<std::string> expose_metrics(pg::Spi& spi, const Collector& collector,
+                                          const std::vector<CollectedSample>& samples) {
+  Exposure exposure;
+  exposure.collector_name = collector.name;
+  exposure.database = collector.whole_cluster ? shmem::kWholeCluster : MyDatabaseId;
+  exposure.by_default.type =
+      metrics::parse_type(collector.metric_type).value_or(metrics::MetricType::gauge);
+  exposure.metrics = metric_descriptions_of(collector.metrics, exposure.by_default);
+  return expose(spi, exposure, samples);
+}
+
 std::string worker_of(const std::string& collector_name) {
   return "collector/" + collector_name;
 }
@@ -259,11 +280,26 @@ void note_outcome(pg::Spi& spi, const Collector& collector,
                            " raise the collector's series_limit"});
 }
 
-CollectorRun run(pg::Spi& spi, const Collector& collector, Instant now) {
-  const auto began = std::chrono::steady_clock::now();
+/// That some of it is not exposed does not make the run a failure.
+void note_exposed(pg::Spi& spi, const Collector& collector,
+                  const std::vector<CollectedSample>& samples) {
+  // Those that this process has seen exposed: their issues need not be looked for.
+  static auto* const exposed = new std::set<std::string>;
+  const std::string worker = worker_of(collector.name);
+  if (const auto why_not = expose_metrics(spi, collector, samples)) {
+    exposed->erase(collector.name);
+    log_issue_once(spi, {worker, kNotExposed, *why_not});
+  } else if (exposed->insert(collector.name).second) {
+    resolve_issues(spi, worker, kNotExposed, "All of it is exposed.");
+  }
+}
+
+CollectorRun run(pg::Spi& spi, const Collector& collector, const Clock& clock) {
+  const Instant now = clock.now();
   const Collected collected = collect(collector, now);
   if (!collected.failure && collector.store) store_measurements(collected.samples, now);
-  const auto took = std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - began);
+  if (!collected.failure && collector.expose) note_exposed(spi, collector, collected.samples);
+  const Duration took = clock.now() - now;
 
   CollectorRun result{collector.name, collected.samples.size(), took, std::nullopt};
   if (collected.failure) result.error = collected.failure->message;
@@ -288,16 +324,17 @@ CollectorRun run(pg::Spi& spi, const Collector& collector, Instant now) {
 
 }  // namespace
 
-std::optional<CollectorRun> run_due_collector(pg::Spi& spi, ClusterWide cluster_wide, Instant now) {
+std::optional<CollectorRun> run_due_collector(pg::Spi& spi, ClusterWide cluster_wide,
+                                              const Clock& clock) {
   static pg::Prepared due(kDue, {TIMESTAMPTZOID, BOOLOID});
   const pg::Rows rows =
-      due.query(spi, {pg::timestamptz(now), pg::boolean(cluster_wide == ClusterWide::yes)});
+      due.query(spi, {pg::timestamptz(clock.now()), pg::boolean(cluster_wide == ClusterWide::yes)});
   if (rows.empty()) return std::nullopt;
-  return run(spi, collector_row(rows), now);
+  return run(spi, collector_row(rows), clock);
 }
 
-CollectorRun run_collector(pg::Spi& spi, const std::string& name, Instant now) {
-  return run(spi, load(spi, kNamedForRun, name), now);
+CollectorRun run_collector(pg::Spi& spi, const std::string& name, const Clock& clock) {
+  return run(spi, load(spi, kNamedForRun, name), clock);
 }
 
 std::vector<CollectedSample> preview_collector(pg::Spi& spi, const std::string& name, Instant now) {

@@ -35,8 +35,8 @@ struct ResultShape {
   std::vector<std::pair<int, std::string>> labels;
 };
 
-/// Throws for a result without a numeric `value` (42703, 42804), for a name that is no label (42602)
-/// and for one that comes twice (42701).
+/// Throws for a result without a numeric `value` (42703, 42804), for a name that is no label
+/// (42602), and for one that comes twice (42701).
 ResultShape shape_of(const pg::Rows& rows, const LabelCheck& check);
 
 /// The row's labels. An empty label is the same as none.

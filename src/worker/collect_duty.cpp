@@ -9,6 +9,7 @@ extern "C" {
 
 #include "monitoring/shmem/worker_slots.hpp"
 #include "monitoring/store/collectors.hpp"
+#include "worker/process.hpp"
 
 namespace monitoring::worker {
 
@@ -16,6 +17,8 @@ namespace {
 
 /// How late a new or changed collector may start.
 constexpr Duration kLookEvery = std::chrono::seconds(1);
+/// How long the metrics of a dropped or disabled collector may stay.
+constexpr Duration kTidyEvery = std::chrono::seconds(5);
 
 /// What concerns the whole cluster is collected in one database: of those with a worker, the one
 /// with the lowest oid.
@@ -28,18 +31,31 @@ store::ClusterWide cluster_wide() {
   return is_first ? store::ClusterWide::yes : store::ClusterWide::no;
 }
 
+/// Takes away the metrics of collectors that are not to be exposed any more.
+void tidy(DutyContext& context, Instant* next_tidy) {
+  if (context.now < *next_tidy) return;
+  if (*next_tidy == Instant{}) {
+    store::forget_exposed(context.spi);
+  } else {
+    store::withdraw_others(context.spi);
+  }
+  *next_tidy = context.now + kTidyEvery;
+}
+
 }  // namespace
 
 Duty collect_duty() {
   const auto may_be_more = std::make_shared<bool>(false);
+  const auto next_tidy = std::make_shared<Instant>();
   Duty duty;
   duty.name = "collectors";
   duty.next_after = [may_be_more](Instant ran_at) {
     return *may_be_more ? ran_at : ran_at + kLookEvery;
   };
-  duty.run = [may_be_more](DutyContext& context) {
+  duty.run = [may_be_more, next_tidy](DutyContext& context) {
     *may_be_more = false;
-    *may_be_more = store::run_due_collector(context.spi, cluster_wide(), context.now).has_value();
+    tidy(context, next_tidy.get());
+    *may_be_more = store::run_due_collector(context.spi, cluster_wide(), SystemClock()).has_value();
   };
   return duty;
 }

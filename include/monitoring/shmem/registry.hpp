@@ -63,7 +63,7 @@ bool alive(const Series& series);
 
 /// Of a counter (by >= 0) or a gauge.
 void add(Series& series, double by);
-/// Of a gauge.
+/// Of a gauge; or of a counter that somebody else counts, and nobody adds to.
 void set(Series& series, double value);
 /// Of a histogram; value is not NaN.
 void observe(Series& series, double value);
@@ -97,6 +97,8 @@ std::optional<MetricFacts> find_metric(Oid database, std::string_view name);
 /// series is made anew where type or bounds differ; one with series is refused.
 Refusal define_metric(Oid database, const MetricSpec& spec);
 
+/// Removes one series. It starts from zero when somebody counts on it again.
+void remove(Series& series);
 /// Removes the series of a metric. They start from zero when somebody counts on them again. Returns
 /// how many there were.
 std::uint32_t remove_metric(Oid database, std::string_view name);

@@ -35,12 +35,21 @@ enum class ClusterWide { no, yes };
 /// Runs the collector that has been due for longest, in the caller's transaction, and writes what
 /// came of it to its row. Nothing if none is due, or those that are are being run elsewhere. What a
 /// collector does wrong is no error here.
-std::optional<CollectorRun> run_due_collector(pg::Spi& spi, ClusterWide cluster_wide, Instant now);
+std::optional<CollectorRun> run_due_collector(pg::Spi& spi, ClusterWide cluster_wide,
+                                              const Clock& clock);
 
-/// The same for this one, due or not. 42704 if there is none, 55P03 if it is being run.
-CollectorRun run_collector(pg::Spi& spi, const std::string& name, Instant now);
+/// The same for this one, due or not. The clock measures how long it takes. 42704 if there is none,
+/// 55P03 if it is being run.
+CollectorRun run_collector(pg::Spi& spi, const std::string& name, const Clock& clock);
 
 /// What the collector gives now; nothing is written. Throws what is wrong with it.
 std::vector<CollectedSample> preview_collector(pg::Spi& spi, const std::string& name, Instant now);
+
+/// Takes away the metrics that collectors of an earlier worker have exposed. Once in a worker,
+/// before the first run.
+void forget_exposed(pg::Spi& spi);
+
+/// Takes away the metrics of collectors that are gone, disabled or not to be exposed any more.
+void withdraw_others(pg::Spi& spi);
 
 }  // namespace monitoring::store
