@@ -44,9 +44,9 @@ ROLLBACK TO s;
 
 -- Queues that are not checked for three intervals are stale.
 INSERT INTO monitoring.queue_state (queue_name, last_check_time)
-VALUES ('a', now() - 3 * current_setting('monitoring.queue_check_interval')::interval + '2 s');
+VALUES ('a', now() - 3 * current_setting('monitoring.queue_check_interval')::interval + '30 s');
 SELECT * FROM pg_temp.health;
-UPDATE monitoring.queue_state SET last_check_time = last_check_time - interval '3 s';
+UPDATE monitoring.queue_state SET last_check_time = last_check_time - interval '60 s';
 SELECT * FROM pg_temp.health;
 ROLLBACK TO s;
 INSERT INTO monitoring.queues (queue_name, source, created_at)
@@ -114,7 +114,7 @@ UPDATE monitoring.worker_issues SET resolved = true;
 SELECT * FROM pg_temp.health;
 ROLLBACK TO s;
 INSERT INTO monitoring.worker_heartbeats
-VALUES ('on time', now() - interval '29 seconds', '10 s'), ('late', now() - interval '2 hours', '30 min');
+VALUES ('on time', now() - interval '29 minutes', '10 min'), ('late', now() - interval '2 hours', '30 min');
 SELECT h -> 'worker_health' FROM public.get_system_health() AS h;
 ROLLBACK TO s;
 -- The monitoring worker itself, once it has been there.
