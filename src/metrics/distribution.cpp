@@ -11,4 +11,11 @@ std::ptrdiff_t Distribution::settle() {
   return static_cast<std::ptrdiff_t>(sketch_.memory_bytes() - before);
 }
 
+std::ptrdiff_t Distribution::merge(const Moments& moments, const Sketch& sketch) {
+  const std::size_t before = sketch_.memory_bytes();
+  moments_.merge(moments);
+  sketch_.merge(sketch);
+  return static_cast<std::ptrdiff_t>(sketch_.memory_bytes() - before);
+}
+
 }  // namespace monitoring::metrics

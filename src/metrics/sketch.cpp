@@ -157,6 +157,10 @@ void Sketch::merge(const Sketch& other) {
     merge(Sketch(other));
     return;
   }
+  if (empty()) {
+    *this = other;
+    return;
+  }
   other.for_each([this](std::int32_t key, std::uint64_t count) { add_key(key, count); });
 }
 
@@ -378,6 +382,14 @@ Result<Sketch> Sketch::parse(std::string_view bytes) {
   if (!buckets || *buckets > kMaxBuckets) return damaged("sketch has a bad number of buckets");
 
   Sketch sketch;
+  // Room for all of them at once: the keys ascend, so that each is added at the end. A bucket takes
+  // two bytes at least.
+  const std::uint64_t plausible = std::min<std::uint64_t>(*buckets, bytes.size() / 2);
+  if (plausible > kInside && plausible <= kLargestNarrow) {
+    sketch.become_narrow(static_cast<std::uint32_t>(plausible));
+  } else if (plausible > kLargestNarrow) {
+    sketch.become_wide(static_cast<std::uint32_t>(plausible));
+  }
   std::int64_t key = 0;
   std::uint64_t total = 0;
   std::uint32_t negative = 0;

@@ -24,6 +24,7 @@ extern "C" {
 #include "monitoring/store/new_rows.hpp"
 #include "monitoring/store/progress.hpp"
 #include "monitoring/store/raw_scan.hpp"
+#include "open_states.hpp"
 #include "rollup_levels.hpp"
 #include "rollup_pass.hpp"
 #include "series_flush.hpp"
@@ -154,6 +155,7 @@ class Pass {
 
  private:
   void forget(std::int64_t hour);
+  void take_closing_hours();
   void scan_new();
   void recompute_doubtful();
   void scan_recomputed();
@@ -187,6 +189,13 @@ void Pass::forget(std::int64_t hour) {
   // What lies above is made again from the hours, which are all there.
   forget_level(spi_, kDaily, start, end);
   forget_level(spi_, kWeekly, start, end);
+}
+
+void Pass::take_closing_hours() {
+  if (!has_open_states_before(spi_, publish_before_)) return;
+  while (take_open_states(table_, publish_before_)) {
+    if (table_.memory_bytes() > kMaxTableBytes) flush();
+  }
 }
 
 template <class Wanted>
@@ -262,6 +271,7 @@ void Pass::publish_closed() {
 
 HourlyResult Pass::run() {
   for (const std::int64_t hour : recompute_.hours()) forget(hour);
+  take_closing_hours();
   scan_new();
   recompute_doubtful();
   scan_recomputed();

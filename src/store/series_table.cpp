@@ -106,11 +106,18 @@ void SeriesTable::add_split(const RawRow& row, std::int64_t hour, std::uint32_t 
   if (is_object(tags)) {
     Series& series = series_of_split(hour, metric, tags);
     add_value(series, row.metric_value);
-    add_measures(series, metrics_[metric], tags);
+    add_measures(series, metrics_[metric].shape, tags);
   } else {
     add_value(series_of(hour, metric, row.tags), row.metric_value);
   }
   if (static_cast<const void*>(tags) != row.tags) pfree(const_cast<Jsonb*>(tags));
+}
+
+void SeriesTable::add(const State& state) {
+  Series& series = find_or_add(state.hour, metric_of(state.metric_name), state.dimensions,
+                               state.dimensions_hash);
+  add_measures(series, MetricShape{}, state.measures);
+  series_bytes_ += static_cast<std::size_t>(series.values.merge(state.moments, *state.sketch));
 }
 
 std::uint32_t SeriesTable::metric_of(struct varlena* name) {
@@ -173,7 +180,11 @@ Series& SeriesTable::series_of_split(std::int64_t hour, std::uint32_t metric, co
 }
 
 Series& SeriesTable::find_or_add(std::int64_t hour, std::uint32_t metric, const Jsonb* dimensions) {
-  const Hash128 hash = dimensions_hash(dimensions);
+  return find_or_add(hour, metric, dimensions, dimensions_hash(dimensions));
+}
+
+Series& SeriesTable::find_or_add(std::int64_t hour, std::uint32_t metric, const Jsonb* dimensions,
+                                 const Hash128& hash) {
   if (Series* known = find(by_hash_, bytes_of(hash), hour, metric)) return *known;
   Series& added = series_.emplace_back();
   added.hour = hour;
@@ -188,7 +199,7 @@ Series& SeriesTable::find_or_add(std::int64_t hour, std::uint32_t metric, const 
   return added;
 }
 
-void SeriesTable::add_measures(Series& series, const Metric& metric, const Jsonb* tags) {
+void SeriesTable::add_measures(Series& series, const MetricShape& shape, const Jsonb* tags) {
   JsonbIterator* iterator = JsonbIteratorInit(const_cast<JsonbContainer*>(&tags->root));
   JsonbValue key;
   JsonbValue value;
@@ -196,7 +207,7 @@ void SeriesTable::add_measures(Series& series, const Metric& metric, const Jsonb
   while ((token = JsonbIteratorNext(&iterator, &key, true)) == WJB_KEY) {
     JsonbIteratorNext(&iterator, &value, true);
     Measure measure;
-    if (is_dimension(metric.shape, view_of(key)) || !read_measure(value, &measure)) continue;
+    if (is_dimension(shape, view_of(key)) || !read_measure(value, &measure)) continue;
     const std::uint32_t id = measure_id(view_of(key));
     if (series.measures == nullptr) {
       series.measures = std::make_unique<std::vector<std::pair<std::uint32_t, MeasureSum>>>();

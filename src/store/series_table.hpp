@@ -54,6 +54,19 @@ class SeriesTable {
   /// Adds a row to its series. May raise server errors: call it under pg::call.
   void add(const RawRow& row);
 
+  /// What rollup_state holds of a series.
+  struct State {
+    std::int64_t hour;
+    struct varlena* metric_name;
+    Hash128 dimensions_hash;
+    const Jsonb* dimensions;  // nullptr for NULL
+    metrics::Moments moments;
+    const metrics::Sketch* sketch;
+    const Jsonb* measures;
+  };
+  /// Adds a state to its series. May raise server errors: call it under pg::call.
+  void add(const State& state);
+
   std::deque<Series>& series() { return series_; }
   const std::string& metric_name(const Series& series) const {
     return metrics_[series.metric].name;
@@ -80,10 +93,13 @@ class SeriesTable {
   Series& series_of(std::int64_t hour, std::uint32_t metric, struct varlena* tags);
   Series& series_of_split(std::int64_t hour, std::uint32_t metric, const Jsonb* tags);
   Series& find_or_add(std::int64_t hour, std::uint32_t metric, const Jsonb* dimensions);
+  Series& find_or_add(std::int64_t hour, std::uint32_t metric, const Jsonb* dimensions,
+                      const Hash128& hash);
   static Series* find(const SeriesIndex& in, std::string_view bytes, std::int64_t hour,
                       std::uint32_t metric);
   void add_value(Series& series, double value);
-  void add_measures(Series& series, const Metric& metric, const Jsonb* tags);
+  /// Those that are no dimensions of the shape.
+  void add_measures(Series& series, const MetricShape& shape, const Jsonb* tags);
   std::uint32_t measure_id(std::string_view name);
 
   std::unordered_map<std::string, MetricShape> shapes_;

@@ -24,6 +24,9 @@ class Distribution {
     return ++used_ == waiting_.size() ? settle() : 0;
   }
 
+  /// Adds what another one has seen. Returns the growth, as add() does.
+  std::ptrdiff_t merge(const Moments& moments, const Sketch& sketch);
+
   const Moments& moments() {
     settle();
     return moments_;

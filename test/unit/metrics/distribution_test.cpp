@@ -54,6 +54,27 @@ TEST(Distribution, MayBeAskedInBetween) {
   }
 }
 
+TEST(Distribution, MergingEqualsAddingAll) {
+  std::mt19937_64 random(5);
+  std::exponential_distribution<double> exponential(0.01);
+  Distribution whole;
+  Distribution merged;
+  for (int part = 0; part < 20; ++part) {
+    Distribution one;
+    for (int i = 0; i < 37 * part; ++i) {
+      const double value = i % 13 == 0 ? NAN : exponential(random);
+      whole.add(value);
+      (i % 2 == 0 ? one : merged).add(value);
+    }
+    merged.merge(one.moments(), one.sketch());
+  }
+  EXPECT_EQ(merged.sketch().serialize(), whole.sketch().serialize());
+  EXPECT_EQ(merged.moments().count, whole.moments().count);
+  EXPECT_EQ(merged.moments().nonfinite_count, whole.moments().nonfinite_count);
+  EXPECT_NEAR(merged.moments().total(), whole.moments().total(), 1e-6);
+  EXPECT_NEAR(*merged.moments().stddev(), *whole.moments().stddev(), 1e-9);
+}
+
 TEST(Distribution, OverflowNeverBecomesNan) {
   Distribution distribution;
   for (int i = 0; i < 100; ++i) distribution.add(i % 3 == 0 ? -DBL_MAX : DBL_MAX);
