@@ -15,7 +15,7 @@ SQL_PARTS = $(addprefix sql/install/, \
 	queues.sql health.sql \
 	records.sql outbox.sql secrets.sql \
 	alerts.sql routing.sql \
-	collectors.sql \
+	collectors.sql host.sql packs.sql \
 	jobs.sql \
 	activate.sql system_metrics.sql adopt.sql supabase.sql \
 	access.sql \
@@ -25,7 +25,7 @@ DATA_built = $(SQL_BUILT)
 DATA = $(filter-out $(SQL_BUILT), $(wildcard sql/monitoring--*--*.sql))
 
 # Rooms by layer (CONTRIBUTING.md): arrows point down only.
-L1_ROOMS = metrics alerting notify
+L1_ROOMS = metrics alerting notify host
 NET_ROOMS = transport
 SERVER_ROOMS = pg shmem store hooks worker api
 

@@ -18,6 +18,8 @@ CREATE TABLE monitoring.collectors (
     scope text NOT NULL DEFAULT 'database'
         CONSTRAINT scope_is_known CHECK (scope IN ('database', 'cluster')),
     pack_name text,
+    source text CONSTRAINT source_names_its_schema
+        CHECK (pg_catalog.cardinality(pg_catalog.parse_ident(source)) = 2),
     enabled boolean NOT NULL DEFAULT true,
     owner name NOT NULL DEFAULT current_user,
     -- That of the collector's author: what its names mean depends on no other session.
@@ -52,8 +54,11 @@ COMMENT ON COLUMN monitoring.collectors.expose IS 'whether rows become metrics o
 COMMENT ON COLUMN monitoring.collectors.scope IS
     'database; or cluster: runs in one database only, that with the lowest oid of those with a worker';
 COMMENT ON COLUMN monitoring.collectors.pack_name IS 'the pack that it came with';
+COMMENT ON COLUMN monitoring.collectors.source IS
+    'a relation; where owner is a superuser, the query runs as the owner of this one';
 COMMENT ON COLUMN monitoring.collectors.owner IS
-    'the role that runs the query; a superuser''s runs if monitoring.allow_superuser_rules is on';
+    'the role that runs the query; a superuser''s runs if monitoring.allow_superuser_rules is on, '
+    'or if it is a pack''s, as shipped';
 COMMENT ON COLUMN monitoring.collectors.search_path IS 'where the names in the query are looked up';
 COMMENT ON COLUMN monitoring.collectors.next_run_at IS
     'when it is due; NULL before the first run, which comes within ten seconds';
@@ -67,7 +72,7 @@ COMMENT ON COLUMN monitoring.collectors.stretch IS
     'by how much every is stretched for now to keep within monitoring.max_duty_cycle';
 SELECT pg_catalog.pg_extension_config_dump('monitoring.collectors', '');
 
-CREATE TRIGGER check_owner BEFORE INSERT OR UPDATE OF owner, query, search_path, pack_name
+CREATE TRIGGER check_owner BEFORE INSERT OR UPDATE OF owner, query, search_path, source
 ON monitoring.collectors
 FOR EACH ROW EXECUTE FUNCTION monitoring._check_owner();
 

@@ -10,7 +10,7 @@ extern "C" {
 }
 
 #include "monitoring/store/alert_rules.hpp"
-#include "worker/process.hpp"
+#include "monitoring/worker/system_clock.hpp"
 
 using namespace monitoring;
 

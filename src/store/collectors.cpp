@@ -3,10 +3,17 @@
 #include "monitoring/pg/owner_scope.hpp"
 #include "monitoring/pg/prepared.hpp"
 #include "monitoring/pg/settings.hpp"
+#include "monitoring/pg/transaction.hpp"
 
 extern "C" {
+#include <access/htup_details.h>
+#include <catalog/namespace.h>
+#include <catalog/pg_class.h>
 #include <catalog/pg_type.h>
+#include <nodes/makefuncs.h>
 #include <utils/jsonb.h>
+#include <utils/regproc.h>
+#include <utils/syscache.h>
 }
 // clang-format keeps the server's headers first.
 #include <algorithm>
@@ -48,6 +55,8 @@ struct Collector {
   bool owner_is_superuser = false;
   /// The text is the extension's own, as shipped.
   bool is_shipped = false;
+  /// The relation whose owner stands in for a superuser.
+  std::optional<std::string> source;
   std::string search_path;
   Instant due;
   int failures = 0;
@@ -61,15 +70,17 @@ struct Collected {
 };
 
 /// The first run comes at a moment of the ten seconds after its creation that the name decides.
-#define MONITORING_COLLECTOR                                                                 \
-  "SELECT c.collector_name, c.query,"                                                        \
-  " (extract(epoch FROM c.every) * 1000000)::int8 * c.stretch,"                              \
-  " (extract(epoch FROM c.timeout) * 1000000)::int8, c.series_limit, c.store,"               \
-  " c.expose AND c.enabled, c.scope = 'cluster', c.metric_type, c.metrics::text,"            \
-  " c.owner::text, o.oid, o.rolsuper, false, c.search_path, due.at, c.consecutive_failures," \
-  " c.last_error IS NOT NULL"                                                                \
-  " FROM monitoring.collectors c LEFT JOIN pg_catalog.pg_roles o ON o.rolname = c.owner,"    \
-  " LATERAL (SELECT coalesce(c.next_run_at, c.created_at + least(c.every, '10 seconds')"     \
+#define MONITORING_COLLECTOR                                                              \
+  "SELECT c.collector_name, c.query,"                                                     \
+  " (extract(epoch FROM c.every) * 1000000)::int8 * c.stretch,"                           \
+  " (extract(epoch FROM c.timeout) * 1000000)::int8, c.series_limit, c.store,"            \
+  " c.expose AND c.enabled, c.scope = 'cluster', c.metric_type, c.metrics::text,"         \
+  " c.owner::text, o.oid, o.rolsuper, EXISTS (SELECT FROM monitoring._pack_collectors p"  \
+  "  WHERE p.collector_name = c.collector_name AND p.query = c.query), c.search_path,"    \
+  " due.at, c.consecutive_failures, c.source,"                                            \
+  " c.last_error IS NOT NULL"                                                             \
+  " FROM monitoring.collectors c LEFT JOIN pg_catalog.pg_roles o ON o.rolname = c.owner," \
+  " LATERAL (SELECT coalesce(c.next_run_at, c.created_at + least(c.every, '10 seconds')"  \
   "  * ((hashtext(c.collector_name) & 1023) / 1024.0)) AS at) AS due "
 
 constexpr const char* kDue = MONITORING_COLLECTOR
@@ -100,7 +111,8 @@ Collector collector_row(const pg::Rows& rows) {
   collector.search_path = *rows.text(0, 15);
   collector.due = *rows.timestamptz(0, 16);
   collector.failures = static_cast<int>(*rows.int8(0, 17));
-  collector.has_failed = *rows.boolean(0, 18);
+  collector.source = rows.text(0, 18);
+  collector.has_failed = *rows.boolean(0, 19);
   return collector;
 }
 
@@ -193,25 +205,58 @@ std::vector<CollectedSample> samples_of(const Collector& collector, const pg::Ro
   return samples;
 }
 
+/// The owner of a relation, which stays what it is until the transaction ends: it is locked.
+Oid owner_of_relation(const std::string& relation) {
+  const char* name = relation.c_str();
+  return pg::call([&] {
+    RangeVar* parsed = makeRangeVarFromNameList(stringToQualifiedNameList(name));
+    const Oid id = RangeVarGetRelidExtended(parsed, AccessShareLock, RVR_NOWAIT, nullptr, nullptr);
+    HeapTuple row = SearchSysCache1(RELOID, ObjectIdGetDatum(id));
+    if (!HeapTupleIsValid(row)) elog(ERROR, "cache lookup failed for relation %u", id);
+    const Oid owner = reinterpret_cast<Form_pg_class>(GETSTRUCT(row))->relowner;
+    ReleaseSysCache(row);
+    return owner;
+  });
+}
+
+/// Who runs a query.
+struct Runner {
+  Oid role = InvalidOid;
+  std::optional<pg::OwnerFailure> failure;
+};
+
+Runner refuse(int sqlstate, std::string message) {
+  return {InvalidOid, pg::OwnerFailure{false, sqlstate, std::move(message)}};
+}
+
+/// For a superuser, the owner of what is read: its code would otherwise run as the superuser.
+Runner owner_of_source(const Collector& collector) {
+  Runner runner;
+  const auto error = pg::attempt([&] { runner.role = owner_of_relation(*collector.source); });
+  if (error) return refuse(error->sqlstate(), error->message());
+  return runner;
+}
+
 /// As for rules: a superuser's query is a way for others to become superuser, by objects that it
 /// names. Our own names none of theirs.
-std::optional<pg::OwnerFailure> unfit_owner(const Collector& collector) {
+Runner runner_of(const Collector& collector) {
   if (!collector.owner_id) {
-    return pg::OwnerFailure{
-        false, ERRCODE_UNDEFINED_OBJECT,
-        "role \"" + collector.owner + "\", the collector's owner, does not exist"};
+    return refuse(ERRCODE_UNDEFINED_OBJECT,
+                  "role \"" + collector.owner + "\", the collector's owner, does not exist");
   }
+  if (collector.owner_is_superuser && collector.source) return owner_of_source(collector);
   const bool may =
       collector.is_shipped || !collector.owner_is_superuser || pg::settings().allow_superuser_rules;
-  if (may) return std::nullopt;
-  return pg::OwnerFailure{false, ERRCODE_INSUFFICIENT_PRIVILEGE,
-                          "the collector's owner \"" + collector.owner +
-                              "\" is a superuser, and monitoring.allow_superuser_rules is off"};
+  if (may) return {*collector.owner_id, std::nullopt};
+  return refuse(ERRCODE_INSUFFICIENT_PRIVILEGE,
+                "the collector's owner \"" + collector.owner +
+                    "\" is a superuser, and monitoring.allow_superuser_rules is off");
 }
 
 Collected collect(const Collector& collector, Instant now) {
   Collected collected;
-  collected.failure = unfit_owner(collector);
+  const Runner runner = runner_of(collector);
+  collected.failure = runner.failure;
   if (collected.failure) return collected;
   // Temporary objects are the session's: they must not stand in for the owner's.
   const std::string path = collector.is_shipped || collector.search_path.empty()
@@ -219,7 +264,7 @@ Collected collect(const Collector& collector, Instant now) {
                                : collector.search_path + ", pg_temp";
   const pg::OwnerLimits limits{collector.timeout, std::chrono::seconds(1), path.c_str()};
   try {
-    collected.failure = pg::run_as_owner(*collector.owner_id, limits, [&] {
+    collected.failure = pg::run_as_owner(runner.role, limits, [&] {
       settle_output_format();
       pg::Spi inner;
       const pg::Rows rows = run_one_query(collector.query, now, collector.series_limit);

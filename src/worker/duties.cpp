@@ -153,6 +153,8 @@ std::vector<Duty> make_duties(pg::Spi& spi) {
                            every(&pg::Settings::health_check_interval_s)));
   duties.push_back(evaluate_alerts());
   duties.push_back(collect_duty());
+  duties.push_back(call_of("packs", "monitoring._settle_packs()",
+                           [](Instant ran_at) { return ran_at + seconds(60); }));
   duties.push_back(send_duty());
   duties.push_back(discard());
   return duties;

@@ -5,15 +5,9 @@
 // clang-format keeps the server's header first.
 #include <string>
 
-#include "monitoring/base/clock.hpp"
+#include "monitoring/worker/system_clock.hpp"
 
 namespace monitoring::worker {
-
-/// The real clock. Only worker/ and api/ have one.
-class SystemClock final : public Clock {
- public:
-  Instant now() const override;
-};
 
 /// Installs the handlers of a process that ends quietly on SIGTERM: SIGTERM cancels what runs and
 /// makes shutdown_requested() true; SIGHUP makes the next nap() read the configuration.

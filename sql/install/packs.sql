@@ -1,0 +1,757 @@
+-- Packs: collectors, and alerts on what they collect, that come with the extension. enable_pack()
+-- makes rows of them, which are the user's from then on.
+
+CREATE VIEW monitoring._pack_collectors AS
+SELECT p.pack_name, p.pack_name || '/' || p.name AS collector_name, p.every, p.scope, p.store,
+       CASE WHEN p.name = 'counters' THEN 'counter' ELSE 'gauge' END AS metric_type,
+       p.series_limit, p.from_version, p.to_version, p.query
+FROM (VALUES
+-- postgres_exporter's collectors, under its names and labels.
+('postgres', 'up', interval '30 seconds', 'cluster', true, 10, 0, 999999, $q$
+SELECT m.metric_name, m.value
+FROM (SELECT pg_is_in_recovery() AS is_replica, pg_last_xact_replay_timestamp() AS replayed_at,
+             pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() AS has_caught_up) AS s,
+LATERAL (VALUES
+    ('pg_up', 1::float8),
+    ('pg_postmaster_start_time_seconds', extract(epoch FROM pg_postmaster_start_time())::float8),
+    ('pg_replication_is_replica', s.is_replica::int::float8),
+    ('pg_replication_lag_seconds', CASE
+        WHEN NOT s.is_replica OR s.has_caught_up THEN 0
+        ELSE greatest(0, extract(epoch FROM clock_timestamp() - s.replayed_at))::float8 END),
+    ('pg_replication_last_replay_seconds', CASE
+        WHEN s.is_replica
+        THEN greatest(0, extract(epoch FROM clock_timestamp() - s.replayed_at))::float8 ELSE 0 END),
+    ('pg_connections_used_ratio', (SELECT count(*) FROM pg_stat_activity
+        WHERE backend_type = 'client backend')::float8
+        / current_setting('max_connections')::float8)
+) AS m (metric_name, value)$q$),
+('postgres', 'database', interval '1 minute', 'cluster', true, 3000, 0, 999999, $q$
+SELECT m.metric_name, m.value, d.datname
+FROM pg_database AS d, LATERAL (VALUES
+    ('pg_database_connection_limit', d.datconnlimit::float8),
+    ('pg_database_wraparound_age_datfrozenxid_seconds', age(d.datfrozenxid)::float8),
+    ('pg_database_wraparound_age_datminmxid_seconds', mxid_age(d.datminmxid)::float8)
+) AS m (metric_name, value)$q$),
+('postgres', 'database_size', interval '5 minutes', 'cluster', true, 1000, 0, 999999, $q$
+SELECT 'pg_database_size_bytes' AS metric_name, pg_database_size(d.oid) AS value, d.datname
+FROM pg_database AS d
+WHERE has_database_privilege(d.oid, 'CONNECT') OR pg_has_role('pg_read_all_stats', 'MEMBER')$q$),
+('postgres', 'stat_database', interval '1 minute', 'cluster', true, 10000, 0, 999999, $q$
+SELECT 'pg_stat_database_' || m.name AS metric_name, m.value, d.datid::text AS datid, d.datname
+FROM pg_stat_database AS d, LATERAL (VALUES
+    ('numbackends', d.numbackends::float8),
+    ('xact_commit', d.xact_commit::float8), ('xact_rollback', d.xact_rollback::float8),
+    ('blks_read', d.blks_read::float8), ('blks_hit', d.blks_hit::float8),
+    ('tup_returned', d.tup_returned::float8), ('tup_fetched', d.tup_fetched::float8),
+    ('tup_inserted', d.tup_inserted::float8), ('tup_updated', d.tup_updated::float8),
+    ('tup_deleted', d.tup_deleted::float8), ('conflicts', d.conflicts::float8),
+    ('temp_files', d.temp_files::float8), ('temp_bytes', d.temp_bytes::float8),
+    ('deadlocks', d.deadlocks::float8), ('blk_read_time', d.blk_read_time),
+    ('blk_write_time', d.blk_write_time),
+    ('active_time_seconds_total', d.active_time / 1000),
+    ('stats_reset', extract(epoch FROM d.stats_reset)::float8)
+) AS m (name, value)
+WHERE d.datid <> 0$q$),
+('postgres', 'stat_database_conflicts', interval '1 minute', 'cluster', false, 3000, 0, 999999, $q$
+SELECT 'pg_stat_database_conflicts_' || m.name AS metric_name, m.value, d.datid::text AS datid,
+       d.datname
+FROM pg_stat_database_conflicts AS d, LATERAL (VALUES
+    ('confl_tablespace', d.confl_tablespace), ('confl_lock', d.confl_lock),
+    ('confl_snapshot', d.confl_snapshot), ('confl_bufferpin', d.confl_bufferpin),
+    ('confl_deadlock', d.confl_deadlock)
+) AS m (name, value)$q$),
+('postgres', 'locks', interval '30 seconds', 'cluster', false, 5000, 0, 999999, $q$
+SELECT 'pg_locks_count' AS metric_name, count(l.mode) AS value, d.datname, lower(m.mode) AS mode
+FROM pg_database AS d CROSS JOIN unnest('{AccessShareLock,RowShareLock,RowExclusiveLock,
+    ShareUpdateExclusiveLock,ShareLock,ShareRowExclusiveLock,ExclusiveLock,AccessExclusiveLock,
+    SIReadLock}'::text[]) AS m (mode)
+LEFT JOIN pg_locks AS l ON l.database = d.oid AND l.mode = m.mode
+GROUP BY d.datname, m.mode$q$),
+('postgres', 'stat_activity', interval '30 seconds', 'cluster', true, 5000, 0, 999999, $q$
+WITH activity AS (
+    SELECT d.datname, s.state, count(a.pid) AS count,
+           max(extract(epoch FROM clock_timestamp() - a.xact_start)) AS longest
+    FROM pg_database AS d CROSS JOIN unnest('{active,idle,"idle in transaction",
+        "idle in transaction (aborted)","fastpath function call",disabled}'::text[]) AS s (state)
+    LEFT JOIN pg_stat_activity AS a ON a.datname = d.datname AND a.state = s.state
+    GROUP BY d.datname, s.state),
+long AS (
+    SELECT count(*) AS count, coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)), 0)
+           AS longest FROM pg_stat_activity
+    WHERE state IS DISTINCT FROM 'idle' AND backend_type = 'client backend'
+      AND xact_start < clock_timestamp() - interval '5 minutes')
+SELECT 'pg_stat_activity_count' AS metric_name, count::float8 AS value, datname, state
+FROM activity
+UNION ALL SELECT 'pg_stat_activity_max_tx_duration', coalesce(longest, 0)::float8, datname, state
+FROM activity
+UNION ALL SELECT 'pg_long_running_transactions', count, NULL, NULL FROM long
+UNION ALL SELECT 'pg_long_running_transactions_oldest_timestamp_seconds', longest, NULL, NULL
+FROM long$q$),
+('postgres', 'stat_activity_autovacuum', interval '30 seconds', 'database', false, 100, 0, 999999, $q$
+SELECT 'pg_stat_activity_autovacuum_timestamp_seconds' AS metric_name,
+       extract(epoch FROM min(a.xact_start)) AS value,
+       split_part(a.query, '.', 2) AS relname
+FROM pg_stat_activity AS a
+WHERE a.backend_type = 'autovacuum worker' AND a.datname = current_database()
+  AND a.xact_start IS NOT NULL
+GROUP BY split_part(a.query, '.', 2)$q$),
+('postgres', 'stat_bgwriter', interval '1 minute', 'cluster', true, 30, 0, 169999, $q$
+SELECT m.metric_name, m.value FROM pg_stat_bgwriter AS b, LATERAL (VALUES
+    ('pg_stat_bgwriter_checkpoints_timed_total', b.checkpoints_timed::float8),
+    ('pg_stat_bgwriter_checkpoints_req_total', b.checkpoints_req::float8),
+    ('pg_stat_bgwriter_checkpoint_write_time_total', b.checkpoint_write_time),
+    ('pg_stat_bgwriter_checkpoint_sync_time_total', b.checkpoint_sync_time),
+    ('pg_stat_bgwriter_buffers_checkpoint_total', b.buffers_checkpoint::float8),
+    ('pg_stat_bgwriter_buffers_clean_total', b.buffers_clean::float8),
+    ('pg_stat_bgwriter_maxwritten_clean_total', b.maxwritten_clean::float8),
+    ('pg_stat_bgwriter_buffers_backend_total', b.buffers_backend::float8),
+    ('pg_stat_bgwriter_buffers_backend_fsync_total', b.buffers_backend_fsync::float8),
+    ('pg_stat_bgwriter_buffers_alloc_total', b.buffers_alloc::float8),
+    ('pg_stat_bgwriter_stats_reset_total', extract(epoch FROM b.stats_reset)::float8),
+    ('pg_stat_checkpointer_num_timed_total', b.checkpoints_timed::float8),
+    ('pg_stat_checkpointer_num_requested_total', b.checkpoints_req::float8),
+    ('pg_stat_checkpointer_write_time_total', b.checkpoint_write_time),
+    ('pg_stat_checkpointer_sync_time_total', b.checkpoint_sync_time),
+    ('pg_stat_checkpointer_buffers_written_total', b.buffers_checkpoint::float8)
+) AS m (metric_name, value)$q$),
+-- PostgreSQL 17 has moved checkpoints to a view of their own; rules know them under both names.
+('postgres', 'stat_bgwriter', interval '1 minute', 'cluster', true, 30, 170000, 999999, $q$
+SELECT m.metric_name, m.value FROM pg_stat_bgwriter AS b, pg_stat_checkpointer AS c,
+LATERAL (VALUES
+    ('pg_stat_bgwriter_checkpoints_timed_total', c.num_timed::float8),
+    ('pg_stat_bgwriter_checkpoints_req_total', c.num_requested::float8),
+    ('pg_stat_bgwriter_checkpoint_write_time_total', c.write_time),
+    ('pg_stat_bgwriter_checkpoint_sync_time_total', c.sync_time),
+    ('pg_stat_bgwriter_buffers_checkpoint_total', c.buffers_written::float8),
+    ('pg_stat_bgwriter_buffers_clean_total', b.buffers_clean::float8),
+    ('pg_stat_bgwriter_maxwritten_clean_total', b.maxwritten_clean::float8),
+    ('pg_stat_bgwriter_buffers_alloc_total', b.buffers_alloc::float8),
+    ('pg_stat_bgwriter_stats_reset_total', extract(epoch FROM b.stats_reset)::float8),
+    ('pg_stat_checkpointer_num_timed_total', c.num_timed::float8),
+    ('pg_stat_checkpointer_num_requested_total', c.num_requested::float8),
+    ('pg_stat_checkpointer_restartpoints_timed_total', c.restartpoints_timed::float8),
+    ('pg_stat_checkpointer_restartpoints_req_total', c.restartpoints_req::float8),
+    ('pg_stat_checkpointer_restartpoints_done_total', c.restartpoints_done::float8),
+    ('pg_stat_checkpointer_write_time_total', c.write_time),
+    ('pg_stat_checkpointer_sync_time_total', c.sync_time),
+    ('pg_stat_checkpointer_buffers_written_total', c.buffers_written::float8),
+    ('pg_stat_checkpointer_stats_reset_total', extract(epoch FROM c.stats_reset)::float8)
+) AS m (metric_name, value)$q$),
+('postgres', 'stat_archiver', interval '1 minute', 'cluster', true, 10, 0, 999999, $q$
+SELECT m.metric_name, m.value FROM pg_stat_archiver AS a, LATERAL (VALUES
+    ('pg_stat_archiver_archived_count', a.archived_count::float8),
+    ('pg_stat_archiver_failed_count', a.failed_count::float8),
+    ('pg_stat_archiver_last_archive_age',
+     coalesce(extract(epoch FROM clock_timestamp() - a.last_archived_time), 0)::float8)
+) AS m (metric_name, value)$q$),
+('postgres', 'stat_replication', interval '30 seconds', 'cluster', true, 500, 0, 999999, $q$
+WITH wal AS (SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn()
+                         ELSE pg_current_wal_lsn() END AS lsn)
+SELECT m.metric_name, m.value, r.application_name, host(r.client_addr) AS client_addr, r.state,
+       s.slot_name, r.pid::text AS pid
+FROM pg_stat_replication AS r LEFT JOIN pg_replication_slots AS s ON s.active_pid = r.pid, wal,
+LATERAL (VALUES
+    ('pg_stat_replication_pg_current_wal_lsn_bytes', pg_wal_lsn_diff(wal.lsn, '0/0')::float8),
+    ('pg_stat_replication_pg_wal_lsn_diff', pg_wal_lsn_diff(wal.lsn, r.replay_lsn)::float8),
+    ('pg_stat_replication_reply_time', extract(epoch FROM r.reply_time)::float8)
+) AS m (metric_name, value)$q$),
+('postgres', 'replication_slots', interval '30 seconds', 'cluster', true, 500, 0, 999999, $q$
+WITH wal AS (SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn()
+                         ELSE pg_current_wal_lsn() END AS lsn)
+SELECT 'pg_replication_slots_' || m.name AS metric_name, m.value, s.slot_name, s.slot_type,
+       s.database, m.wal_status
+FROM pg_replication_slots AS s, wal, LATERAL (VALUES
+    ('active', s.active::int::float8, NULL),
+    ('pg_wal_lsn_diff', pg_wal_lsn_diff(wal.lsn, s.restart_lsn)::float8, NULL),
+    ('slot_current_wal_lsn', pg_wal_lsn_diff(wal.lsn, '0/0')::float8, NULL),
+    ('slot_confirmed_flush_lsn', pg_wal_lsn_diff(s.confirmed_flush_lsn, '0/0')::float8, NULL),
+    ('slot_is_active', s.active::int::float8, NULL),
+    ('safe_wal_size_bytes', s.safe_wal_size::float8, NULL),
+    ('wal_status', 1, s.wal_status)
+) AS m (name, value, wal_status)$q$),
+('postgres', 'stat_walreceiver', interval '30 seconds', 'cluster', false, 50, 0, 999999, $q$
+SELECT 'pg_stat_walreceiver_' || m.name AS metric_name, m.value, r.sender_host AS upstream_host,
+       r.slot_name, r.status
+FROM pg_stat_wal_receiver AS r, LATERAL (VALUES
+    ('receive_start_lsn', pg_wal_lsn_diff(r.receive_start_lsn, '0/0')::float8),
+    ('receive_start_tli', r.receive_start_tli::float8),
+    ('flushed_lsn', pg_wal_lsn_diff(r.flushed_lsn, '0/0')::float8),
+    ('received_tli', r.received_tli::float8),
+    ('last_msg_send_time', extract(epoch FROM r.last_msg_send_time)::float8),
+    ('last_msg_receipt_time', extract(epoch FROM r.last_msg_receipt_time)::float8),
+    ('latest_end_lsn', pg_wal_lsn_diff(r.latest_end_lsn, '0/0')::float8),
+    ('latest_end_time', extract(epoch FROM r.latest_end_time)::float8)
+) AS m (name, value)$q$),
+('postgres', 'wal', interval '1 minute', 'cluster', true, 10, 0, 999999, $q$
+SELECT m.metric_name, m.value
+FROM (SELECT count(*) AS segments, sum(size) AS bytes FROM pg_ls_waldir()
+      WHERE name ~ '^[0-9A-F]{24}$') AS w,
+LATERAL (VALUES ('pg_wal_segments', w.segments::float8), ('pg_wal_size_bytes', w.bytes::float8))
+    AS m (metric_name, value)$q$),
+('postgres', 'settings', interval '5 minutes', 'cluster', false, 1000, 0, 999999, $q$
+SELECT 'pg_settings_' || regexp_replace(s.name, '[^a-zA-Z0-9_]', '_', 'g') || u.suffix
+       AS metric_name,
+       CASE WHEN s.vartype = 'bool' THEN (s.setting = 'on')::int::float8
+            WHEN s.setting::float8 < 0 THEN s.setting::float8
+            ELSE s.setting::float8 * u.factor END AS value
+FROM pg_settings AS s, LATERAL (SELECT
+    CASE WHEN s.unit IN ('ms', 's', 'min') THEN '_seconds'
+         WHEN s.unit ~ 'B$' THEN '_bytes' ELSE '' END AS suffix,
+    CASE s.unit WHEN 'ms' THEN 0.001 WHEN 's' THEN 1 WHEN 'min' THEN 60 WHEN 'B' THEN 1
+         WHEN 'kB' THEN 1024 WHEN '8kB' THEN 8192 WHEN 'MB' THEN 1048576
+         WHEN '16MB' THEN 16777216 ELSE 1 END::float8 AS factor) AS u
+WHERE s.vartype IN ('bool', 'integer', 'real')$q$),
+('postgres', 'stat_user_tables', interval '1 minute', 'database', false, 10000, 0, 999999, $q$
+SELECT 'pg_stat_user_tables_' || m.name AS metric_name, m.value,
+       current_database() AS datname, t.schemaname, t.relname
+FROM (SELECT s.*, c.relpages FROM pg_stat_user_tables AS s JOIN pg_class AS c ON c.oid = s.relid
+      ORDER BY c.relpages DESC, s.relid LIMIT 300) AS t,
+LATERAL (VALUES
+    ('seq_scan', t.seq_scan::float8), ('seq_tup_read', t.seq_tup_read::float8),
+    ('idx_scan', coalesce(t.idx_scan, 0)::float8),
+    ('idx_tup_fetch', coalesce(t.idx_tup_fetch, 0)::float8),
+    ('n_tup_ins', t.n_tup_ins::float8), ('n_tup_upd', t.n_tup_upd::float8),
+    ('n_tup_del', t.n_tup_del::float8), ('n_tup_hot_upd', t.n_tup_hot_upd::float8),
+    ('n_live_tup', t.n_live_tup::float8), ('n_dead_tup', t.n_dead_tup::float8),
+    ('n_mod_since_analyze', t.n_mod_since_analyze::float8),
+    ('last_vacuum', coalesce(extract(epoch FROM t.last_vacuum), 0)::float8),
+    ('last_autovacuum', coalesce(extract(epoch FROM t.last_autovacuum), 0)::float8),
+    ('last_analyze', coalesce(extract(epoch FROM t.last_analyze), 0)::float8),
+    ('last_autoanalyze', coalesce(extract(epoch FROM t.last_autoanalyze), 0)::float8),
+    ('vacuum_count', t.vacuum_count::float8), ('autovacuum_count', t.autovacuum_count::float8),
+    ('analyze_count', t.analyze_count::float8),
+    ('autoanalyze_count', t.autoanalyze_count::float8),
+    ('table_size_bytes', t.relpages::float8 * current_setting('block_size')::float8)
+) AS m (name, value)$q$),
+('postgres', 'statio_user_tables', interval '1 minute', 'database', false, 10000, 0, 999999, $q$
+SELECT 'pg_statio_user_tables_' || m.name AS metric_name, m.value,
+       current_database() AS datname, t.schemaname, t.relname
+FROM (SELECT s.* FROM pg_statio_user_tables AS s JOIN pg_class AS c ON c.oid = s.relid
+      ORDER BY c.relpages DESC, s.relid LIMIT 300) AS t,
+LATERAL (VALUES
+    ('heap_blocks_read', t.heap_blks_read::float8), ('heap_blocks_hit', t.heap_blks_hit::float8),
+    ('idx_blocks_read', t.idx_blks_read::float8), ('idx_blocks_hit', t.idx_blks_hit::float8),
+    ('toast_blocks_read', t.toast_blks_read::float8),
+    ('toast_blocks_hit', t.toast_blks_hit::float8),
+    ('tidx_blocks_read', t.tidx_blks_read::float8), ('tidx_blocks_hit', t.tidx_blks_hit::float8)
+) AS m (name, value)$q$),
+('postgres', 'statio_user_indexes', interval '5 minutes', 'database', false, 10000, 0, 999999, $q$
+SELECT 'pg_statio_user_indexes_' || m.name AS metric_name, m.value,
+       current_database() AS datname, i.schemaname, i.relname, i.indexrelname
+FROM (SELECT s.* FROM pg_statio_user_indexes AS s JOIN pg_class AS c ON c.oid = s.indexrelid
+      ORDER BY c.relpages DESC, s.indexrelid LIMIT 300) AS i,
+LATERAL (VALUES ('idx_blks_read_total', i.idx_blks_read), ('idx_blks_hit_total', i.idx_blks_hit))
+    AS m (name, value)$q$),
+('postgres', 'stat_progress_vacuum', interval '30 seconds', 'database', false, 500, 0, 999999, $q$
+SELECT 'pg_stat_progress_vacuum_' || m.name AS metric_name, m.value,
+       current_database() AS datname, c.relname, m.phase
+FROM pg_stat_progress_vacuum AS v JOIN pg_class AS c ON c.oid = v.relid, LATERAL (VALUES
+    ('phase', 1::float8, v.phase), ('heap_blks', v.heap_blks_total::float8, NULL),
+    ('heap_blks_scanned', v.heap_blks_scanned::float8, NULL),
+    ('heap_blks_vacuumed', v.heap_blks_vacuumed::float8, NULL),
+    ('index_vacuums', v.index_vacuum_count::float8, NULL)
+) AS m (name, value, phase)
+WHERE v.datname = current_database()$q$),
+('postgres', 'stat_statements', interval '1 minute', 'cluster', false, 1000, 0, 999999, $q$
+SELECT metric_name, value, queryid, user_name AS "user", datname FROM monitoring._statement_metrics(50)$q$),
+-- node_exporter's.
+('host', 'gauges', interval '1 minute', 'cluster', true, 2000, 0, 999999, $q$
+SELECT metric_name, value, labels FROM monitoring._host_metrics('gauge')$q$),
+('host', 'counters', interval '1 minute', 'cluster', true, 5000, 0, 999999, $q$
+SELECT metric_name, value, labels FROM monitoring._host_metrics('counter')$q$)
+) AS p (pack_name, name, every, scope, store, series_limit, from_version, to_version, query);
+COMMENT ON VIEW monitoring._pack_collectors IS
+    'The collectors of each pack, as shipped, with the server versions that they are for';
+
+CREATE VIEW monitoring._pack_metrics AS
+SELECT m.collector_name, m.prefix || name AS metric_name, m.metric_type, m.help
+FROM (VALUES
+    ('postgres/stat_database', 'pg_stat_database_', 'counter', 'As in the view pg_stat_database.',
+     'xact_commit xact_rollback blks_read blks_hit tup_returned tup_fetched tup_inserted tup_updated '
+     'tup_deleted conflicts temp_files temp_bytes deadlocks blk_read_time blk_write_time stats_reset '
+     'active_time_seconds_total'),
+    ('postgres/stat_database', 'pg_stat_database_', 'gauge', 'Backends connected.', 'numbackends'),
+    ('postgres/stat_database_conflicts', 'pg_stat_database_conflicts_', 'counter',
+     'As in the view pg_stat_database_conflicts.',
+     'confl_tablespace confl_lock confl_snapshot confl_bufferpin confl_deadlock'),
+    ('postgres/stat_bgwriter', 'pg_stat_bgwriter_', 'counter',
+     'As in the views pg_stat_bgwriter and, since PostgreSQL 17, pg_stat_checkpointer.',
+     'checkpoints_timed_total checkpoints_req_total checkpoint_write_time_total '
+     'checkpoint_sync_time_total buffers_checkpoint_total buffers_clean_total '
+     'maxwritten_clean_total buffers_backend_total buffers_backend_fsync_total '
+     'buffers_alloc_total stats_reset_total'),
+    ('postgres/stat_bgwriter', 'pg_stat_checkpointer_', 'counter',
+     'As in the view pg_stat_checkpointer, before PostgreSQL 17 pg_stat_bgwriter.',
+     'num_timed_total num_requested_total restartpoints_timed_total restartpoints_req_total '
+     'restartpoints_done_total write_time_total sync_time_total buffers_written_total '
+     'stats_reset_total'),
+    ('postgres/stat_archiver', 'pg_stat_archiver_', 'counter', 'As in the view pg_stat_archiver.',
+     'archived_count failed_count'),
+    ('postgres/stat_user_tables', 'pg_stat_user_tables_', 'counter',
+     'As in the view pg_stat_user_tables; of the 300 largest tables.',
+     'seq_scan seq_tup_read idx_scan idx_tup_fetch n_tup_ins n_tup_upd n_tup_del n_tup_hot_upd '
+     'vacuum_count autovacuum_count analyze_count autoanalyze_count'),
+    ('postgres/statio_user_tables', 'pg_statio_user_tables_', 'counter',
+     'As in the view pg_statio_user_tables; of the 300 largest tables.',
+     'heap_blocks_read heap_blocks_hit idx_blocks_read idx_blocks_hit toast_blocks_read '
+     'toast_blocks_hit tidx_blocks_read tidx_blocks_hit'),
+    ('postgres/statio_user_indexes', 'pg_statio_user_indexes_', 'counter',
+     'As in the view pg_statio_user_indexes; of the 300 largest indexes.',
+     'idx_blks_read_total idx_blks_hit_total'),
+    ('postgres/stat_statements', 'pg_stat_statements_', 'counter',
+     'As in pg_stat_statements: of 50 statements, and of all others together.',
+     'calls_total seconds_total rows_total block_read_seconds_total block_write_seconds_total')
+) AS m (collector_name, prefix, metric_type, help, names),
+LATERAL pg_catalog.string_to_table(m.names, ' ') AS name;
+COMMENT ON VIEW monitoring._pack_metrics IS 'Those metrics of the packs that are no plain gauges';
+
+-- Statements: a set that changes little, so that counters do not jump from series to series.
+CREATE TABLE monitoring.statement_set (
+    queryid bigint NOT NULL,
+    userid oid NOT NULL,
+    dbid oid NOT NULL,
+    PRIMARY KEY (queryid, userid, dbid)
+);
+COMMENT ON TABLE monitoring.statement_set IS
+    'The statements that the postgres pack shows one by one. Not dumped: a copy has others.';
+CREATE TABLE monitoring.statement_other (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    calls float8 NOT NULL DEFAULT 0,
+    milliseconds float8 NOT NULL DEFAULT 0,
+    rows float8 NOT NULL DEFAULT 0,
+    read_milliseconds float8 NOT NULL DEFAULT 0,
+    write_milliseconds float8 NOT NULL DEFAULT 0
+);
+COMMENT ON TABLE monitoring.statement_other IS
+    'What is added to the sums of all other statements, so that they go on where they were when '
+    'the set changes. Not dumped.';
+
+CREATE FUNCTION monitoring._statements(
+    OUT queryid bigint, OUT userid oid, OUT dbid oid, OUT query text, OUT calls float8,
+    OUT milliseconds float8, OUT mean_milliseconds float8, OUT rows float8,
+    OUT read_milliseconds float8, OUT write_milliseconds float8)
+RETURNS SETOF record LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    of_extension name := (SELECT n.nspname FROM pg_extension AS e
+                          JOIN pg_namespace AS n ON n.oid = e.extnamespace
+                          WHERE e.extname = 'pg_stat_statements');
+    -- PostgreSQL 17 has told shared blocks from others.
+    blocks text := CASE WHEN current_setting('server_version_num')::int >= 170000
+                        THEN 'shared_blk' ELSE 'blk' END;
+BEGIN
+    IF of_extension IS NULL THEN
+        RETURN;
+    END IF;
+    RETURN QUERY EXECUTE format(
+        'SELECT s.queryid, s.userid, s.dbid, s.query, s.calls::float8, s.total_exec_time,
+                s.mean_exec_time, s.rows::float8, s.%1$s_read_time, s.%1$s_write_time
+         FROM %2$I.pg_stat_statements AS s WHERE s.queryid IS NOT NULL AND s.toplevel',
+        blocks, of_extension);
+END
+$$;
+COMMENT ON FUNCTION monitoring._statements() IS
+    'Top-level statements of pg_stat_statements, wherever it is installed; none where it is not';
+
+CREATE FUNCTION monitoring._statement_sums(
+    OUT is_member boolean, OUT queryid bigint, OUT userid oid, OUT dbid oid, OUT calls float8,
+    OUT milliseconds float8, OUT rows float8, OUT read_milliseconds float8,
+    OUT write_milliseconds float8)
+RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT m.queryid IS NOT NULL, m.queryid, m.userid, m.dbid, sum(s.calls), sum(s.milliseconds),
+           sum(s.rows), sum(s.read_milliseconds), sum(s.write_milliseconds)
+    FROM monitoring._statements() AS s
+    LEFT JOIN monitoring.statement_set AS m USING (queryid, userid, dbid)
+    GROUP BY m.queryid, m.userid, m.dbid
+$$;
+COMMENT ON FUNCTION monitoring._statement_sums() IS
+    'One row for each statement of the set, one for all others together';
+
+CREATE FUNCTION monitoring._settle_statements(set_size integer) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    before record;
+    later record;
+BEGIN
+    SELECT * INTO before FROM monitoring._statement_sums() WHERE NOT is_member;
+    -- A member stays as long as it is among the first two sets' worth.
+    DELETE FROM monitoring.statement_set AS m
+    WHERE NOT EXISTS (
+        SELECT FROM (SELECT * FROM monitoring._statements() ORDER BY milliseconds DESC
+                     LIMIT 2 * set_size) AS s
+        WHERE (s.queryid, s.userid, s.dbid) = (m.queryid, m.userid, m.dbid));
+    INSERT INTO monitoring.statement_set
+    SELECT s.queryid, s.userid, s.dbid FROM monitoring._statements() AS s
+    WHERE NOT EXISTS (SELECT FROM monitoring.statement_set AS m
+                      WHERE (s.queryid, s.userid, s.dbid) = (m.queryid, m.userid, m.dbid))
+    ORDER BY s.milliseconds DESC
+    LIMIT greatest(0, set_size - (SELECT count(*) FROM monitoring.statement_set));
+    SELECT * INTO later FROM monitoring._statement_sums() WHERE NOT is_member;
+    INSERT INTO monitoring.statement_other AS o
+        (calls, milliseconds, rows, read_milliseconds, write_milliseconds)
+    VALUES (coalesce(before.calls, 0) - coalesce(later.calls, 0),
+            coalesce(before.milliseconds, 0) - coalesce(later.milliseconds, 0),
+            coalesce(before.rows, 0) - coalesce(later.rows, 0),
+            coalesce(before.read_milliseconds, 0) - coalesce(later.read_milliseconds, 0),
+            coalesce(before.write_milliseconds, 0) - coalesce(later.write_milliseconds, 0))
+    ON CONFLICT (only_row) DO UPDATE SET
+        calls = o.calls + excluded.calls,
+        milliseconds = o.milliseconds + excluded.milliseconds,
+        rows = o.rows + excluded.rows,
+        read_milliseconds = o.read_milliseconds + excluded.read_milliseconds,
+        write_milliseconds = o.write_milliseconds + excluded.write_milliseconds
+    WHERE (excluded.calls, excluded.milliseconds, excluded.rows, excluded.read_milliseconds,
+           excluded.write_milliseconds) IS DISTINCT FROM (0, 0, 0, 0, 0);
+END
+$$;
+COMMENT ON FUNCTION monitoring._settle_statements(integer) IS
+    'Puts the statements that take most time into the set, in place of those that no longer do';
+
+CREATE FUNCTION monitoring._statement_metrics(
+    set_size integer, OUT metric_name text, OUT value float8, OUT queryid text, OUT user_name text,
+    OUT datname text)
+RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT 'pg_stat_statements_' || m.name, m.value,
+           CASE WHEN s.is_member THEN s.queryid::text ELSE 'other' END,
+           CASE WHEN s.is_member THEN pg_get_userbyid(s.userid) END, d.datname
+    FROM monitoring._statement_sums() AS s
+    LEFT JOIN monitoring.statement_other AS o ON NOT s.is_member
+    LEFT JOIN pg_database AS d ON d.oid = s.dbid,
+    LATERAL (VALUES
+        ('calls_total', s.calls + coalesce(o.calls, 0)),
+        ('seconds_total', (s.milliseconds + coalesce(o.milliseconds, 0)) / 1000),
+        ('rows_total', s.rows + coalesce(o.rows, 0)),
+        ('block_read_seconds_total',
+         (s.read_milliseconds + coalesce(o.read_milliseconds, 0)) / 1000),
+        ('block_write_seconds_total',
+         (s.write_milliseconds + coalesce(o.write_milliseconds, 0)) / 1000)
+    ) AS m (name, value)
+$$;
+COMMENT ON FUNCTION monitoring._statement_metrics(integer) IS
+    'Counters of each statement of the set, and of the others under queryid "other"';
+
+CREATE VIEW monitoring.slow_queries AS
+SELECT s.query, s.calls::bigint AS calls, s.milliseconds AS total_time_ms,
+       s.mean_milliseconds AS mean_time_ms, s.rows::bigint AS rows,
+       pg_catalog.pg_get_userbyid(s.userid) AS user_name, d.datname AS database_name
+FROM monitoring._statements() AS s LEFT JOIN pg_catalog.pg_database AS d ON d.oid = s.dbid
+ORDER BY s.mean_milliseconds DESC;
+COMMENT ON VIEW monitoring.slow_queries IS
+    'Statements of pg_stat_statements, those with the longest mean time first; none where that '
+    'extension is not installed';
+
+-- Document 000's and 004's metrics, from the application's own tables.
+CREATE FUNCTION monitoring._application_collectors(
+    mapping jsonb, OUT source_key text, OUT source text, OUT collector_name text,
+    OUT every interval, OUT query text)
+RETURNS SETOF record LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH given AS (
+        SELECT k.source_key,
+               CASE jsonb_typeof(mapping -> k.source_key)
+                   WHEN 'string' THEN jsonb_build_object('table', mapping -> k.source_key)
+                   WHEN 'object' THEN mapping -> k.source_key ELSE '{}' END AS with
+        FROM (VALUES ('ai_action_ledger'), ('ingest_jobs'), ('audit_log'), ('aiUsage'))
+            AS k (source_key)
+    ), named AS (
+        SELECT g.source_key, g.with,
+               coalesce(g.with ->> 'table', format('public.%I', g.source_key)) AS source,
+               (SELECT jsonb_object_agg(d.name, quote_ident(coalesce(
+                    g.with -> 'columns' ->> d.name, d.name)))
+                FROM unnest('{status,action,total_tokens,cost_usd,created_at,completed_at,model,
+                    actor_type,provider,tokens,cost,timestamp}'::text[]) AS d (name)) AS c
+        FROM given AS g
+    )
+    SELECT n.source_key, n.source, 'application/' || q.name, q.every,
+           (SELECT format(q.template, n.source, c ->> 'status', c ->> 'total_tokens',
+                c ->> 'cost_usd', c ->> 'created_at', c ->> 'completed_at', c ->> 'model',
+                c ->> 'actor_type', c ->> 'action', c ->> 'provider', c ->> 'tokens',
+                c ->> 'cost', c ->> 'timestamp',
+                quote_literal(coalesce(n.with ->> 'success', 'success')),
+                quote_literal(coalesce(n.with ->> 'pending', 'pending')))
+            FROM (SELECT n.c) AS columns)
+    FROM named AS n
+    JOIN (VALUES
+        ('ai_action_ledger', 'ai', interval '1 minute', $q$
+SELECT m.metric_name, m.value
+FROM (SELECT count(*) AS actions, count(*) FILTER (WHERE %2$s IS DISTINCT FROM %14$s) AS errors,
+             coalesce(sum(%3$s), 0) AS tokens, coalesce(sum(%4$s), 0) AS cost
+      FROM %1$s WHERE %5$s > $1 - interval '1 hour' AND %5$s <= $1) AS s,
+LATERAL (VALUES ('ai_error_rate', s.errors * 100.0 / nullif(s.actions, 0)),
+                ('ai_actions_hourly', s.actions), ('ai_tokens_hourly', s.tokens),
+                ('ai_cost_hourly', s.cost)) AS m (metric_name, value)$q$),
+        ('ai_action_ledger', 'ai_by_model', interval '5 minutes', $q$
+SELECT m.metric_name, m.value, s.model, s.actor_type, s.status
+FROM (SELECT %7$s::text AS model, %8$s::text AS actor_type, %2$s::text AS status,
+             count(*) AS actions, coalesce(sum(%3$s), 0) AS tokens, coalesce(sum(%4$s), 0) AS cost
+      FROM %1$s WHERE %5$s > $1 - interval '1 hour' AND %5$s <= $1
+      GROUP BY 1, 2, 3) AS s,
+LATERAL (VALUES ('ai_actions_by_model_hourly', s.actions), ('ai_tokens_by_model_hourly', s.tokens),
+                ('ai_cost_by_model_hourly', s.cost)) AS m (metric_name, value)$q$),
+        ('ingest_jobs', 'queue', interval '30 seconds', $q$
+SELECT 'queue_depth' AS metric_name, count(*)::float8 AS value
+FROM %1$s WHERE %2$s = %15$s
+UNION ALL
+SELECT 'queue_processing_time_p95',
+       percentile_cont(0.95) WITHIN GROUP (ORDER BY extract(epoch FROM %6$s - %5$s))
+FROM %1$s WHERE %6$s > $1 - interval '1 hour' AND %6$s <= $1$q$),
+        ('ingest_jobs', 'queue_by_status', interval '1 minute', $q$
+SELECT 'queue_jobs' AS metric_name, count(*) AS value, %2$s::text AS status
+FROM %1$s WHERE %5$s > $1 - interval '1 day' AND %5$s <= $1 GROUP BY 3$q$),
+        ('audit_log', 'audit', interval '5 minutes', $q$
+SELECT m.metric_name, m.value
+FROM (SELECT count(*) FILTER (WHERE %5$s > $1 - interval '1 hour') AS now,
+             count(*) FILTER (WHERE %5$s <= $1 - interval '1 hour')
+                 / nullif(count(DISTINCT ceil(extract(epoch FROM $1 - %5$s) / 86400)) FILTER
+                     (WHERE %5$s <= $1 - interval '1 hour'), 0)::float8 AS usual,
+             count(DISTINCT ceil(extract(epoch FROM $1 - %5$s) / 86400))
+                 FILTER (WHERE %5$s <= $1 - interval '1 hour') AS days
+      FROM generate_series(0, 7) AS day (n) JOIN %1$s
+          ON %5$s > $1 - interval '1 hour' - day.n * interval '1 day'
+         AND %5$s <= $1 - day.n * interval '1 day') AS s,
+LATERAL (VALUES ('audit_activity_hourly', s.now::float8),
+                ('audit_activity_baseline_ratio', CASE WHEN s.days >= 3 THEN s.now / s.usual END))
+    AS m (metric_name, value)$q$),
+        ('aiUsage', 'ai_provider', interval '5 minutes', $q$
+SELECT m.metric_name, m.value, s.provider
+FROM (SELECT %10$s::text AS provider, count(*) AS requests, coalesce(sum(%11$s), 0) AS tokens,
+             coalesce(sum(%12$s), 0) AS cost
+      FROM %1$s WHERE %13$s > $1 - interval '1 hour' AND %13$s <= $1 GROUP BY 1) AS s,
+LATERAL (VALUES ('ai_provider_requests_hourly', s.requests),
+                ('ai_provider_tokens_hourly', s.tokens),
+                ('ai_provider_cost_dollars_hourly', s.cost)) AS m (metric_name, value)$q$)
+    ) AS q (source_key, name, every, template) USING (source_key)
+$$;
+COMMENT ON FUNCTION monitoring._application_collectors(jsonb) IS
+    'The collectors of the application pack for these tables and columns, those that are not there '
+    'included';
+
+CREATE VIEW monitoring._pack_alerts AS
+SELECT * FROM (VALUES
+    -- Document 000's thresholds.
+    ('application', 'AiErrorRate', 'ai_error_rate', '>=', 1::float8, 5::float8, 'last',
+     interval '10 minutes', interval '0', '{{ $value | printf "%.1f" }} % of AI actions fail'),
+    ('application', 'AiTokensHourly', 'ai_tokens_hourly', '>', 1000000, NULL, 'last', '10 minutes',
+     '0', '{{ $value | humanize }} tokens in an hour'),
+    ('application', 'AiCostHourly', 'ai_cost_hourly', '>', 100, NULL, 'last', '10 minutes', '0',
+     'AI cost ${{ $value | printf "%.2f" }} in an hour'),
+    ('application', 'QueueDepth', 'queue_depth', '>=', 100, 1001, 'last', '5 minutes', '0',
+     '{{ $value }} jobs are pending'),
+    ('application', 'QueueProcessingTime', 'queue_processing_time_p95', '>=', 30, 60, 'last',
+     '5 minutes', '0', 'one job in twenty takes longer than {{ $value | humanizeDuration }}'),
+    ('application', 'AuditActivityUnusual', 'audit_activity_baseline_ratio', '>', 2, NULL, 'last',
+     '15 minutes', '0', 'audited actions are {{ $value | humanize }} times what is usual at this hour'),
+    -- Document 004's for the machine.
+    ('host', 'HostCpuBusy', 'node_cpu_idle_mean_seconds_total', '<', 0.2, 0.05, 'rate',
+     '5 minutes', '10 minutes', 'CPUs are idle for {{ $value | humanizePercentage }} of the time'),
+    ('host', 'HostMemoryHigh', 'node_memory_used_ratio', '>', 0.85, 0.95, 'avg', '2 minutes',
+     '5 minutes', '{{ $value | humanizePercentage }} of memory are in use'),
+    ('host', 'HostDiskFull', 'node_filesystem_used_ratio', '>', 0.8, 0.9, 'last', '2 minutes',
+     '5 minutes', '{{ $labels.mountpoint }} is {{ $value | humanizePercentage }} full'),
+    -- The rules of the postgres_exporter mixin, and document 002's and 003's for the database.
+    ('postgres', 'PostgresConnectionsHigh', 'pg_connections_used_ratio', '>', 0.8, 0.95, 'avg',
+     '2 minutes', '2 minutes', '{{ $value | humanizePercentage }} of max_connections are in use'),
+    ('postgres', 'PostgresDeadlocks', 'pg_stat_database_deadlocks', '>', 0.0833, NULL, 'rate',
+     '5 minutes', '0', '{{ $labels.datname }} has {{ $value | printf "%.2f" }} deadlocks a second'),
+    ('postgres', 'PostgresLongTransaction', 'pg_long_running_transactions_oldest_timestamp_seconds',
+     '>', 3600, 14400, 'last', '2 minutes', '0',
+     'a transaction has been open for {{ $value | humanizeDuration }}'),
+    ('postgres', 'PostgresReplicationLag', 'pg_replication_lag_seconds', '>', 300, 3600, 'last',
+     '2 minutes', '5 minutes', 'replication lags by {{ $value | humanizeDuration }}'),
+    ('postgres', 'PostgresReplicationSlotBehind', 'pg_replication_slots_pg_wal_lsn_diff', '>',
+     1073741824, 10737418240, 'last', '2 minutes', '5 minutes',
+     'slot {{ $labels.slot_name }} holds back {{ $value | humanize1024 }}B of WAL'),
+    ('postgres', 'PostgresReplicationSlotInactive', 'pg_replication_slots_active', '<', 1, NULL,
+     'max', '2 minutes', '30 minutes', 'nobody reads from slot {{ $labels.slot_name }}'),
+    ('postgres', 'PostgresWraparoundNear', 'pg_database_wraparound_age_datfrozenxid_seconds', '>',
+     1000000000, 1700000000, 'last', '5 minutes', '0',
+     'transaction ids of {{ $labels.datname }} are {{ $value | humanize }} old'),
+    ('postgres', 'PostgresArchivingFails', 'pg_stat_archiver_failed_count', '>', 0, NULL, 'rate',
+     '10 minutes', '10 minutes', 'WAL files cannot be archived'),
+    ('postgres', 'PostgresCheckpointsRequested', 'pg_stat_checkpointer_num_requested_total', '>',
+     0.0166, NULL, 'rate', '10 minutes', '15 minutes',
+     'checkpoints come early: max_wal_size is too small for the load')
+) AS a (pack_name, rule_name, metric_name, comparison, warning, critical, aggregate, over_last,
+        for_duration, summary);
+COMMENT ON VIEW monitoring._pack_alerts IS 'The alert rules of each pack: thresholds, as shipped';
+
+CREATE TABLE monitoring.enabled_packs (
+    pack_name text PRIMARY KEY,
+    with_alerts boolean NOT NULL,
+    mapping jsonb NOT NULL,
+    owner name NOT NULL,
+    enabled_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
+);
+COMMENT ON TABLE monitoring.enabled_packs IS
+    'What enable_pack() was told. Its collectors and rules are rows of monitoring.collectors and '
+    'monitoring.alert_rules';
+SELECT pg_catalog.pg_extension_config_dump('monitoring.enabled_packs', '');
+CREATE TRIGGER check_owner BEFORE INSERT OR UPDATE ON monitoring.enabled_packs
+FOR EACH ROW EXECUTE FUNCTION monitoring._check_owner();
+
+CREATE VIEW monitoring.packs AS
+SELECT p.pack_name, p.description, e.pack_name IS NOT NULL AS enabled,
+       COALESCE(e.with_alerts, false) AS with_alerts, e.mapping, e.owner, e.enabled_at,
+       (SELECT pg_catalog.count(*) FROM monitoring.collectors AS c
+        WHERE c.pack_name = p.pack_name AND c.enabled) AS collectors,
+       (SELECT pg_catalog.count(*) FROM monitoring.alert_rules AS r
+        WHERE r.group_name = 'pack ' || p.pack_name AND r.enabled) AS alert_rules
+FROM (VALUES
+    ('postgres', 'this server, under postgres_exporter''s names'),
+    ('host', 'the machine, under node_exporter''s names'),
+    ('application', 'AI actions, jobs and audit, from the tables ai_action_ledger, ingest_jobs, '
+                    'audit_log and "aiUsage"')
+) AS p (pack_name, description)
+LEFT JOIN monitoring.enabled_packs AS e USING (pack_name);
+COMMENT ON VIEW monitoring.packs IS 'The packs that there are, and what is enabled of them';
+
+CREATE FUNCTION monitoring._refuse_unknown_pack(pack_name text) RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM monitoring.packs AS p
+                   WHERE p.pack_name = _refuse_unknown_pack.pack_name) THEN
+        RAISE EXCEPTION USING ERRCODE = 'undefined_object',
+            MESSAGE = format('there is no pack "%s"', pack_name),
+            HINT = 'See monitoring.packs.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION monitoring._refuse_unknown_pack(text) IS 'An error unless there is such a pack';
+
+-- A table of the application that is not there has no collectors until it is.
+CREATE FUNCTION monitoring._settle_packs() RETURNS integer
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    made integer;
+    removed integer;
+BEGIN
+    INSERT INTO monitoring.collectors
+        (collector_name, query, every, pack_name, source, owner, search_path)
+    SELECT a.collector_name, a.query, a.every, 'application', a.source, e.owner, ''
+    FROM monitoring.enabled_packs AS e, monitoring._application_collectors(e.mapping) AS a
+    WHERE e.pack_name = 'application' AND to_regclass(a.source) IS NOT NULL
+    ON CONFLICT (collector_name) DO NOTHING;
+    GET DIAGNOSTICS made = ROW_COUNT;
+    DELETE FROM monitoring.collectors AS c
+    WHERE c.pack_name = 'application' AND to_regclass(c.source) IS NULL;
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    IF EXISTS (SELECT FROM monitoring.enabled_packs AS e WHERE e.pack_name = 'postgres') THEN
+        PERFORM monitoring._settle_statements(50);
+    END IF;
+    RETURN made + removed;
+END
+$$;
+COMMENT ON FUNCTION monitoring._settle_packs() IS
+    'Collectors of the application pack come and go with the tables that they read; returns how '
+    'many did. Renews the set of statements of the postgres pack';
+
+CREATE FUNCTION monitoring.disable_pack(pack_name text) RETURNS boolean
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM monitoring._refuse_unknown_pack(pack_name);
+    DELETE FROM monitoring.collectors AS c WHERE c.pack_name = disable_pack.pack_name;
+    DELETE FROM monitoring.alert_rules AS r WHERE r.group_name = 'pack ' || disable_pack.pack_name;
+    DELETE FROM monitoring.enabled_packs AS e WHERE e.pack_name = disable_pack.pack_name;
+    RETURN FOUND;
+END
+$$;
+COMMENT ON FUNCTION monitoring.disable_pack(text) IS
+    'Removes the pack''s collectors, their metrics in shared memory and its alert rules, and keeps '
+    'what was measured; false if it was not enabled';
+
+CREATE FUNCTION monitoring._refuse_odd_mapping(pack_name text, mapping jsonb) RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    unknown text;
+    named record;
+BEGIN
+    IF mapping IS NULL OR jsonb_typeof(mapping) <> 'object' THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+            MESSAGE = 'mapping must be a JSON object';
+    END IF;
+    SELECT k INTO unknown FROM jsonb_object_keys(mapping) AS k
+    WHERE pack_name <> 'application' OR k NOT IN (
+        SELECT c.source_key FROM monitoring._application_collectors('{}') AS c)
+    ORDER BY k LIMIT 1;
+    IF unknown IS NOT NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('pack "%s" reads no table "%s"', pack_name, unknown),
+            HINT = 'Map ai_action_ledger, ingest_jobs, audit_log or aiUsage of the pack '
+                'application, for example {"ingest_jobs": {"table": "app.jobs", "columns": '
+                '{"status": "state"}}}.';
+    END IF;
+    FOR named IN SELECT c.source FROM monitoring._application_collectors(mapping) AS c LOOP
+        -- An error of its own for what is no name.
+        IF cardinality(parse_ident(named.source)) <> 2 THEN
+            RAISE EXCEPTION USING ERRCODE = 'invalid_name',
+                MESSAGE = format('"%s" does not name its schema', named.source),
+                HINT = 'Write it as schema.table.';
+        END IF;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION monitoring._refuse_odd_mapping(text, jsonb) IS
+    'An error for a mapping that enable_pack() could not use';
+
+CREATE FUNCTION monitoring.enable_pack(
+    pack_name text, with_alerts boolean DEFAULT false, mapping jsonb DEFAULT '{}')
+RETURNS integer
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    server_version integer := current_setting('server_version_num');
+    collectors integer;
+BEGIN
+    PERFORM monitoring._refuse_unknown_pack(pack_name);
+    PERFORM monitoring._refuse_odd_mapping(pack_name, mapping);
+    PERFORM monitoring.disable_pack(pack_name);
+    INSERT INTO monitoring.enabled_packs (pack_name, with_alerts, mapping, owner)
+    VALUES (pack_name, with_alerts, mapping, current_user);
+    INSERT INTO monitoring.collectors (collector_name, query, every, scope, store, series_limit,
+                                       metric_type, metrics, pack_name, owner, search_path)
+    SELECT p.collector_name, p.query, p.every, p.scope, p.store, p.series_limit,
+           p.metric_type, coalesce((SELECT jsonb_object_agg(m.metric_name, jsonb_build_object(
+                                'type', m.metric_type, 'help', m.help))
+                     FROM monitoring._pack_metrics AS m
+                     WHERE m.collector_name = p.collector_name), '{}'),
+           p.pack_name, current_user, ''
+    FROM monitoring._pack_collectors AS p
+    WHERE p.pack_name = enable_pack.pack_name
+      AND server_version BETWEEN p.from_version AND p.to_version;
+    PERFORM monitoring._settle_packs();
+    IF with_alerts THEN
+        PERFORM monitoring.create_threshold(
+            a.metric_name, a.warning, a.critical, a.comparison, a.for_duration, a.over_last,
+            a.aggregate, rule_name => a.rule_name, group_name => 'pack ' || a.pack_name,
+            annotations => jsonb_build_object('summary', a.summary))
+        FROM monitoring._pack_alerts AS a WHERE a.pack_name = enable_pack.pack_name;
+    END IF;
+    PERFORM monitoring._wake_worker();
+    SELECT count(*) INTO collectors FROM monitoring.collectors AS c
+    WHERE c.pack_name = enable_pack.pack_name;
+    RETURN collectors;
+END
+$$;
+COMMENT ON FUNCTION monitoring.enable_pack(text, boolean, jsonb) IS
+    'Adds the collectors of a pack and, if asked for, its alert rules, in place of those of an '
+    'earlier call; returns how many collectors there are now. mapping, for the application pack: '
+    'other names of its tables and columns, and other values that mean success and pending. They '
+    'run as the caller, who should be a member of pg_monitor; where the caller is a superuser, '
+    'those of the application pack run as the owner of the table';

@@ -1,0 +1,28 @@
+// SQL entry point of the host's figures.
+
+#include "monitoring/store/host.hpp"
+
+#include "monitoring/pg/arguments.hpp"
+
+extern "C" {
+#include <funcapi.h>
+}
+
+#include "monitoring/store/alert_rules.hpp"
+
+using namespace monitoring;
+
+/// monitoring._host_metrics(metric_type) -> setof (metric_name, value, labels)
+MONITORING_FUNCTION(monitoring_host_metrics) {
+  const bool counters = pg::required_text(fcinfo, 0, "metric_type") == "counter";
+  pg::call([&] { InitMaterializedSRF(fcinfo, 0); });
+  const auto* result = reinterpret_cast<const ReturnSetInfo*>(fcinfo->resultinfo);
+  for (const host::Sample& sample : store::host_samples()) {
+    if (host::is_counter(sample.metric_name) != counters) continue;
+    Datum values[] = {pg::text(sample.metric_name).value, pg::float8(sample.value).value,
+                      pg::jsonb(store::json_of_labels(sample.labels)).value};
+    bool nulls[3] = {};
+    pg::call([&] { tuplestore_putvalues(result->setResult, result->setDesc, values, nulls); });
+  }
+  PG_RETURN_NULL();
+}

@@ -1,0 +1,320 @@
+#include "monitoring/host/proc.hpp"
+
+#include <algorithm>
+#include <cctype>
+#include <cstddef>
+#include <cstdlib>
+#include <iterator>
+#include <optional>
+#include <set>
+#include <utility>
+
+namespace monitoring::host {
+
+namespace {
+
+/// The next line, without its end; false after the last one.
+bool next_line(std::string_view* rest, std::string_view* line) {
+  if (rest->empty()) return false;
+  const std::size_t end = rest->find('\n');
+  *line = rest->substr(0, end);
+  *rest = end == std::string_view::npos ? std::string_view() : rest->substr(end + 1);
+  return true;
+}
+
+std::vector<std::string_view> fields_of(std::string_view line,
+                                        std::string_view separators = " \t") {
+  std::vector<std::string_view> fields;
+  while (true) {
+    const std::size_t begin = line.find_first_not_of(separators);
+    if (begin == std::string_view::npos) return fields;
+    line.remove_prefix(begin);
+    const std::size_t length = std::min(line.find_first_of(separators), line.size());
+    fields.push_back(line.substr(0, length));
+    line.remove_prefix(length);
+  }
+}
+
+std::optional<double> number(std::string_view text) {
+  const std::string copy(text);
+  char* end = nullptr;
+  const double value = std::strtod(copy.c_str(), &end);
+  if (copy.empty() || *end != '\0') return std::nullopt;
+  return value;
+}
+
+void add(std::string name, Labels labels, std::string_view text, double factor, Samples* samples) {
+  if (const auto value = number(text)) {
+    samples->push_back({std::move(name), std::move(labels), *value * factor});
+  }
+}
+
+void add(std::string name, std::string_view text, Samples* samples) {
+  add(std::move(name), {}, text, 1, samples);
+}
+
+bool starts_with(std::string_view text, std::string_view prefix) {
+  return text.substr(0, prefix.size()) == prefix;
+}
+
+bool ends_with(std::string_view text, std::string_view suffix) {
+  return text.size() >= suffix.size() && text.substr(text.size() - suffix.size()) == suffix;
+}
+
+bool is_digit(char c) {
+  return std::isdigit(static_cast<unsigned char>(c)) != 0;
+}
+
+// --- /proc/stat ----------------------------------------------------------------------------------
+
+constexpr const char* kModes[] = {"user",   "nice", "system",  "idle",
+                                  "iowait", "irq",  "softirq", "steal"};
+constexpr std::size_t kIdle = 3;
+
+/// Idle seconds of the CPUs, to be averaged.
+struct Idle {
+  double seconds = 0;
+  int cpus = 0;
+};
+
+/// "cpu" alone is the sum of all, which anybody can make of the others.
+void read_cpu(const std::vector<std::string_view>& fields, double ticks_per_second, Idle* idle,
+              Samples* samples) {
+  const std::string cpu(fields[0].substr(3));
+  if (cpu.empty()) return;
+  for (std::size_t mode = 0; mode < std::size(kModes) && mode + 1 < fields.size(); ++mode) {
+    add("node_cpu_seconds_total", {{"cpu", cpu}, {"mode", kModes[mode]}}, fields[mode + 1],
+        1 / ticks_per_second, samples);
+  }
+  if (fields.size() <= kIdle + 1) return;
+  idle->seconds += number(fields[kIdle + 1]).value_or(0) / ticks_per_second;
+  idle->cpus += 1;
+}
+
+constexpr std::pair<std::string_view, const char*> kStat[] = {
+    {"intr", "node_intr_total"},
+    {"ctxt", "node_context_switches_total"},
+    {"btime", "node_boot_time_seconds"},
+    {"processes", "node_forks_total"},
+    {"procs_running", "node_procs_running"},
+    {"procs_blocked", "node_procs_blocked"}};
+
+// --- Devices -------------------------------------------------------------------------------------
+
+/// sda1, vdb2, xvda1, nvme0n1p1: a part of what another line counts. Also loop3, ram0 and fd0.
+bool is_part_or_virtual(std::string_view device) {
+  for (const std::string_view prefix : {"loop", "ram", "fd"}) {
+    if (starts_with(device, prefix)) return true;
+  }
+  if (!is_digit(device.back())) return false;
+  if (starts_with(device, "nvme")) return device.find('p') != std::string_view::npos;
+  for (const std::string_view prefix : {"sd", "hd", "vd", "xvd"}) {
+    if (starts_with(device, prefix)) return true;
+  }
+  return false;
+}
+
+struct DiskField {
+  const char* name;
+  double factor;
+};
+constexpr double kSectorBytes = 512;
+constexpr double kMilli = 0.001;
+/// From the fourth field on. Documentation/admin-guide/iostats.rst of the kernel.
+constexpr DiskField kDisk[] = {{"node_disk_reads_completed_total", 1},
+                               {"node_disk_reads_merged_total", 1},
+                               {"node_disk_read_bytes_total", kSectorBytes},
+                               {"node_disk_read_time_seconds_total", kMilli},
+                               {"node_disk_writes_completed_total", 1},
+                               {"node_disk_writes_merged_total", 1},
+                               {"node_disk_written_bytes_total", kSectorBytes},
+                               {"node_disk_write_time_seconds_total", kMilli},
+                               {"node_disk_io_now", 1},
+                               {"node_disk_io_time_seconds_total", kMilli},
+                               {"node_disk_io_time_weighted_seconds_total", kMilli},
+                               {"node_disk_discards_completed_total", 1},
+                               {"node_disk_discards_merged_total", 1},
+                               {"node_disk_discarded_sectors_total", 1},
+                               {"node_disk_discard_time_seconds_total", kMilli},
+                               {"node_disk_flush_requests_total", 1},
+                               {"node_disk_flush_requests_time_seconds_total", kMilli}};
+
+constexpr const char* kNetwork[] = {
+    "receive_bytes",  "receive_packets",  "receive_errs",       "receive_drop",
+    "receive_fifo",   "receive_frame",    "receive_compressed", "receive_multicast",
+    "transmit_bytes", "transmit_packets", "transmit_errs",      "transmit_drop",
+    "transmit_fifo",  "transmit_colls",   "transmit_carrier",   "transmit_compressed"};
+
+// --- Mounts --------------------------------------------------------------------------------------
+
+constexpr std::string_view kDiskFilesystems[] = {"ext2", "ext3", "ext4",     "xfs",  "btrfs", "zfs",
+                                                 "f2fs", "jfs",  "bcachefs", "vfat", "tmpfs"};
+
+bool is_of_interest(std::string_view mountpoint, std::string_view fstype) {
+  for (const std::string_view prefix : {"/dev", "/proc", "/sys", "/run/credentials",
+                                        "/var/lib/docker", "/var/lib/containers/storage"}) {
+    if (mountpoint == prefix || starts_with(mountpoint, std::string(prefix) + "/")) return false;
+  }
+  return std::find(std::begin(kDiskFilesystems), std::end(kDiskFilesystems), fstype) !=
+         std::end(kDiskFilesystems);
+}
+
+/// Spaces, tabs, line ends and backslashes are \ooo in this file.
+std::string unescaped(std::string_view field) {
+  std::string text;
+  for (std::size_t i = 0; i < field.size(); ++i) {
+    const bool is_escape = field[i] == '\\' && i + 3 < field.size() && is_digit(field[i + 1]) &&
+                           is_digit(field[i + 2]) && is_digit(field[i + 3]);
+    if (!is_escape) {
+      text += field[i];
+      continue;
+    }
+    text += static_cast<char>(std::strtol(std::string(field.substr(i + 1, 3)).c_str(), nullptr, 8));
+    i += 3;
+  }
+  return text;
+}
+
+}  // namespace
+
+bool is_counter(std::string_view metric_name) {
+  return ends_with(metric_name, "_total") || starts_with(metric_name, "node_vmstat_");
+}
+
+void read_stat(std::string_view text, double ticks_per_second, Samples* samples) {
+  Idle idle;
+  std::string_view line;
+  while (next_line(&text, &line)) {
+    const auto fields = fields_of(line);
+    if (fields.size() < 2) continue;
+    if (starts_with(fields[0], "cpu")) read_cpu(fields, ticks_per_second, &idle, samples);
+    for (const auto& [word, metric] : kStat) {
+      if (fields[0] == word) add(metric, fields[1], samples);
+    }
+  }
+  if (idle.cpus == 0) return;
+  samples->push_back({"node_cpu_idle_mean_seconds_total", {}, idle.seconds / idle.cpus});
+}
+
+void read_meminfo(std::string_view text, Samples* samples) {
+  constexpr double kKilo = 1024;
+  double total = 0;
+  double available = 0;
+  std::string_view line;
+  while (next_line(&text, &line)) {
+    const auto fields = fields_of(line, " \t:()");
+    if (fields.size() < 2) continue;
+    const bool is_size = fields.back() == "kB";
+    // Active(anon) is Active_anon.
+    const std::size_t value_at = fields.size() - (is_size ? 2 : 1);
+    std::string name = "node_memory";
+    for (std::size_t i = 0; i < value_at; ++i) name += "_" + std::string(fields[i]);
+    const double factor = is_size ? kKilo : 1;
+    if (name == "node_memory_MemTotal") total = number(fields[value_at]).value_or(0);
+    if (name == "node_memory_MemAvailable") available = number(fields[value_at]).value_or(0);
+    add(name + (is_size ? "_bytes" : ""), {}, fields[value_at], factor, samples);
+  }
+  if (total > 0) samples->push_back({"node_memory_used_ratio", {}, 1 - available / total});
+}
+
+void read_loadavg(std::string_view text, Samples* samples) {
+  const auto fields = fields_of(text);
+  if (fields.size() < 3) return;
+  add("node_load1", fields[0], samples);
+  add("node_load5", fields[1], samples);
+  add("node_load15", fields[2], samples);
+}
+
+void read_diskstats(std::string_view text, Samples* samples) {
+  constexpr std::size_t kFirst = 3;
+  std::string_view line;
+  while (next_line(&text, &line)) {
+    const auto fields = fields_of(line);
+    if (fields.size() <= kFirst || is_part_or_virtual(fields[2])) continue;
+    const Labels device{{"device", std::string(fields[2])}};
+    for (std::size_t i = 0; i < std::size(kDisk) && kFirst + i < fields.size(); ++i) {
+      add(kDisk[i].name, device, fields[kFirst + i], kDisk[i].factor, samples);
+    }
+  }
+}
+
+void read_net_dev(std::string_view text, Samples* samples) {
+  std::string_view line;
+  while (next_line(&text, &line)) {
+    const auto fields = fields_of(line, " \t:");
+    // The two lines of headings have bars.
+    if (fields.size() <= std::size(kNetwork) || line.find('|') != std::string_view::npos) continue;
+    const Labels device{{"device", std::string(fields[0])}};
+    for (std::size_t i = 0; i < std::size(kNetwork); ++i) {
+      add("node_network_" + std::string(kNetwork[i]) + "_total", device, fields[i + 1], 1, samples);
+    }
+  }
+}
+
+void read_pressure(std::string_view resource, std::string_view text, Samples* samples) {
+  constexpr double kMicro = 1e-6;
+  std::string_view line;
+  while (next_line(&text, &line)) {
+    const auto fields = fields_of(line, " \t=");
+    if (fields.size() < 3) continue;
+    // For the CPU "full" says nothing: somebody always runs.
+    if (fields[0] == "full" && resource == "cpu") continue;
+    const char* const kind = fields[0] == "some" ? "_waiting" : "_stalled";
+    add("node_pressure_" + std::string(resource) + kind + "_seconds_total", {}, fields.back(),
+        kMicro, samples);
+  }
+}
+
+void read_file_nr(std::string_view text, Samples* samples) {
+  const auto fields = fields_of(text, " \t\n");
+  if (fields.size() < 3) return;
+  add("node_filefd_allocated", fields[0], samples);
+  add("node_filefd_maximum", fields[2], samples);
+}
+
+void read_vmstat(std::string_view text, Samples* samples) {
+  constexpr std::string_view kWanted[] = {"oom_kill", "pgfault", "pgmajfault", "pgpgin",
+                                          "pgpgout",  "pswpin",  "pswpout"};
+  std::string_view line;
+  while (next_line(&text, &line)) {
+    const auto fields = fields_of(line);
+    if (fields.size() != 2) continue;
+    if (std::find(std::begin(kWanted), std::end(kWanted), fields[0]) == std::end(kWanted)) continue;
+    add("node_vmstat_" + std::string(fields[0]), fields[1], samples);
+  }
+}
+
+std::vector<Mount> read_mounts(std::string_view text) {
+  std::vector<Mount> mounts;
+  std::set<std::string, std::less<>> seen;
+  std::string_view line;
+  while (next_line(&text, &line)) {
+    const auto fields = fields_of(line, " ");
+    if (fields.size() < 4) continue;
+    Mount mount{unescaped(fields[0]), unescaped(fields[1]), std::string(fields[2])};
+    if (!is_of_interest(mount.mountpoint, mount.fstype)) continue;
+    // A bind mount shows the same file system again; every tmpfs is one of its own.
+    if (mount.fstype != "tmpfs" && !seen.insert(mount.device).second) continue;
+    mount.read_only = fields[3] == "ro" || starts_with(fields[3], "ro,");
+    mounts.push_back(std::move(mount));
+  }
+  return mounts;
+}
+
+void describe_filesystem(const Mount& mount, const Usage& usage, Samples* samples) {
+  const Labels labels{
+      {"device", mount.device}, {"fstype", mount.fstype}, {"mountpoint", mount.mountpoint}};
+  const auto put = [&](const char* name, double value) {
+    samples->push_back({std::string("node_filesystem_") + name, labels, value});
+  };
+  put("size_bytes", usage.size_bytes);
+  put("free_bytes", usage.free_bytes);
+  put("avail_bytes", usage.avail_bytes);
+  put("files", usage.files);
+  put("files_free", usage.files_free);
+  put("readonly", mount.read_only ? 1 : 0);
+  const double used = usage.size_bytes - usage.free_bytes;
+  if (used + usage.avail_bytes > 0) put("used_ratio", used / (used + usage.avail_bytes));
+}
+
+}  // namespace monitoring::host

@@ -1,0 +1,118 @@
+-- Packs: what enable_pack() makes and disable_pack() takes away, and what the collectors give.
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS monitoring;
+RESET client_min_messages;
+
+-- All of it in one transaction, so that no worker comes between.
+BEGIN;
+SET LOCAL search_path = pg_catalog;
+CREATE VIEW pg_temp.enabled AS
+SELECT pack_name, enabled, with_alerts, collectors, alert_rules FROM monitoring.packs
+ORDER BY pack_name;
+CREATE FUNCTION pg_temp.sqlstate_of(statement text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE statement;
+    RETURN 'no error';
+EXCEPTION WHEN OTHERS THEN
+    RETURN sqlstate || ': ' || sqlerrm;
+END $$;
+SELECT * FROM pg_temp.enabled;
+
+-- Every collector of the postgres pack works, also where the owner is a superuser and its own
+-- queries are not allowed: these are the extension's.
+SELECT monitoring.enable_pack('postgres') > 15 AS many, monitoring.enable_pack('host');
+SELECT sum(monitoring.run_collector(collector_name)) > 500 AS many
+FROM monitoring.collectors WHERE pack_name IS NOT NULL;
+SELECT collector_name, last_error FROM monitoring.collectors WHERE last_error IS NOT NULL;
+-- What is changed is the user's, and no longer trusted.
+UPDATE monitoring.collectors SET query = query || ' ' WHERE collector_name = 'postgres/up';
+SELECT pg_temp.sqlstate_of($$SELECT monitoring.preview_collector('postgres/up')$$)
+    LIKE '42501: %monitoring.allow_superuser_rules is off' AS refused;
+
+-- Values against what the server says itself.
+SELECT metric_name, value FROM monitoring.preview_collector('postgres/database')
+WHERE metric_name = 'pg_database_connection_limit' AND labels ->> 'datname' = current_database();
+SELECT p.metric_name, p.value = s.setting::float8 * 8192 AS equal
+FROM monitoring.preview_collector('postgres/settings') AS p, pg_settings AS s
+WHERE p.metric_name = 'pg_settings_shared_buffers_bytes' AND s.name = 'shared_buffers';
+SELECT metric_name, value FROM monitoring.preview_collector('postgres/settings')
+WHERE metric_name IN ('pg_settings_block_size', 'pg_settings_deadlock_timeout_seconds') ORDER BY metric_name COLLATE "C";
+SELECT sum(value) > 0 AS there FROM monitoring.preview_collector('postgres/stat_activity')
+WHERE metric_name = 'pg_stat_activity_count';
+SELECT metric_type, metrics -> 'pg_stat_database_xact_commit' AS xact_commit
+FROM monitoring.collectors WHERE collector_name = 'postgres/stat_database';
+SELECT count(*) AS cpu_modes FROM monitoring.preview_collector('host/counters')
+WHERE metric_name = 'node_cpu_seconds_total' AND labels ->> 'cpu' = '0';
+SELECT count(*) FROM monitoring.preview_collector('host/gauges')
+WHERE metric_name IN ('node_memory_MemTotal_bytes', 'node_memory_MemAvailable_bytes', 'node_load1')
+  AND value >= 0;
+
+-- Document 000's tables, counted by hand: 3 of 40 actions failed; 20 pending jobs, and of 20 done
+-- ones 19 took 10 s and one 100 s, which makes the 95th percentile 10 + 0.05 * 90 s; 6 audited
+-- actions in the last hour, 2 an hour at this time of the three days before.
+SELECT monitoring.enable_pack('application', true) AS no_table_yet;
+CREATE ROLE pack_owner;
+CREATE SCHEMA app AUTHORIZATION pack_owner;
+SET LOCAL ROLE pack_owner;
+CREATE TABLE app.ledger (state text, action text, total_tokens integer, cost_usd numeric,
+                         created_at timestamptz, model text, actor_type text);
+INSERT INTO app.ledger
+SELECT CASE WHEN n <= 3 THEN 'failed' ELSE 'success' END, 'chat', 1000, 0.5,
+       now() - n * interval '1 minute', CASE WHEN n <= 10 THEN 'big' ELSE 'small' END, 'user'
+FROM generate_series(1, 40) AS n;
+INSERT INTO app.ledger VALUES ('failed', 'chat', 9, 9, now() - interval '61 minutes', 'big', 'user');
+CREATE TABLE app.ingest_jobs (status text, created_at timestamptz, completed_at timestamptz);
+INSERT INTO app.ingest_jobs SELECT 'pending', now() FROM generate_series(1, 20);
+INSERT INTO app.ingest_jobs
+SELECT 'completed', now() - interval '10 minutes', now() - interval '10 minutes'
+    + CASE n WHEN 1 THEN interval '100 s' ELSE interval '10 s' END
+FROM generate_series(1, 20) AS n;
+CREATE TABLE app.audit_log (created_at timestamptz);
+INSERT INTO app.audit_log SELECT now() - interval '1 minute' FROM generate_series(1, 6);
+INSERT INTO app.audit_log SELECT now() - interval '10 minutes' - d * interval '1 day'
+FROM generate_series(1, 3) AS d, generate_series(1, 2);
+INSERT INTO app.audit_log SELECT now() - interval '5 hours' FROM generate_series(1, 50);
+RESET ROLE;
+SELECT monitoring.enable_pack('application', true, '{"ingest_jobs": "app.ingest_jobs",
+    "ai_action_ledger": {"table": "app.ledger", "columns": {"status": "state"}},
+    "audit_log": {"table": "app.audit_log"}}');
+SELECT * FROM pg_temp.enabled;
+SELECT collector_name, source, run.metric_name,
+       round(run.value::numeric, 6) AS value, run.labels
+FROM monitoring.collectors AS c, monitoring.preview_collector(c.collector_name) AS run
+WHERE pack_name = 'application' ORDER BY 1, 3, 5;
+-- They run as the owner of the table: its policies hold, and a view's functions are its owner's.
+CREATE VIEW app.who AS SELECT 'pending' AS status, now() AS created_at, now() AS completed_at
+FROM app.ingest_jobs WHERE current_user = 'pack_owner';
+ALTER VIEW app.who OWNER TO pack_owner;
+SELECT monitoring.enable_pack('application', mapping => '{"ingest_jobs": "app.who"}');
+SELECT * FROM monitoring.preview_collector('application/queue') ORDER BY metric_name;
+-- A table that goes takes its collectors along, and one that comes brings them.
+DROP VIEW app.who;
+SELECT monitoring._settle_packs(), monitoring._settle_packs();
+SELECT * FROM pg_temp.enabled;
+
+-- What cannot be.
+SELECT pg_temp.sqlstate_of($$SELECT monitoring.enable_pack('mongodb')$$);
+SELECT pg_temp.sqlstate_of($$SELECT monitoring.disable_pack('mongodb')$$);
+SELECT pg_temp.sqlstate_of($$SELECT monitoring.enable_pack('application', mapping => '[]')$$);
+SELECT pg_temp.sqlstate_of($$SELECT monitoring.enable_pack('application', mapping => '{"x": "a.b"}')$$);
+SELECT pg_temp.sqlstate_of($$SELECT monitoring.enable_pack('host', mapping => '{"audit_log": "a.b"}')$$);
+SELECT pg_temp.sqlstate_of($$SELECT monitoring.enable_pack('application',
+    mapping => '{"audit_log": "audit_log"}')$$);
+SELECT pg_temp.sqlstate_of($$SELECT monitoring.enable_pack('application',
+    mapping => '{"audit_log": "a.b; DROP TABLE app.ledger"}')$$);
+
+-- Alert rules come and go with the pack.
+SELECT monitoring.enable_pack('postgres', true) > 15 AS many;
+SELECT rule_name, warning, critical, comparison FROM monitoring.alert_rules AS r
+JOIN monitoring.thresholds AS t ON t.rule_id = r.id
+WHERE group_name = 'pack postgres' ORDER BY rule_name;
+SELECT monitoring.disable_pack('postgres'), monitoring.disable_pack('host'),
+       monitoring.disable_pack('application'), monitoring.disable_pack('application');
+SELECT * FROM pg_temp.enabled;
+SELECT count(*) FROM monitoring.collectors WHERE pack_name IS NOT NULL;
+
+-- Without pg_stat_statements there is nothing to show, and no error.
+SELECT count(*) FROM monitoring.slow_queries;
+ROLLBACK;
