@@ -5,6 +5,7 @@ CREATE TABLE monitoring.instance (
     relation_oid oid NOT NULL,
     activated_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     activated_by name NOT NULL DEFAULT SESSION_USER,
+    instance_id uuid NOT NULL DEFAULT pg_catalog.gen_random_uuid(),
     PRIMARY KEY (database_oid, relation_oid)
 );
 COMMENT ON TABLE monitoring.instance IS
@@ -13,6 +14,9 @@ COMMENT ON TABLE monitoring.instance IS
     'monitoring.activate().';
 COMMENT ON COLUMN monitoring.instance.relation_oid IS
     'The OID of this table, which no other database''s copy of it has together with database_oid';
+COMMENT ON COLUMN monitoring.instance.instance_id IS
+    'By which receivers tell the alerts of this database from those of others with the same routes; '
+    'promotion and pg_upgrade keep it, activate() in a copy makes another';
 
 CREATE FUNCTION monitoring._is_active()
 RETURNS boolean LANGUAGE sql STABLE

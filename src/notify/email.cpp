@@ -86,7 +86,7 @@ std::string domain_of(const json& settings) {
 }
 
 std::string thread_of(const Notification& notification, const json& settings, Instant now) {
-  const std::string hash = hex_text(sha256(notification.group_key)).substr(0, kThreadHashLength);
+  const std::string hash = group_id(notification).substr(0, kThreadHashLength);
   const bool daily = text_setting(settings, "thread_by_date", "daily") == "daily";
   const std::string date =
       daily ? rfc3339(now).substr(0, std::string_view("2026-01-02").size()) : "";

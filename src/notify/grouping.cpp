@@ -336,12 +336,10 @@ FlushResult flush_group(Group& group, const Route& route,
   return result;
 }
 
-Notification make_notification(const Group& group, const FlushDecision& decision,
-                               std::string external_url) {
+Notification make_notification(const Group& group, const FlushDecision& decision) {
   Notification notification;
   notification.receiver = decision.integration.receiver;
   notification.group_labels = group.labels;
-  notification.external_url = std::move(external_url);
   notification.group_key = group.key;
   notification.alerts = decision.alerts;
   summarize(notification);

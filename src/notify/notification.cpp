@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "monitoring/base/encoding.hpp"
+
 namespace monitoring::notify {
 
 namespace {
@@ -19,6 +21,14 @@ Labels common_pairs(const std::vector<AlertView>& alerts, Labels AlertView::*mem
   return common;
 }
 
+/// A page that does not know the query shows what it always shows.
+std::string link_to_alert(const std::string& external_url, const AlertView& alert) {
+  std::string link = external_url;
+  link += external_url.find('?') == std::string::npos ? '?' : '&';
+  link += "alertname=" + percent_encoded(alert.labels.get("alertname"));
+  return link + "&fingerprint=" + percent_encoded(alert.fingerprint);
+}
+
 }  // namespace
 
 std::string_view status_text(AlertStatus status) {
@@ -33,6 +43,14 @@ std::size_t Notification::firing_count() const {
   return static_cast<std::size_t>(
       std::count_if(alerts.begin(), alerts.end(),
                     [](const AlertView& alert) { return alert.status == AlertStatus::kFiring; }));
+}
+
+void add_links(Notification& notification, const std::string& external_url) {
+  if (external_url.empty()) return;
+  notification.external_url = external_url;
+  for (AlertView& alert : notification.alerts) {
+    if (alert.generator_url.empty()) alert.generator_url = link_to_alert(external_url, alert);
+  }
 }
 
 void summarize(Notification& notification) {

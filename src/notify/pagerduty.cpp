@@ -1,13 +1,14 @@
 // Kind `pagerduty`: Events API v2.
 // https://developer.pagerduty.com/docs/events-api-v2-overview
 //
-// One dedup_key per group: the SHA-256 of the group key, as Alertmanager computes it, so that a
-// trigger, an acknowledgement and the resolve of a group meet in one PagerDuty alert. All of them
-// go to the same routing key, which is the receiver's.
+// One dedup_key per group: the SHA-256 of the group key, as Alertmanager computes it, with the
+// database's identity before it, so that a trigger, an acknowledgement and the resolve of a group
+// meet in one PagerDuty alert, and those of another database with the same routes do not. All of
+// them go to the same routing key, which is the receiver's.
 //
 // Where this differs from Alertmanager on purpose: severity follows the severity label by itself
 // (P0 to P3 included), the source is the instance that the alerts have in common, the timestamp is
-// when the trouble began, runbook_url and dashboard_url become links.
+// when the trouble began, runbooks and dashboards that annotations name become links.
 
 #include <nlohmann/json.hpp>
 
@@ -126,15 +127,14 @@ json payload_of(const Notification& notification, const json& settings, Instant 
   return payload;
 }
 
-void add_link(json& links, const std::string& href, const char* text) {
-  if (!href.empty() && links.size() < kMostLinks) links.push_back({{"href", href}, {"text", text}});
+void add_link(json& links, const std::string& href, const std::string& text) {
+  if (links.size() < kMostLinks) links.push_back({{"href", href}, {"text", limited(text)}});
 }
 
 json links_of(const Notification& notification, const json& settings) {
   json links = settings.value("links", json::array());
   if (links.size() > kMostLinks) links.erase(links.begin() + kMostLinks, links.end());
-  add_link(links, annotation_url(notification, "runbook_url"), "Runbook");
-  add_link(links, annotation_url(notification, "dashboard_url"), "Dashboard");
+  for (const Link& link : links_of(notification)) add_link(links, link.href, link.text);
   for (const AlertView& alert : notification.alerts) {
     if (check_http_url(alert.generator_url)) {
       add_link(links, alert.generator_url, "Rule");
@@ -165,7 +165,7 @@ void fit(json& event) {
 Result<json> compose(const Notification& notification, const json& settings, Instant now) {
   json event = {
       {"event_action", event_action(notification)},
-      {"dedup_key", hex_text(sha256(notification.group_key))},
+      {"dedup_key", group_id(notification)},
       {"payload", payload_of(notification, settings, now)},
       {"client", limited(text_setting(settings, "client", "monitoring"))},
   };

@@ -92,6 +92,13 @@ void add_alerts(json& event, const Notification& notification) {
   }
 }
 
+/// By which Sentry makes one issue of many events.
+json fingerprint_of(const Notification& notification) {
+  json fingerprint = {"monitoring", valid_utf8(notification.group_key)};
+  if (!notification.origin.empty()) fingerprint.push_back(notification.origin);
+  return fingerprint;
+}
+
 Result<json> compose(const Notification& notification, const json& settings, Instant now) {
   json event = {
       {"event_id", notification_id(notification, now).substr(0, 32)},
@@ -100,7 +107,7 @@ Result<json> compose(const Notification& notification, const json& settings, Ins
       {"level", level_of(notification)},
       {"logger", "monitoring"},
       {"logentry", {{"formatted", message_of(notification)}}},
-      {"fingerprint", json::array({"monitoring", valid_utf8(notification.group_key)})},
+      {"fingerprint", fingerprint_of(notification)},
       {"tags", tags_of(notification, settings)},
   };
   for (const char* key : {"environment", "release", "server_name"}) {

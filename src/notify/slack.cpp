@@ -147,18 +147,19 @@ json alert_section(const Notification& notification, const AlertView& alert) {
 
 /// The links that a responder needs, and how many alerts have no section.
 void add_footer(json& blocks, const Notification& notification, std::size_t shown) {
+  constexpr std::string_view kSeparator = " | ";
   std::string text;
   const auto append = [&](const std::string& part) {
     if (part.empty()) return;
-    if (!text.empty()) text += " | ";
+    if (!text.empty()) text += kSeparator;
     text += part;
   };
   const std::uint64_t rest = notification.alerts.size() - shown + notification.truncated_alerts;
   if (rest > 0) append("and " + std::to_string(rest) + " more alerts");
-  const std::string runbook = annotation_url(notification, "runbook_url");
-  const std::string dashboard = annotation_url(notification, "dashboard_url");
-  if (!runbook.empty()) append(link_to(runbook, "Runbook"));
-  if (!dashboard.empty()) append(link_to(dashboard, "Dashboard"));
+  for (const Link& link : links_of(notification)) {
+    const std::string linked = link_to(link.href, link.text);
+    if (text.size() + linked.size() + kSeparator.size() <= kLongestSection) append(linked);
+  }
   if (text.empty()) return;
   const json element = {{"type", "mrkdwn"}, {"text", text}};
   blocks.push_back({{"type", "context"}, {"elements", json::array({element})}});

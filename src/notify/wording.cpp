@@ -82,6 +82,26 @@ void append_pairs(std::string& text, const Labels& labels) {
   }
 }
 
+struct LinkAnnotation {
+  std::string_view name;
+  std::string_view text;
+};
+
+constexpr LinkAnnotation kLinkAnnotations[] = {
+    {"runbook_url", "Runbook"},
+    {"runbook", "Runbook"},
+    {"dashboard_url", "Dashboard"},
+    {"dashboard", "Dashboard"},
+};
+
+/// Takes no notice of what is no URL or is linked to already.
+void add_link(std::vector<Link>& links, std::string_view href, std::string text) {
+  if (!check_http_url(href)) return;
+  const bool known = std::any_of(links.begin(), links.end(),
+                                 [&](const Link& link) { return link.href == href; });
+  if (!known) links.push_back({std::string(href), std::move(text)});
+}
+
 }  // namespace
 
 Severity severity_of(std::string_view label_value) {
@@ -141,6 +161,21 @@ std::string annotation_url(const Notification& notification, std::string_view na
   return check_http_url(value).ok() ? std::string(value) : std::string();
 }
 
+std::vector<Link> links_of(const Notification& notification) {
+  std::vector<Link> links;
+  for (const LinkAnnotation& annotation : kLinkAnnotations) {
+    add_link(links, notification.common_annotations.get(annotation.name),
+             std::string(annotation.text));
+  }
+  for (const AlertView& alert : notification.alerts) {
+    for (const LinkAnnotation& annotation : kLinkAnnotations) {
+      add_link(links, alert.annotations.get(annotation.name),
+               std::string(annotation.text) + ": " + name_of(alert));
+    }
+  }
+  return links;
+}
+
 Instant began_at(const Notification& notification, Instant otherwise) {
   std::optional<Instant> earliest;
   const bool none_fires = notification.firing_count() == 0;
@@ -151,11 +186,17 @@ Instant began_at(const Notification& notification, Instant otherwise) {
   return earliest.value_or(otherwise);
 }
 
+std::string group_id(const Notification& notification) {
+  std::string identity = notification.origin;
+  if (!identity.empty()) identity += '\0';
+  return hex_text(sha256(identity + notification.group_key));
+}
+
 std::string notification_id(const Notification& notification, Instant now) {
   // NUL separates: no part can hold one, so that different parts never join to the same text.
   std::string identity = notification.receiver;
   identity += '\0';
-  identity += notification.group_key;
+  identity += group_id(notification);
   identity += '\0';
   identity += notification.acknowledgement ? "acknowledged" : status_text(notification.status);
   identity += '\0';

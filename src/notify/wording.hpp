@@ -39,9 +39,22 @@ std::string alert_list(const Notification& notification, AlertStatus status);
 /// The common annotation of that name if it is an http or https URL, else "".
 std::string annotation_url(const Notification& notification, std::string_view name);
 
+struct Link {
+  std::string href;
+  std::string text;
+};
+
+/// The runbooks and dashboards that annotations name (runbook_url, runbook, dashboard_url,
+/// dashboard), each once. One that is not common to all alerts says whose it is.
+std::vector<Link> links_of(const Notification& notification);
+
 /// When the first of the firing alerts (of all, where none fires) began; `otherwise` without
 /// alerts.
 Instant began_at(const Notification& notification, Instant otherwise);
+
+/// Identifies the group among those of all databases: what receivers know it by. 64 hex digits; for
+/// an empty origin those that Alertmanager computes.
+std::string group_id(const Notification& notification);
 
 /// Identifies this notification among all: 64 hex digits that depend on receiver, group, status,
 /// alerts and time only.

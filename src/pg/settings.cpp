@@ -4,7 +4,9 @@ extern "C" {
 #include <utils/guc.h>
 }
 // clang-format keeps the server's header first.
+#include <algorithm>
 #include <climits>
+#include <string_view>
 
 namespace monitoring::pg {
 
@@ -82,6 +84,17 @@ void define_registry_settings(bool preloading) {
           &values.registry_size_kb, 16 * 1024, 256, 1024 * 1024, PGC_POSTMASTER, GUC_UNIT_KB});
 }
 
+/// It becomes a link in messages: a scheme, and nothing that would end the link.
+bool check_external_url(char** value, void** /*extra*/, GucSource /*source*/) {
+  const std::string_view url = *value;
+  const bool is_http = url.rfind("http://", 0) == 0 || url.rfind("https://", 0) == 0;
+  const bool is_plain =
+      std::all_of(url.begin(), url.end(), [](char c) { return c > ' ' && c < '\x7F'; });
+  if (url.empty() || (is_http && is_plain)) return true;
+  GUC_check_errdetail("It must be an http or https URL without white space, or empty.");
+  return false;
+}
+
 void define_alert_settings() {
   define({"monitoring.max_alerts_per_rule",
           "Alerts that one rule may have at a time; more are an error of the rule.",
@@ -90,6 +103,11 @@ void define_alert_settings() {
                            "Runs the queries of alert rules whose owner is a superuser.", nullptr,
                            &values.allow_superuser_rules, false, PGC_SUSET, 0, nullptr, nullptr,
                            nullptr);
+  DefineCustomStringVariable("monitoring.external_url",
+                             "Address under which people can look at this monitoring; notifications "
+                             "link to it.",
+                             nullptr, &values.external_url, "", PGC_SIGHUP, 0, check_external_url,
+                             nullptr, nullptr);
 }
 
 void define_courier_settings() {

@@ -14,6 +14,7 @@ extern "C" {
 #include <utility>
 #include <vector>
 
+#include "monitoring/pg/settings.hpp"
 #include "monitoring/store/alert_routing.hpp"
 #include "monitoring/store/issues.hpp"
 #include "store/alert_instances.hpp"
@@ -64,6 +65,7 @@ Labels series_labels(const Labels& labels) {
 Outcome expand(const alerting::Rule& rule, const std::vector<Sample>& samples, Instant now) {
   alerting::RuleContext context;
   context.now = now;
+  context.external_url = pg::settings().external_url;
   Outcome outcome = rule.expand(samples, context);
   if (!outcome.ok()) return outcome;
   for (Element& element : *outcome) {

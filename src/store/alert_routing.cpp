@@ -218,7 +218,7 @@ void RoutingPass::carry_out(const StoredGroup& stored, const notify::FlushResult
     dispatch_.note(std::move(record));
     return;
   }
-  dispatch_.tell(std::move(record), notify::make_notification(stored.group, decision, ""),
+  dispatch_.tell(std::move(record), notify::make_notification(stored.group, decision),
                  TellResolved::kAsReceiverSays);
 }
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "monitoring/notify/receiver.hpp"
+#include "monitoring/pg/settings.hpp"
 #include "monitoring/store/courier_wake.hpp"
 
 namespace monitoring::store {
@@ -20,17 +21,21 @@ struct Receiver {
   json settings;
   bool send_resolved;
   bool enabled;
+  /// Of this database; empty in a copy that nobody has activated.
+  std::string instance_id;
 };
 
 Receiver receiver_at(const pg::Rows& rows, std::uint64_t row) {
   return {*rows.text(row, 1), *rows.text(row, 2),
           json::parse(*rows.text(row, 3), nullptr, /*allow_exceptions=*/false),
-          *rows.boolean(row, 4), *rows.boolean(row, 5)};
+          *rows.boolean(row, 4), *rows.boolean(row, 5), rows.text(row, 6).value_or("")};
 }
 
 Receiver find_receiver(pg::Spi& spi, const std::string& name) {
   const pg::Rows rows = spi.query(
-      "SELECT receiver_name, kind, settings, send_resolved, enabled FROM monitoring.receivers"
+      "SELECT receiver_name, kind, settings, send_resolved, enabled,"
+      " (SELECT instance_id::pg_catalog.text FROM monitoring.instance LIMIT 1)"
+      " FROM monitoring.receivers"
       " WHERE receiver_name OPERATOR(pg_catalog.=) $1",
       {pg::text(name)});
   if (rows.empty()) {
@@ -60,6 +65,8 @@ std::optional<std::int64_t> queue(pg::Spi& spi, const Receiver& receiver,
     keep_firing(notification);
     if (notification.alerts.empty() && !notification.acknowledgement) return std::nullopt;
   }
+  notification.origin = receiver.instance_id;
+  notify::add_links(notification, pg::settings().external_url);
   const auto payload = notify::store_payload(receiver.kind, notification, receiver.settings, now);
   if (!payload) throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE, payload.error());
   const std::string text = payload->dump(-1, ' ', false, json::error_handler_t::replace);

@@ -108,8 +108,9 @@ void Simulator::flush(std::size_t at, Instant now) {
       log_.record(group.key, decision.integration, std::move(entry));
     }
     if (!decision.notify) continue;
-    deliver_(receivers[i], notify::make_notification(group, decision, "http://am.example:9093"),
-             now);
+    notify::Notification notification = notify::make_notification(group, decision);
+    notification.external_url = "http://am.example:9093";
+    deliver_(receivers[i], notification, now);
   }
   if (result.finished) groups_.erase(groups_.begin() + static_cast<std::ptrdiff_t>(at));
 }

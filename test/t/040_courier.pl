@@ -26,7 +26,9 @@ my $failing = HttpReceiver->start(script => {
 		'/failing' => [ { status => 503, headers => { Connection => 'close' } }, { reset => 1 }, {} ],
 	});
 my $secure = HttpReceiver->start(tls => 1);
-my $node = new_node(preload => 1, conf => "monitoring.health_check_interval = '1h'\n");
+my $node = new_node(preload => 1, conf => "monitoring.health_check_interval = '1h'
+monitoring.external_url = 'https://m.example/d'
+");
 my $other_ca = HttpReceiver->start(tls => 1);
 
 sub sql { return $node->safe_psql('postgres', $_[0]); }
@@ -68,6 +70,9 @@ is($request->{headers}{'content-type'}, 'application/json', 'as JSON');
 is($body->{version}, '4', "in Alertmanager's version 4");
 is($body->{alerts}[0]{labels}{alertname}, 'MonitoringTestAlert', 'with its alert');
 is($body->{receiver}, 'ops', 'and its receiver');
+is($body->{externalURL}, 'https://m.example/d', 'with a link to the monitoring');
+like($body->{alerts}[0]{generatorURL},
+	qr{^https://m\.example/d\?alertname=MonitoringTestAlert&fingerprint=[0-9a-f]{16}$}, 'and to the alert');
 ends_as($id, 'sent', 'and recorded as sent');
 is(attempts($id), 'sent 200', 'with its attempt');
 is(sql("SELECT attempts || ' ' || (sent_at IS NOT NULL) || ' ' || (leased_by IS NULL)

@@ -161,7 +161,6 @@ FlushResult flush_group(Group& group, const Route& route,
                         const AlertLookup& find_alert, const FlushFilters& filters, Instant now);
 
 /// The notification of a decision with `notify`.
-Notification make_notification(const Group& group, const FlushDecision& decision,
-                               std::string external_url);
+Notification make_notification(const Group& group, const FlushDecision& decision);
 
 }  // namespace monitoring::notify

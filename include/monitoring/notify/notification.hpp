@@ -57,6 +57,8 @@ struct Notification {
   std::string external_url;
   /// Identifies the group for a receiver over time: route key and group labels.
   std::string group_key;
+  /// Tells this database from others that have the same groups; may be empty.
+  std::string origin;
   /// Set where the notification says that the group was acknowledged, and nothing else.
   std::optional<Acknowledgement> acknowledgement;
   /// Alerts of the group that were left out of `alerts`.
@@ -67,6 +69,10 @@ struct Notification {
   std::size_t firing_count() const;
   std::size_t resolved_count() const { return alerts.size() - firing_count(); }
 };
+
+/// Says where the notification can be looked at, and each alert that does not say so itself: at
+/// external_url with the alert's name and fingerprint as its query.
+void add_links(Notification& notification, const std::string& external_url);
 
 /// Sets group status, common labels and common annotations from `alerts`.
 void summarize(Notification& notification);

@@ -39,6 +39,9 @@ struct Settings {
   int max_alerts_per_rule;     ///< more alerts are an error of the rule
   bool allow_superuser_rules;  ///< run rules whose owner is a superuser
 
+  // What notifications and templates refer to, applied on reload.
+  char* external_url;  ///< where people can look at this monitoring; empty: nowhere
+
   // The courier's, applied on reload to requests made from then on.
   int notification_timeout_ms;          ///< for one request, from connect to the end of the answer
   int notification_max_age_s;           ///< a notification that is older is given up

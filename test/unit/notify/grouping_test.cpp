@@ -323,12 +323,11 @@ TEST_F(Grouping, AlertsWithoutJobAndInstanceAreOrderedByTheirLabels) {
 TEST_F(Grouping, MakesANotification) {
   fire("a", kStart);
   const FlushResult result = flush(kStart + seconds(30));
-  const Notification notification = make_notification(group_, result.decisions[1], "http://m");
+  const Notification notification = make_notification(group_, result.decisions[1]);
   EXPECT_EQ(notification.receiver, "oncall");
   EXPECT_EQ(notification.group_key, R"({}:{alertname="x"})");
   EXPECT_EQ(notification.status, AlertStatus::kFiring);
   EXPECT_EQ(notification.common_labels, Labels({{"alertname", "x"}, {"instance", "a"}}));
-  EXPECT_EQ(notification.external_url, "http://m");
 }
 
 TEST_F(Grouping, NextWakeupIsTheEarliest) {

@@ -26,6 +26,25 @@ TEST(Notification, CommonLabelsAreThoseOfEveryAlert) {
   EXPECT_EQ(notification.common_annotations, (Labels{{"s", "x"}}));
 }
 
+TEST(Notification, LinksToWhereItCanBeLookedAt) {
+  Notification notification;
+  notification.alerts = {alert(AlertStatus::kFiring, {{"alertname", "Disk full"}}, {}),
+                         alert(AlertStatus::kFiring, {{"alertname", "B"}}, {})};
+  notification.alerts[0].fingerprint = "00ff";
+  notification.alerts[1].generator_url = "https://own.example";
+  add_links(notification, "");
+  EXPECT_EQ(notification.external_url + notification.alerts[0].generator_url, "");
+  add_links(notification, "https://m.example/d?org=1");
+  EXPECT_EQ(notification.external_url, "https://m.example/d?org=1");
+  EXPECT_EQ(notification.alerts[0].generator_url,
+            "https://m.example/d?org=1&alertname=Disk%20full&fingerprint=00ff");
+  EXPECT_EQ(notification.alerts[1].generator_url, "https://own.example") << "what it says itself";
+  notification.alerts[0].generator_url.clear();
+  add_links(notification, "https://m.example");
+  EXPECT_EQ(notification.alerts[0].generator_url,
+            "https://m.example?alertname=Disk%20full&fingerprint=00ff");
+}
+
 TEST(Notification, WithNothingFiringIsResolved) {
   Notification notification;
   notification.alerts = {alert(AlertStatus::kResolved, {{"a", "1"}}, {})};

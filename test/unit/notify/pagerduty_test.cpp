@@ -1,4 +1,5 @@
 #include "monitoring/base/encoding.hpp"
+#include "monitoring/base/sha256.hpp"
 #include "samples.hpp"
 
 namespace monitoring::notify {
@@ -46,6 +47,35 @@ TEST(Pagerduty, OneDedupKeyForAllThatIsSaidOfAGroup) {
   Notification other = cpu_notification();
   other.group_key += "x";
   EXPECT_NE(trigger["dedup_key"], event_of(other)["dedup_key"]);
+}
+
+TEST(Pagerduty, DatabasesWithTheSameGroupsAreToldApart) {
+  Notification here = cpu_notification();
+  EXPECT_EQ(event_of(here)["dedup_key"], hex_text(sha256(here.group_key))) << "as Alertmanager's";
+  here.origin = "a";
+  Notification there = cpu_notification();
+  there.origin = "b";
+  EXPECT_NE(event_of(here)["dedup_key"], event_of(there)["dedup_key"]);
+  Notification resolved = resolved_notification();
+  resolved.origin = "a";
+  EXPECT_EQ(event_of(here)["dedup_key"], event_of(resolved)["dedup_key"]);
+}
+
+TEST(Pagerduty, LinksToEveryRunbookAndDashboard) {
+  Notification notification = cpu_notification();
+  notification.alerts[1].annotations.set("runbook_url", "https://runbooks.example/other");
+  notification.alerts[1].annotations.set("dashboard", "https://dashboards.example/1");
+  notification.alerts[0].annotations.set("dashboard", "ask Ann");
+  summarize(notification);
+  add_links(notification, "https://m.example");
+  const json links = event_of(notification)["links"];
+  ASSERT_EQ(links.size(), 4U);
+  EXPECT_EQ(links[0]["href"], "https://runbooks.example/cpu");
+  EXPECT_EQ(links[0]["text"], "Runbook: HighCPUUsage");
+  EXPECT_EQ(links[1]["href"], "https://runbooks.example/other");
+  EXPECT_EQ(links[2]["href"], "https://dashboards.example/1");
+  EXPECT_EQ(links[3]["text"], "Rule");
+  EXPECT_EQ(event_of(notification)["client_url"], "https://m.example");
 }
 
 TEST(Pagerduty, AHugeGroupKeyStillFits) {

@@ -40,6 +40,24 @@ TEST(Slack, WhoIsCalledDependsOnTheSeverity) {
   }
 }
 
+TEST(Slack, MoreLinksThanFitAreLeftOut) {
+  Notification notification = cpu_notification();
+  notification.alerts[1].annotations.set("dashboard_url", "https://dashboards.example/a|b");
+  notification.alerts[0].annotations.set("dashboard_url", "https://dashboards.example/a");
+  const std::string few =
+      message_of(notification)["attachments"][0]["blocks"][2]["elements"][0]["text"];
+  EXPECT_EQ(few,
+            "<https://runbooks.example/cpu|Runbook> | "
+            "<https://dashboards.example/a|Dashboard: HighCPUUsage>");
+  for (int i = 0; i < 100; ++i) {
+    notification.alerts.push_back(notification.alerts[0]);
+    notification.alerts.back().annotations.set("dashboard_url",
+                                               "https://d.example/" + std::to_string(i));
+  }
+  const json blocks = message_of(notification)["attachments"][0]["blocks"];
+  EXPECT_LE(blocks.back()["elements"][0]["text"].get<std::string>().size(), 3000U);
+}
+
 TEST(Slack, AResolveCallsNobody) {
   Notification notification = with_severity("P0");
   for (AlertView& alert : notification.alerts) resolve(alert, "2026-11-21T00:40:00Z");
