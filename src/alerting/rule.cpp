@@ -92,9 +92,9 @@ std::optional<Error> Rule::parse_all(const Labels& texts, const char* what, Name
 
 Result<Rule> Rule::make(const RuleDefinition& definition) {
   if (definition.name.empty()) return Error::of("an alert rule needs a name");
-  if (definition.name == kEvaluationFailedAlert) {
+  if (definition.name == kEvaluationFailedAlert || definition.name == kNotificationFailedAlert) {
     return Error::of("the name \"" + definition.name + "\" is reserved",
-                     "It is the alert that failing rules raise.");
+                     "It is the alert that failing rules or receivers raise.");
   }
   if (const auto* name = find_reserved_label(definition.labels)) return reserved_label_error(*name);
   Rule rule;

@@ -42,6 +42,23 @@ std::optional<Error> check_settings(std::string_view kind, const json& settings)
   return found == nullptr ? unknown_kind(kind) : found->check(settings);
 }
 
+std::vector<json> settings_by_address(std::string_view kind, const json& settings) {
+  const ReceiverKind* found = find_receiver_kind(kind);
+  if (found == nullptr || found->address_setting == nullptr) return {settings};
+  std::vector<json> all;
+  for (const std::string& address : list_setting(settings, found->address_setting)) {
+    all.push_back(settings);
+    all.back()[found->address_setting] = address;
+  }
+  return all;
+}
+
+std::string address_of(std::string_view kind, const json& settings) {
+  const ReceiverKind* found = find_receiver_kind(kind);
+  if (found == nullptr || found->address_setting == nullptr) return {};
+  return text_setting(settings, found->address_setting);
+}
+
 Result<json> store_payload(std::string_view kind, const Notification& notification,
                            const json& settings, Instant now) {
   const ReceiverKind* found = find_receiver_kind(kind);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "monitoring/alerting/state_machine.hpp"
 #include "notify/text.hpp"
 
 namespace monitoring::notify {
@@ -155,6 +156,12 @@ std::string mismatch_reason(const Matchers& matchers, const Labels& labels) {
   return {};
 }
 
+/// That a receiver failed is not told to that receiver.
+bool is_own_failure(const Route& route, const Labels& labels) {
+  return labels.get("alertname") == alerting::kNotificationFailedAlert &&
+         labels.get("receiver") == route.options.receiver;
+}
+
 }  // namespace
 
 Result<RouteTree> RouteTree::build(const std::vector<RouteSpec>& specs) {
@@ -191,7 +198,9 @@ bool RouteTree::collect(std::size_t at, const Labels& labels,
     in_child = true;
     if (!routes_[child].continue_matching) break;
   }
-  if (!in_child) found.push_back(&route);
+  if (in_child) return true;
+  if (is_own_failure(route, labels)) return false;
+  found.push_back(&route);
   return true;
 }
 
@@ -227,11 +236,15 @@ bool RouteTree::explain_from(std::size_t at, const Labels& labels,
     in_child = true;
     if (!routes_[child].continue_matching) stopped_by = &routes_[child];
   }
-  rows[row].receives = !in_child;
   if (in_child) {
     rows[row].reason = "matches, and leaves the alert to its children";
     return true;
   }
+  if (is_own_failure(route, labels)) {
+    rows[row].reason = "passed over: it leads to the receiver that failed";
+    return false;
+  }
+  rows[row].receives = true;
   rows[row].group_key = notify::group_key(route, notify::group_labels(route, labels));
   rows[row].reason = route.children.empty() ? "matches" : "matches, and none of its children does";
   return true;

@@ -4,6 +4,7 @@
 #include <cctype>
 #include <numeric>
 
+#include "monitoring/notify/rate_limit.hpp"
 #include "monitoring/notify/url.hpp"
 #include "notify/address.hpp"
 
@@ -12,6 +13,8 @@ namespace monitoring::notify {
 namespace {
 
 using nlohmann::json;
+
+constexpr Field kOfEveryKind = {"rate_limit", FieldType::kRateLimit};
 
 constexpr const char* kSecretKey = "secret";
 constexpr std::string_view kSecretHint =
@@ -58,13 +61,9 @@ Error unknown_key(const std::string& key, const Field* fields, std::size_t count
   std::string hint;
   const std::string_view nearest = nearest_field(key, fields, count);
   if (!nearest.empty()) hint = "Did you mean " + in_quotes(nearest) + "? ";
-  if (count == 0)
-    return Error::of("unknown setting " + in_quotes(key.substr(0, kLongestKey)),
-                     "This kind has none.");
-  hint += "Known settings:";
-  for (std::size_t i = 0; i < count; ++i) {
-    hint += (i == 0 ? " " : ", ") + std::string(fields[i].name);
-  }
+  hint += "Known settings: ";
+  for (std::size_t i = 0; i < count; ++i) hint += std::string(fields[i].name) + ", ";
+  hint += kOfEveryKind.name;
   return Error::of("unknown setting " + in_quotes(key.substr(0, kLongestKey)), hint + ".");
 }
 
@@ -139,6 +138,22 @@ std::optional<Error> check_headers(const Field& field, const json& value) {
   return std::nullopt;
 }
 
+std::optional<Error> check_list(const json& settings, const Field& field) {
+  const json& value = settings[std::string(field.name)];
+  const bool texts = value.is_array() && std::all_of(value.begin(), value.end(), is_text);
+  if (texts || is_text(value)) {
+    if (!list_setting(settings, std::string(field.name).c_str()).empty()) return std::nullopt;
+  }
+  return wrong(field.name, "a comma-separated string or an array of strings, at least one");
+}
+
+std::optional<Error> check_rate_limit(const Field& field, const json& value) {
+  if (value.is_boolean() && !value.get<bool>()) return std::nullopt;
+  const auto limit = parse_rate_limit(value);
+  if (limit) return std::nullopt;
+  return within(field.name, limit.error());
+}
+
 std::optional<Error> check_addresses(const json& settings, const Field& field) {
   const json& value = settings[std::string(field.name)];
   const bool texts = value.is_array() && std::all_of(value.begin(), value.end(), is_text);
@@ -197,6 +212,10 @@ std::optional<Error> check_field(const json& settings, const Field& field) {
       return expect(
           is_references(value, "src", "href alt"), field,
           "an array of objects with \"src\" (a URL) and, optionally, \"href\" and \"alt\"");
+    case FieldType::kList:
+      return check_list(settings, field);
+    case FieldType::kRateLimit:
+      return check_rate_limit(field, value);
   }
   return std::nullopt;
 }
@@ -224,6 +243,7 @@ std::string_view trimmed(std::string_view text) {
 std::optional<Error> check_fields(const json& settings, const Field* fields, std::size_t count) {
   if (!settings.is_object()) return Error::of("receiver settings must be a JSON object");
   for (const auto& [key, unused] : settings.items()) {
+    if (key == kOfEveryKind.name) continue;
     const bool known = std::any_of(fields, fields + count,
                                    [&key = key](const Field& field) { return field.name == key; });
     if (!known) return unknown_key(key, fields, count);
@@ -235,7 +255,8 @@ std::optional<Error> check_fields(const json& settings, const Field* fields, std
       return Error::of("setting " + in_quotes(field->name) + " is missing");
     }
   }
-  return std::nullopt;
+  if (!settings.contains(kOfEveryKind.name)) return std::nullopt;
+  return check_field(settings, kOfEveryKind);
 }
 
 std::optional<std::string> secret_name(const json& value) {

@@ -27,6 +27,8 @@ enum class FieldType {
   kAddresses,  // mail addresses: a comma-separated string or an array of strings
   kLinks,      // [{"href", "text"?}]
   kImages,     // [{"src", "href"?, "alt"?}]
+  kList,       // texts: a comma-separated string or an array of strings
+  kRateLimit,  // false, or as parse_rate_limit() reads it
 };
 
 struct Field {
@@ -37,7 +39,8 @@ struct Field {
   std::string_view choices = {};
 };
 
-/// What is wrong with settings by that table, if anything. Messages hold no value of a field.
+/// What is wrong with settings by that table and by what every kind has (rate_limit), if anything.
+/// Messages hold no value of a field.
 std::optional<Error> check_fields(const nlohmann::json& settings, const Field* fields,
                                   std::size_t count);
 template <std::size_t N>

@@ -219,8 +219,11 @@ Judgement judge(const DeliveryOutcome& outcome) {
   return judgement;
 }
 
+/// "One message per second, short bursts": https://api.slack.com/docs/rate-limits
+constexpr RateLimit kRateLimit = {std::chrono::seconds(1), 5};
+
 }  // namespace
 
-const ReceiverKind kSlack = {"slack", false, false, check, compose, request, judge};
+const ReceiverKind kSlack = {"slack", false, false, check, compose, request, judge, kRateLimit};
 
 }  // namespace monitoring::notify

@@ -3,8 +3,8 @@
 // https://www.twilio.com/docs/voice/api/call-resource
 //
 // With `twiml_url` the receiver is called, and Twilio fetches from there what to say; with `voice`
-// it is called and what would have been the text is read out. One number per receiver: each
-// delivery has an outcome of its own.
+// it is called and what would have been the text is read out. `to` may list several numbers: each
+// gets a notification of its own in the outbox, so that one that fails delays no other.
 
 #include <nlohmann/json.hpp>
 
@@ -31,7 +31,7 @@ constexpr Field kFields[] = {
     {"account_sid", FieldType::kText, true},
     {"auth_token", FieldType::kSecret, true},
     {"from", FieldType::kText, true},
-    {"to", FieldType::kText, true},
+    {"to", FieldType::kList, true},
     {"voice", FieldType::kBoolean},
     {"twiml_url", FieldType::kUrl},
     {"url", FieldType::kUrl},
@@ -142,6 +142,6 @@ Judgement judge(const DeliveryOutcome& outcome) {
 
 }  // namespace
 
-const ReceiverKind kSms = {"sms", false, false, check, compose, request, judge};
+const ReceiverKind kSms = {"sms", false, false, check, compose, request, judge, std::nullopt, "to"};
 
 }  // namespace monitoring::notify

@@ -97,8 +97,8 @@ constexpr LinkAnnotation kLinkAnnotations[] = {
 /// Takes no notice of what is no URL or is linked to already.
 void add_link(std::vector<Link>& links, std::string_view href, std::string text) {
   if (!check_http_url(href)) return;
-  const bool known = std::any_of(links.begin(), links.end(),
-                                 [&](const Link& link) { return link.href == href; });
+  const bool known =
+      std::any_of(links.begin(), links.end(), [&](const Link& link) { return link.href == href; });
   if (!known) links.push_back({std::string(href), std::move(text)});
 }
 

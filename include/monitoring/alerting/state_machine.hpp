@@ -20,6 +20,9 @@ namespace monitoring::alerting {
 constexpr Duration kResolvedRetention = std::chrono::minutes(15);
 /// The alert that a failing rule raises beside its own instances. No rule may have this name.
 constexpr char kEvaluationFailedAlert[] = "RuleEvaluationFailed";
+/// The alert that a receiver lost a notification and has taken none since; its label `receiver`
+/// names it. No rule may have this name either.
+constexpr char kNotificationFailedAlert[] = "NotificationFailed";
 
 /// What a NULL value means for its label set.
 enum class NoData {

@@ -49,6 +49,8 @@ struct EscalationState {
   std::uint32_t steps_taken = 0;
   /// Receivers that were told, each once, in the order in which they were reached.
   std::vector<std::string> reached;
+  /// Those that were reached know that somebody took charge, and why the others are not.
+  bool acknowledged = false;
 };
 
 /// What is known of the alert when its escalation is looked at.

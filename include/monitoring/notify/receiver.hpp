@@ -17,6 +17,7 @@
 #include "monitoring/base/result.hpp"
 #include "monitoring/notify/delivery.hpp"
 #include "monitoring/notify/notification.hpp"
+#include "monitoring/notify/rate_limit.hpp"
 #include "monitoring/notify/retry.hpp"
 
 namespace monitoring::notify {
@@ -41,6 +42,10 @@ struct ReceiverKind {
                                      Instant now);
   /// What an attempt's outcome means for the notification.
   Judgement (*judge)(const DeliveryOutcome& outcome);
+  /// How often a receiver is sent a request that does not say it itself (setting `rate_limit`).
+  std::optional<RateLimit> rate_limit = std::nullopt;
+  /// The setting that may list several addresses, each of which gets a notification of its own.
+  const char* address_setting = nullptr;
 };
 
 /// The kind of that name, or null.
@@ -55,6 +60,12 @@ std::optional<Error> check_settings(std::string_view kind, const nlohmann::json&
 
 /// The names of the secrets that settings refer to, each once, sorted. Safe on unchecked settings.
 std::vector<std::string> secret_names(const nlohmann::json& settings);
+
+/// The settings to compose notifications with: the receiver's, once for each of its addresses.
+std::vector<nlohmann::json> settings_by_address(std::string_view kind,
+                                                const nlohmann::json& settings);
+/// The address that such settings are for; "" for a kind whose receivers have one.
+std::string address_of(std::string_view kind, const nlohmann::json& settings);
 
 /// The value of the secret of that name, if it is set.
 using SecretLookup = std::function<std::optional<std::string>(std::string_view name)>;

@@ -81,7 +81,9 @@ class RouteTree {
   static Result<RouteTree> build(const std::vector<RouteSpec>& specs);
 
   /// The routes in which an alert with these labels ends: depth first; at each level the first
-  /// match, and those after it as long as each says `continue`. Never empty.
+  /// match, and those after it as long as each says `continue`. A route that leads to the very
+  /// receiver that the alert says has failed (NotificationFailed) is passed over, as if it did not
+  /// match; only then may there be none.
   std::vector<const Route*> match(const Labels& labels) const;
 
   /// One row for every route of the tree, depth first.

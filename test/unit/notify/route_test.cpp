@@ -52,6 +52,27 @@ std::string build_error(const std::vector<RouteSpec>& specs) {
 
 using Ids = std::vector<std::int64_t>;
 
+TEST(RouteTree, AReceiversFailureGoesToOthers) {
+  const auto failed = [](const char* receiver, const char* severity, const char* team) {
+    return ids(tree().match({{"alertname", "NotificationFailed"},
+                             {"receiver", receiver},
+                             {"severity", severity},
+                             {"team", team}}));
+  };
+  EXPECT_EQ(failed("chat", "critical", ""), Ids({2}));
+  EXPECT_EQ(failed("pager", "critical", ""), Ids({1})) << "the parent takes it";
+  EXPECT_EQ(failed("db-mail", "critical", "db"), Ids({2})) << "neither 3 nor 4, which inherits";
+  EXPECT_EQ(failed("db-mail", "info", "db"), Ids({5})) << "the next sibling takes it";
+  EXPECT_EQ(failed("default", "info", ""), Ids({})) << "nobody else is there";
+  const Labels labels = {
+      {"alertname", "NotificationFailed"}, {"receiver", "pager"}, {"severity", "critical"}};
+  const auto rows = tree().explain(labels);
+  EXPECT_TRUE(rows[0].receives);
+  EXPECT_FALSE(rows[1].receives);
+  EXPECT_EQ(rows[1].reason, "passed over: it leads to the receiver that failed");
+  EXPECT_EQ(ids(tree().match({{"alertname", "X"}, {"receiver", "default"}})), Ids({1}));
+}
+
 TEST(RouteTree, FirstMatchUnlessContinue) {
   EXPECT_EQ(ids(tree().match({{"severity", "info"}})), Ids({1}));
   EXPECT_EQ(ids(tree().match({{"severity", "critical"}})), Ids({2}));

@@ -19,7 +19,7 @@ TEST(Settings, AnUnknownKeyIsAnErrorWithTheNearestKnownOne) {
   EXPECT_EQ(far->hint.find("Did you mean"), std::string::npos);
   EXPECT_NE(far->hint.find("Known settings: routing_key, url"), std::string::npos);
   EXPECT_EQ(check_settings("log", json::parse(R"({"level": "info"})"))->hint,
-            "This kind has none.");
+            "Known settings: rate_limit.");
 }
 
 TEST(Settings, ALiteralInASecretFieldIsRefusedAndNotShown) {

@@ -31,6 +31,25 @@ TEST(Sms, ATextIsAFormPost) {
   EXPECT_NE(request.body.find("%2B15550001"), std::string::npos) << "a plus would be a space";
 }
 
+TEST(Sms, EveryNumberGetsItsOwn) {
+  json settings = settings_of("sms");
+  settings["to"] = {"+15550002", "+15550003"};
+  EXPECT_FALSE(check_settings("sms", settings).has_value());
+  const auto all = settings_by_address("sms", settings);
+  ASSERT_EQ(all.size(), 2U);
+  EXPECT_EQ(composed("sms", cpu_notification(), all[1])["To"], "+15550003");
+  // The request is made with the receiver's own settings.
+  const auto request =
+      wire_request("sms", composed("sms", cpu_notification(), all[1]), settings, lookup, kNow);
+  ASSERT_TRUE(request.ok());
+  EXPECT_EQ(form_of(std::get<HttpDelivery>(*request).body).at("To"), "+15550003");
+  settings["to"] = "+15550002, +15550003";
+  EXPECT_EQ(settings_by_address("sms", settings).size(), 2U);
+  settings["to"] = json::array();
+  EXPECT_TRUE(check_settings("sms", settings).has_value());
+  EXPECT_EQ(settings_by_address("pagerduty", settings_of("pagerduty")).size(), 1U);
+}
+
 TEST(Sms, TheTextIsCut) {
   Notification notification = cpu_notification();
   std::string fires;
