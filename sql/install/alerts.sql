@@ -141,6 +141,9 @@ COMMENT ON TABLE monitoring.alerts IS
     'Alerts that are pending, firing, or have resolved in the last 15 minutes';
 COMMENT ON COLUMN monitoring.alerts.fingerprint IS
     'hash of the labels, as Alertmanager computes it, in 16 hexadecimal digits';
+COMMENT ON COLUMN monitoring.alerts.rule_id IS
+    'in monitoring.alert_rules; 0: the extension''s own alert NotificationFailed, that a receiver '
+    'lost a notification and has taken none since';
 COMMENT ON COLUMN monitoring.alerts.annotations IS 'the rule''s, rendered';
 COMMENT ON COLUMN monitoring.alerts.value IS
     'of the newest evaluation; where nothing else changes it may be up to a minute old';
@@ -287,8 +290,9 @@ COMMENT ON FUNCTION monitoring.evaluate_alerts(timestamptz) IS
     'returns how many alerts changed their state. Pause the worker to have the time to yourself.';
 
 -- A note on the newest alert with this fingerprint that is not over, or else that was last over.
-CREATE FUNCTION monitoring._note_on_alert(fingerprint text, kind text, note text, active_only boolean)
-RETURNS bigint
+-- Without a time it is now; or when alerts were last evaluated, if that was done ahead of the clock.
+CREATE FUNCTION monitoring._note_on_alert(fingerprint text, kind text, note text, active_only boolean,
+                                          noted_at timestamptz, OUT alert_id bigint, OUT at timestamptz)
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -306,54 +310,54 @@ BEGIN
                              CASE WHEN active_only THEN 'active ' END, fingerprint),
             HINT = 'See monitoring.alerts.';
     END IF;
-    INSERT INTO monitoring.alert_notes (alert_id, generation, fingerprint, kind, note)
-    VALUES (alert.id, alert.generation, alert.fingerprint, kind, COALESCE(note, ''));
-    RETURN alert.id;
+    alert_id := alert.id;
+    at := COALESCE(noted_at, greatest(clock_timestamp(), alert.fired_at,
+                                      (SELECT p.last_evaluated_at FROM monitoring.alert_progress AS p)));
+    INSERT INTO monitoring.alert_notes (alert_id, generation, fingerprint, kind, note, created_at)
+    VALUES (alert.id, alert.generation, alert.fingerprint, kind, COALESCE(note, ''), at);
 END
 $$;
-COMMENT ON FUNCTION monitoring._note_on_alert(text, text, text, boolean) IS
-    'Writes a note on an alert and returns the alert''s id';
+COMMENT ON FUNCTION monitoring._note_on_alert(text, text, text, boolean, timestamptz) IS
+    'Writes a note on an alert and returns the alert''s id and the time noted';
 
-CREATE FUNCTION monitoring.acknowledge(fingerprint text, note text DEFAULT '')
+CREATE FUNCTION monitoring.acknowledge(fingerprint text, note text DEFAULT '',
+                                       acknowledged_at timestamptz DEFAULT NULL)
 RETURNS void
-LANGUAGE plpgsql VOLATILE
+LANGUAGE sql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    acknowledged bigint := monitoring._note_on_alert(fingerprint, 'acknowledged', note, true);
-BEGIN
     UPDATE monitoring.alerts AS a
     SET acknowledged_by = COALESCE(a.acknowledged_by, current_user),
-        acknowledged_at = COALESCE(a.acknowledged_at, clock_timestamp())
-    WHERE a.id = acknowledged;
-END
+        acknowledged_at = COALESCE(a.acknowledged_at, n.at)
+    FROM monitoring._note_on_alert(acknowledge.fingerprint, 'acknowledged',
+        acknowledge.note, true, acknowledge.acknowledged_at) AS n
+    WHERE a.id = n.alert_id
 $$;
-COMMENT ON FUNCTION monitoring.acknowledge(text, text) IS
+COMMENT ON FUNCTION monitoring.acknowledge(text, text, timestamptz) IS
     'Somebody is at it: until it fires anew, the alert neither escalates nor repeats';
 
-CREATE FUNCTION monitoring.mark_false_positive(fingerprint text, reason text)
+CREATE FUNCTION monitoring.mark_false_positive(fingerprint text, reason text,
+                                               marked_at timestamptz DEFAULT NULL)
 RETURNS void
-LANGUAGE plpgsql VOLATILE
+LANGUAGE sql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    marked bigint := monitoring._note_on_alert(fingerprint, 'false positive', reason, false);
-BEGIN
     UPDATE monitoring.alerts AS a
     SET false_positive = true,
         acknowledged_by = COALESCE(a.acknowledged_by, current_user),
-        acknowledged_at = COALESCE(a.acknowledged_at, clock_timestamp())
-    WHERE a.id = marked;
-END
+        acknowledged_at = COALESCE(a.acknowledged_at, n.at)
+    FROM monitoring._note_on_alert(mark_false_positive.fingerprint, 'false positive',
+        mark_false_positive.reason, false, mark_false_positive.marked_at) AS n
+    WHERE a.id = n.alert_id
 $$;
-COMMENT ON FUNCTION monitoring.mark_false_positive(text, text) IS
+COMMENT ON FUNCTION monitoring.mark_false_positive(text, text, timestamptz) IS
     'The alert was wrong: notes why, for whoever mends the rule, and acknowledges it';
 
 CREATE FUNCTION monitoring.add_incident_note(fingerprint text, note text)
 RETURNS void
 LANGUAGE sql VOLATILE
 SET search_path = pg_catalog, pg_temp
-AS $$ SELECT monitoring._note_on_alert(fingerprint, 'note', note, false) $$;
+AS $$ SELECT monitoring._note_on_alert(fingerprint, 'note', note, false, NULL) $$;
 COMMENT ON FUNCTION monitoring.add_incident_note(text, text) IS
     'Adds a line to the story of an alert, in monitoring.alert_notes';
 
@@ -370,9 +374,9 @@ CREATE VIEW monitoring.effective_response_limits AS
 SELECT severity, COALESCE(l.acknowledge_within, d.acknowledge_within) AS acknowledge_within,
        l.severity IS NULL AS is_default
 FROM (VALUES
-    ('critical', interval '15 minutes'), ('warning', interval '2 hours'),
-    ('info', interval '24 hours'),
-    ('P0', interval '15 minutes'), ('P1', interval '30 minutes'),
+    ('critical', interval '2 minutes'), ('error', interval '30 minutes'),
+    ('warning', interval '2 hours'), ('info', interval '24 hours'),
+    ('P0', interval '2 minutes'), ('P1', interval '30 minutes'),
     ('P2', interval '2 hours'), ('P3', interval '24 hours')
 ) AS d (severity, acknowledge_within)
 FULL JOIN monitoring.response_limits AS l USING (severity);
@@ -383,8 +387,7 @@ CREATE VIEW monitoring.alert_acknowledgements AS
 SELECT f.alert_id, f.generation, f.fingerprint, f.rule_name, f.severity, f.at AS fired_at,
        n.created_at AS acknowledged_at, n.author AS acknowledged_by, e.at AS ended_at,
        n.created_at - f.at AS time_to_acknowledge, l.acknowledge_within,
-       COALESCE(LEAST(n.created_at, e.at), pg_catalog.clock_timestamp()) - f.at
-           <= l.acknowledge_within AS in_time
+       COALESCE(LEAST(n.created_at, e.at), now.at) - f.at <= l.acknowledge_within AS in_time
 FROM monitoring.alert_history AS f
 LEFT JOIN LATERAL (
     SELECT note.created_at, note.author FROM monitoring.alert_notes AS note
@@ -397,6 +400,9 @@ LEFT JOIN LATERAL (
       AND over.from_state = 'firing'
     ORDER BY over.id LIMIT 1) AS e ON true
 LEFT JOIN monitoring.effective_response_limits AS l USING (severity)
+CROSS JOIN (
+    SELECT GREATEST(pg_catalog.clock_timestamp(),
+                    (SELECT last_evaluated_at FROM monitoring.alert_progress)) AS at) AS now
 WHERE f.to_state = 'firing';
 COMMENT ON VIEW monitoring.alert_acknowledgements IS
     'Each time an alert fired: who acknowledged it, and whether that was soon enough';

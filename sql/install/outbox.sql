@@ -36,7 +36,7 @@ CREATE TABLE monitoring.notifications (
     kind text NOT NULL,
     group_key text NOT NULL,
     status text NOT NULL DEFAULT 'queued'
-        CHECK (status IN ('queued', 'sending', 'sent', 'retrying', 'dead')),
+        CHECK (status IN ('queued', 'sending', 'sent', 'retrying', 'dead', 'superseded')),
     attempts integer NOT NULL DEFAULT 0,
     next_attempt_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     last_error text,
@@ -44,6 +44,9 @@ CREATE TABLE monitoring.notifications (
     created_at timestamptz NOT NULL,
     queued_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     sent_at timestamptz,
+    expires_at timestamptz,
+    address text NOT NULL DEFAULT '',
+    copy_of bigint,
     leased_by integer,
     leased_until timestamptz
 );
@@ -53,7 +56,8 @@ COMMENT ON COLUMN monitoring.notifications.group_key IS
     'Notifications of one receiver and group are sent in the order of their ids';
 COMMENT ON COLUMN monitoring.notifications.status IS
     'queued: not tried yet; sending: leased by the courier; retrying: failed, will be tried again; '
-    'sent: the receiver took it; dead: given up';
+    'sent: the receiver took it; dead: given up; superseded: not tried, because a newer one of its '
+    'group tells of all the same alerts, and perhaps more; last_error says which';
 COMMENT ON COLUMN monitoring.notifications.next_attempt_at IS
     'Not tried before';
 COMMENT ON COLUMN monitoring.notifications.payload IS
@@ -62,6 +66,12 @@ COMMENT ON COLUMN monitoring.notifications.created_at IS
     'The time of the evaluation that it tells about';
 COMMENT ON COLUMN monitoring.notifications.queued_at IS
     'When it entered the queue, for the last time; after monitoring.notification_max_age it is dead';
+COMMENT ON COLUMN monitoring.notifications.expires_at IS
+    'From then on it is dead as well; NULL: only by its age';
+COMMENT ON COLUMN monitoring.notifications.address IS
+    'Which of the receiver''s addresses it is for, where it has several: a number of an sms receiver';
+COMMENT ON COLUMN monitoring.notifications.copy_of IS
+    'The notification that tells the first of several addresses the same';
 COMMENT ON COLUMN monitoring.notifications.leased_by IS
     'Process id of the courier that is sending it';
 COMMENT ON COLUMN monitoring.notifications.leased_until IS
@@ -81,7 +91,23 @@ CREATE INDEX notifications_leased ON monitoring.notifications (leased_until)
     WHERE status = 'sending';
 -- For retention.
 CREATE INDEX notifications_done ON monitoring.notifications (created_at)
-    WHERE status IN ('sent', 'dead');
+    WHERE status IN ('sent', 'dead', 'superseded');
+CREATE INDEX notifications_copies ON monitoring.notifications (copy_of) WHERE copy_of IS NOT NULL;
+
+-- Not dumped: a copy has told nobody anything.
+CREATE TABLE monitoring.receiver_pace (
+    receiver_name text PRIMARY KEY,
+    full_at timestamptz,
+    limited_until timestamptz,
+    paused_until timestamptz
+);
+COMMENT ON TABLE monitoring.receiver_pace IS
+    'Until when receivers are left alone: because of their rate limit, or because they asked for it';
+COMMENT ON COLUMN monitoring.receiver_pace.full_at IS
+    'When the whole burst of the rate limit may be sent again';
+COMMENT ON COLUMN monitoring.receiver_pace.limited_until IS
+    'Before then the rate limit allows no request';
+COMMENT ON COLUMN monitoring.receiver_pace.paused_until IS 'What its last Retry-After asked for';
 
 CREATE TABLE monitoring.notification_attempts (
     notification_id bigint NOT NULL

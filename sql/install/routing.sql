@@ -112,6 +112,22 @@ COMMENT ON COLUMN monitoring.escalations.steps IS
     'In order of time since the alert fired: [{"after": "15 minutes", "receiver": "cto"}]';
 SELECT pg_catalog.pg_extension_config_dump('monitoring.escalations', '');
 
+CREATE TABLE monitoring.watchdogs (
+    receiver text PRIMARY KEY
+        REFERENCES monitoring.receivers ON DELETE CASCADE ON UPDATE CASCADE,
+    every interval NOT NULL DEFAULT '5 minutes' CHECK (every >= interval '1 second'),
+    enabled boolean NOT NULL DEFAULT true,
+    last_ping_at timestamptz
+);
+COMMENT ON TABLE monitoring.watchdogs IS
+    'Dead-man''s switches: receivers outside of this server that are pinged as long as alerts are '
+    'evaluated, queued and delivered, and that raise the alarm when no ping comes';
+COMMENT ON COLUMN monitoring.watchdogs.every IS
+    'A ping that is not delivered by the time of the next one is given up';
+COMMENT ON COLUMN monitoring.watchdogs.last_ping_at IS
+    'Time of the evaluation that queued the last ping';
+SELECT pg_catalog.pg_extension_config_dump('monitoring.watchdogs', '');
+
 -- State. Groups, their members, the log and the escalations are written in the transaction that
 -- queues the notifications they tell of.
 
@@ -174,11 +190,14 @@ CREATE TABLE monitoring.alert_escalations (
     fired_at timestamptz NOT NULL,
     steps_taken integer NOT NULL,
     reached text[] NOT NULL,
-    labels jsonb NOT NULL
+    labels jsonb NOT NULL,
+    acknowledged boolean NOT NULL DEFAULT false
 );
 COMMENT ON TABLE monitoring.alert_escalations IS
     'How far the escalation of each firing alert has come';
 COMMENT ON COLUMN monitoring.alert_escalations.reached IS 'Receivers that were told';
+COMMENT ON COLUMN monitoring.alert_escalations.acknowledged IS
+    'Receivers that were told and keep incidents of their own know that somebody took charge';
 SELECT pg_catalog.pg_extension_config_dump('monitoring.alert_escalations', '');
 
 CREATE TABLE monitoring.notification_decisions (
@@ -202,9 +221,10 @@ COMMENT ON TABLE monitoring.notification_decisions IS
     'looked at and there was something to tell';
 COMMENT ON COLUMN monitoring.notification_decisions.reason IS
     'Told: first, new_firing, all_resolved, new_resolved, repeat, acknowledgement, escalated, '
-    'escalation_resolved. '
+    'escalation_resolved, watchdog. '
     'Not told: unsent_resolved, nothing_fired, acknowledged, delivery_pending, suppressed, '
-    'no_receiver, receiver_disabled, not_composed';
+    'no_receiver, receiver_disabled, not_composed, escalation_stopped, own_failure; nothing_new: '
+    'told already, and what is new is suppressed';
 COMMENT ON COLUMN monitoring.notification_decisions.notification_id IS
     'In monitoring.notifications; NULL: the receiver was not told';
 COMMENT ON COLUMN monitoring.notification_decisions.firing IS 'Fingerprints of the alerts looked at';
@@ -214,15 +234,86 @@ COMMENT ON COLUMN monitoring.notification_decisions.suppressed IS
 SELECT pg_catalog.pg_extension_config_dump('monitoring.notification_decisions', '');
 SELECT pg_catalog.pg_extension_config_dump('monitoring.notification_decisions_id_seq', '');
 
+-- What waits, and for what. The order of the reasons is that in which they hold a notification back.
+CREATE VIEW monitoring.waiting_notifications AS
+SELECT n.id, n.receiver, n.kind, n.address, n.group_key, n.status, n.attempts, n.queued_at,
+       CASE WHEN n.status = 'sending' THEN 'answer'
+            WHEN r.receiver_name IS NULL THEN 'receiver_gone'
+            WHEN NOT r.enabled THEN 'receiver_disabled'
+            WHEN NOT monitoring._is_active() THEN 'activation'
+            WHEN earlier.id IS NOT NULL THEN 'earlier_notification'
+            WHEN p.paused_until > now.at THEN 'retry_after'
+            WHEN n.status = 'retrying' AND n.next_attempt_at > now.at THEN 'next_attempt'
+            WHEN p.limited_until > now.at THEN 'rate_limit'
+            ELSE 'courier' END AS waits_for,
+       earlier.id AS earlier_id,
+       GREATEST(n.next_attempt_at, p.paused_until, p.limited_until) AS not_before, n.last_error
+FROM monitoring.notifications AS n
+CROSS JOIN (SELECT pg_catalog.clock_timestamp() AS at) AS now
+LEFT JOIN monitoring.receivers AS r ON r.receiver_name = n.receiver
+LEFT JOIN monitoring.receiver_pace AS p ON p.receiver_name = n.receiver
+LEFT JOIN LATERAL (
+    SELECT e.id FROM monitoring.notifications AS e
+    WHERE e.receiver = n.receiver AND e.group_key = n.group_key AND e.address = n.address
+      AND pg_catalog.hashtextextended(e.group_key, 0) = pg_catalog.hashtextextended(n.group_key, 0)
+      AND e.id < n.id AND e.status IN ('queued', 'sending', 'retrying')
+    ORDER BY e.id LIMIT 1) AS earlier ON true
+WHERE n.status IN ('queued', 'sending', 'retrying');
+COMMENT ON VIEW monitoring.waiting_notifications IS 'What is not delivered yet, and what it waits for';
+COMMENT ON COLUMN monitoring.waiting_notifications.waits_for IS
+    'answer: it is being sent; receiver_gone; receiver_disabled; activation: this database is a copy, '
+    'see monitoring.activate(); earlier_notification of its group (earlier_id); retry_after: the '
+    'receiver asked to be left alone; next_attempt: it failed; rate_limit of the receiver; courier: '
+    'nothing else';
+COMMENT ON COLUMN monitoring.waiting_notifications.not_before IS
+    'What retries, Retry-After and rate limit make of its time';
+
 CREATE VIEW monitoring.notification_trail AS
-SELECT d.decided_at, d.receiver, d.reason, d.detail, d.group_key, d.firing, d.resolved,
-       d.suppressed, d.notification_id, n.status, a.attempt, a.attempted_at, a.outcome,
-       a.http_status, a.error
+SELECT COALESCE(d.decided_at, n.created_at) AS decided_at,
+       COALESCE(n.receiver, d.receiver) AS receiver, n.kind, n.address, d.reason, d.detail,
+       COALESCE(n.group_key, d.group_key) AS group_key, d.firing, d.resolved, d.suppressed,
+       n.id AS notification_id, n.status, w.waits_for, n.sent_at, a.attempt, a.attempted_at,
+       a.outcome, a.http_status, COALESCE(a.error, n.last_error) AS error, n.payload
 FROM monitoring.notification_decisions AS d
-LEFT JOIN monitoring.notifications AS n ON n.id = d.notification_id
-LEFT JOIN monitoring.notification_attempts AS a ON a.notification_id = n.id;
+FULL JOIN monitoring.notifications AS n ON COALESCE(n.copy_of, n.id) = d.notification_id
+LEFT JOIN monitoring.notification_attempts AS a ON a.notification_id = n.id
+LEFT JOIN monitoring.waiting_notifications AS w ON w.id = n.id;
 COMMENT ON VIEW monitoring.notification_trail IS
-    'Who was told what, when, why and with which HTTP status, and why somebody was not told';
+    'Who was told what (payload), when, why and with which HTTP status; and why somebody was not: '
+    'reason and suppressed say so of what was not queued, status, waits_for and error of what was '
+    'not delivered. One row for each attempt, or without any for each notification or decision';
+COMMENT ON COLUMN monitoring.notification_trail.reason IS
+    'As in monitoring.notification_decisions; NULL: it was queued for another reason than an alert '
+    '(a change of health, a test)';
+
+CREATE VIEW monitoring.alert_trail AS
+SELECT h.at, h.fingerprint, h.rule_name, h.severity, h.labels, h.from_state, h.to_state, h.cause,
+       t.decided_at, t.receiver, t.kind, t.address, t.reason, t.detail, t.notification_id, t.status,
+       t.waits_for, t.attempt, t.attempted_at, t.http_status, t.error
+FROM monitoring.alert_history AS h
+LEFT JOIN LATERAL (
+    SELECT later.at FROM monitoring.alert_history AS later
+    WHERE later.alert_id = h.alert_id AND later.id > h.id ORDER BY later.id LIMIT 1) AS next ON true
+LEFT JOIN LATERAL (
+    SELECT told.decided_at, told.receiver, told.kind, told.address, told.reason, told.detail,
+           told.notification_id, told.status, told.waits_for, told.attempt, told.attempted_at,
+           told.http_status, told.error
+    FROM monitoring.notification_trail AS told
+    WHERE h.fingerprint = ANY (told.firing) OR h.fingerprint = ANY (told.resolved)
+    UNION ALL
+    SELECT d.decided_at, d.receiver, NULL, NULL, s.cause, s.reason, NULL, NULL, NULL, NULL, NULL,
+           NULL, NULL
+    FROM monitoring.notification_decisions AS d,
+         pg_catalog.jsonb_to_recordset(d.suppressed) AS s(fingerprint text, cause text, reason text)
+    WHERE s.fingerprint = h.fingerprint) AS t
+    ON t.decided_at >= h.at AND (next.at IS NULL OR t.decided_at < next.at);
+COMMENT ON VIEW monitoring.alert_trail IS
+    'What became of every change of every alert: who was told of it until the next one, with which '
+    'HTTP status, and why somebody was not. Without a receiver nobody had to be told: no route '
+    'leads to one (monitoring.explain_route()), or its group has not been looked at since';
+COMMENT ON COLUMN monitoring.alert_trail.reason IS
+    'As in monitoring.notification_decisions; or what kept this alert back: inhibited, '
+    'outside_active_time, mute_time or silenced, of which detail says more';
 
 CREATE FUNCTION monitoring._check_routing() RETURNS trigger
 AS 'MODULE_PATHNAME', 'monitoring_check_routing' LANGUAGE C
@@ -290,6 +381,16 @@ AS $$
 $$;
 COMMENT ON FUNCTION monitoring.create_escalation(text, jsonb, text[], integer) IS
     'Adds a policy: whom a firing alert goes to, and after how long, while nobody acknowledges it';
+
+CREATE FUNCTION monitoring.create_watchdog(receiver text, every interval DEFAULT '5 minutes')
+RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+    INSERT INTO monitoring.watchdogs (receiver, every) VALUES (receiver, every)
+$$;
+COMMENT ON FUNCTION monitoring.create_watchdog(text, interval) IS
+    'Pings a receiver (a webhook to healthchecks.io, Dead Man''s Snitch and the like) this often, as '
+    'long as alerts are evaluated, queued and delivered';
 
 CREATE FUNCTION monitoring.silence(matchers text[], duration interval, comment text,
                                    until_resolved boolean DEFAULT false)

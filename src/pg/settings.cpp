@@ -103,11 +103,11 @@ void define_alert_settings() {
                            "Runs the queries of alert rules whose owner is a superuser.", nullptr,
                            &values.allow_superuser_rules, false, PGC_SUSET, 0, nullptr, nullptr,
                            nullptr);
-  DefineCustomStringVariable("monitoring.external_url",
-                             "Address under which people can look at this monitoring; notifications "
-                             "link to it.",
-                             nullptr, &values.external_url, "", PGC_SIGHUP, 0, check_external_url,
-                             nullptr, nullptr);
+  DefineCustomStringVariable(
+      "monitoring.external_url",
+      "Address under which people can look at this monitoring; notifications "
+      "link to it.",
+      nullptr, &values.external_url, "", PGC_SIGHUP, 0, check_external_url, nullptr, nullptr);
 }
 
 void define_courier_settings() {

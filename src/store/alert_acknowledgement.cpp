@@ -29,11 +29,12 @@ bool note_in_log(pg::Spi& spi, const std::string& receiver, const std::string& g
              {pg::text(group_key), pg::text(receiver)}) > 0;
 }
 
-/// Who took charge of the alert last, and in which words.
+}  // namespace
+
 notify::Acknowledgement acknowledgement_of(pg::Spi& spi, const std::string& fingerprint) {
   const pg::Rows rows = spi.query(
       "SELECT a.acknowledged_by, (SELECT n.note FROM monitoring.alert_notes n"
-      "  WHERE n.alert_id = a.id AND n.generation = a.generation AND n.kind = 'acknowledged'"
+      "  WHERE n.alert_id = a.id AND n.generation = a.generation AND n.kind <> 'note'"
       "  ORDER BY n.id DESC LIMIT 1)"
       " FROM monitoring.alerts a WHERE a.fingerprint = $1 AND a.state = 'firing'"
       " ORDER BY a.acknowledged_at DESC LIMIT 1",
@@ -41,8 +42,6 @@ notify::Acknowledgement acknowledgement_of(pg::Spi& spi, const std::string& fing
   if (rows.empty()) return {};
   return {rows.text(0, 1).value_or(""), rows.text(0, 2).value_or("")};
 }
-
-}  // namespace
 
 void tell_acknowledged(pg::Spi& spi, const RoutingConfig& config,
                        const std::vector<StoredGroup>& groups, const RoutedAlerts& alerts,

@@ -10,6 +10,9 @@
 
 namespace monitoring::store {
 
+/// Who took charge of the firing alert with this fingerprint, and in which words.
+notify::Acknowledgement acknowledgement_of(pg::Spi& spi, const std::string& fingerprint);
+
 /// Tells the receivers of groups whose firing alerts are all acknowledged, where the kind takes an
 /// acknowledgement, once for each notification that they got about the group. Call it when the log
 /// is written.

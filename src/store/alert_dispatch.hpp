@@ -29,13 +29,16 @@ class Dispatch {
   /// can.
   const char* obstacle(const std::string& receiver) const;
 
-  /// Queues the notification and notes the decision. If its payload cannot be composed, that is the
-  /// decision's reason, and nothing is remembered: it is tried again at the next occasion.
-  void tell(RecordedDecision decision, notify::Notification notification, TellResolved resolved);
+  /// Queues the notification and notes the decision; returns the notification's id. If its payload
+  /// cannot be composed, that is the decision's reason, and nothing is remembered: it is tried
+  /// again at the next occasion.
+  std::optional<std::int64_t> tell(RecordedDecision decision, notify::Notification notification,
+                                   TellResolved resolved);
   /// Notes a decision that tells nobody.
   void note(RecordedDecision decision) { decisions_.push_back(std::move(decision)); }
 
-  /// Writes the decisions since the last time down.
+  /// Writes the decisions since the last time down; notifications that nobody has tried to deliver
+  /// give way to newer ones that tell the same and more.
   void save();
 
  private:

@@ -4,6 +4,9 @@
 #include <map>
 #include <utility>
 
+#include "alert_acknowledgement.hpp"
+#include "monitoring/alerting/state_machine.hpp"
+
 namespace monitoring::store {
 
 namespace {
@@ -19,7 +22,7 @@ std::map<std::string, StoredEscalation> load_states(pg::Spi& spi) {
   std::map<std::string, StoredEscalation> states;
   const pg::Rows rows = spi.query(
       "SELECT fingerprint, policy_name, fired_at, steps_taken, to_json(reached)::text,"
-      " labels::text FROM monitoring.alert_escalations");
+      " labels::text, acknowledged FROM monitoring.alert_escalations");
   for (std::uint64_t row = 0; row < rows.size(); ++row) {
     StoredEscalation stored;
     stored.state.fingerprint = *rows.text(row, 1);
@@ -28,6 +31,7 @@ std::map<std::string, StoredEscalation> load_states(pg::Spi& spi) {
     stored.state.steps_taken = static_cast<std::uint32_t>(*rows.int8(row, 4));
     stored.state.reached = text_list(*rows.text(row, 5));
     stored.labels = labels_of(*rows.text(row, 6));
+    stored.state.acknowledged = *rows.boolean(row, 7);
     std::string fingerprint = stored.state.fingerprint;
     states[std::move(fingerprint)] = std::move(stored);
   }
@@ -37,14 +41,15 @@ std::map<std::string, StoredEscalation> load_states(pg::Spi& spi) {
 void save_state(pg::Spi& spi, const EscalationState& state, const Labels& labels) {
   spi.execute(
       "INSERT INTO monitoring.alert_escalations AS e"
-      " (fingerprint, policy_name, fired_at, steps_taken, reached, labels)"
-      " VALUES ($1, $2, $3, $4, $5, $6)"
+      " (fingerprint, policy_name, fired_at, steps_taken, reached, labels, acknowledged)"
+      " VALUES ($1, $2, $3, $4, $5, $6, $7)"
       " ON CONFLICT (fingerprint) DO UPDATE SET policy_name = excluded.policy_name,"
       "  fired_at = excluded.fired_at, steps_taken = excluded.steps_taken,"
-      "  reached = excluded.reached, labels = excluded.labels",
+      "  reached = excluded.reached, labels = excluded.labels,"
+      "  acknowledged = excluded.acknowledged",
       {pg::text(state.fingerprint), pg::text(state.policy), pg::timestamptz(state.fired_at),
        pg::int4(static_cast<std::int32_t>(state.steps_taken)), pg::text_array(state.reached),
-       pg::jsonb(labels_json(labels))});
+       pg::jsonb(labels_json(labels)), pg::boolean(state.acknowledged)});
 }
 
 void delete_state(pg::Spi& spi, const std::string& fingerprint) {
@@ -52,17 +57,29 @@ void delete_state(pg::Spi& spi, const std::string& fingerprint) {
               {pg::text(fingerprint)});
 }
 
-/// Tells every receiver of a decision about the one alert.
-void tell_all(Dispatch& dispatch, const std::string& policy, notify::AlertView alert,
-              const notify::EscalationDecision& decision) {
-  const bool resolved = alert.status == notify::AlertStatus::kResolved;
-  alert.annotations.set("escalation", decision.reason);
+/// A notification about the one alert. Its group key is that of no group.
+notify::Notification notification_of(const std::string& policy, const notify::AlertView& alert) {
   notify::Notification notification;
   notification.group_labels = {{"alertname", std::string(alert.labels.get("alertname"))}};
   notification.group_key = "escalation " + policy + ":" + notify::label_set_text(alert.labels);
   notification.alerts = {alert};
   notify::summarize(notification);
+  return notification;
+}
 
+/// Why a receiver cannot be told of an alert; null if it can.
+const char* obstacle(const Dispatch& dispatch, const std::string& receiver, const Labels& labels) {
+  const bool is_own_failure = labels.get("alertname") == alerting::kNotificationFailedAlert &&
+                              labels.get("receiver") == receiver;
+  return is_own_failure ? "own_failure" : dispatch.obstacle(receiver);
+}
+
+/// Tells every receiver of a decision about the one alert.
+void tell_all(Dispatch& dispatch, const std::string& policy, notify::AlertView alert,
+              const notify::EscalationDecision& decision) {
+  const bool resolved = alert.status == notify::AlertStatus::kResolved;
+  alert.annotations.set("escalation", decision.reason);
+  notify::Notification notification = notification_of(policy, alert);
   RecordedDecision record;
   record.group_key = notification.group_key;
   record.reason = resolved ? "escalation_resolved" : "escalated";
@@ -71,13 +88,38 @@ void tell_all(Dispatch& dispatch, const std::string& policy, notify::AlertView a
   for (const std::string& receiver : decision.receivers) {
     record.receiver = receiver;
     notification.receiver = receiver;
-    if (const char* obstacle = dispatch.obstacle(receiver)) {
+    if (const char* found = obstacle(dispatch, receiver, alert.labels)) {
       RecordedDecision hindered = record;
-      hindered.reason = obstacle;
+      hindered.reason = found;
       dispatch.note(std::move(hindered));
       continue;
     }
     dispatch.tell(record, notification, TellResolved::kAlways);
+  }
+}
+
+/// Somebody took charge: receivers that were reached and keep incidents of their own learn of it;
+/// of those that are not reached any more it is noted why.
+void note_acknowledged(pg::Spi& spi, Dispatch& dispatch, const notify::EscalationPolicy& policy,
+                       const EscalationState& state, const notify::AlertView& alert) {
+  notify::Notification notification = notification_of(policy.name, alert);
+  notification.acknowledgement = acknowledgement_of(spi, alert.fingerprint);
+  RecordedDecision record;
+  record.group_key = notification.group_key;
+  record.reason = "acknowledgement";
+  record.detail = "acknowledged by " + notification.acknowledgement->by;
+  record.firing = {alert.fingerprint};
+  for (const std::string& receiver : state.reached) {
+    const Dispatch::Receiver* found = dispatch.find(receiver);
+    if (found == nullptr || !found->enabled || !found->takes_acknowledgement) continue;
+    record.receiver = receiver;
+    notification.receiver = receiver;
+    dispatch.tell(record, notification, TellResolved::kAlways);
+  }
+  record.reason = "escalation_stopped";
+  for (std::size_t step = state.steps_taken; step < policy.steps.size(); ++step) {
+    record.receiver = policy.steps[step].receiver;
+    dispatch.note(record);
   }
 }
 
@@ -98,14 +140,18 @@ void escalate_firing(pg::Spi& spi, const std::map<std::string, StoredEscalation>
                      Dispatch& dispatch, Instant now) {
   EscalationState state = current_state(states, policy, alert.view);
   const std::uint32_t taken = state.steps_taken;
+  const bool was_acknowledged = state.acknowledged;
   notify::EscalationInput input;
   input.acknowledged = alert.acknowledged;
   input.false_positive = alert.false_positive;
   input.suppressed = alert.silenced || alert.inhibited;
   const auto decision = notify::escalate(state, policy, input, now);
-  if (state.steps_taken == taken) return;
+  state.acknowledged = alert.acknowledged;
+  const bool news = state.acknowledged && !was_acknowledged;
+  if (state.steps_taken == taken && !news) return;
   save_state(spi, state, alert.view.labels);
   tell_all(dispatch, policy.name, alert.view, decision);
+  if (news) note_acknowledged(spi, dispatch, policy, state, alert.view);
 }
 
 /// The alert fires no more, or is not known any more.

@@ -18,8 +18,10 @@ extern "C" {
 #include "monitoring/store/alert_routing.hpp"
 #include "monitoring/store/issues.hpp"
 #include "store/alert_instances.hpp"
+#include "store/failed_receivers.hpp"
 #include "store/rule_query.hpp"
 #include "store/stored_rule.hpp"
+#include "store/watchdogs.hpp"
 
 namespace monitoring::store {
 
@@ -124,6 +126,8 @@ class Pass {
   Pass(pg::Spi& spi, Instant now) : spi_(spi), now_(now) {}
 
   void evaluate(const StoredRule& stored);
+  /// The alert that a receiver failed.
+  void watch_receivers();
   /// The alerts of rules that are gone or disabled resolve.
   void wind_down();
   std::int64_t transitions() const { return transitions_; }
@@ -211,10 +215,23 @@ void Pass::forget_errors() {
   }
 }
 
+void Pass::watch_receivers() {
+  const StoredAlerts before = load_alerts(spi_, kOwnRule);
+  const std::vector<Element> failed = failed_receivers(spi_);
+  if (before.instances.empty() && failed.empty()) return;
+  alerting::Policy policy;
+  policy.rule_name = alerting::kNotificationFailedAlert;
+  policy.max_instances = std::max<std::size_t>(policy.max_instances, failed.size());
+  save(kOwnRule, policy.rule_name, before, alerting::step(policy, before.instances, failed, now_),
+       {});
+}
+
 void Pass::wind_down() {
   const pg::Rows rows = spi_.query(
-      "SELECT DISTINCT a.rule_id, a.rule_name FROM monitoring.alerts a WHERE NOT EXISTS (SELECT"
-      " FROM monitoring.alert_rules r WHERE r.id = a.rule_id AND r.enabled)");
+      "SELECT DISTINCT a.rule_id, a.rule_name FROM monitoring.alerts a WHERE a.rule_id <> $1"
+      " AND NOT EXISTS (SELECT"
+      " FROM monitoring.alert_rules r WHERE r.id = a.rule_id AND r.enabled)",
+      {pg::int8(kOwnRule)});
   std::vector<std::pair<std::int64_t, std::string>> gone;
   for (std::uint64_t row = 0; row < rows.size(); ++row) {
     gone.emplace_back(*rows.int8(row, 1), *rows.text(row, 2));
@@ -267,8 +284,10 @@ std::int64_t evaluate(pg::Spi& spi, Instant now) {
   refuse_the_past(stored_progress(spi), now);
   Pass pass(spi, now);
   for (const StoredRule& rule : load_due_rules(spi, now, std::nullopt)) pass.evaluate(rule);
+  pass.watch_receivers();
   pass.wind_down();
   route_alerts(spi, now);
+  ping_watchdogs(spi, now);
   store_progress(spi, now);
   return pass.transitions();
 }
@@ -286,8 +305,12 @@ std::optional<std::int64_t> evaluate_due(pg::Spi& spi, Instant now, std::optiona
   for (const StoredRule& rule : due) pass.evaluate(rule);
   const bool thorough =
       !last || multiple(*last, kThoroughInterval) != multiple(now, kThoroughInterval);
-  if (thorough) pass.wind_down();
+  if (thorough) {
+    pass.watch_receivers();
+    pass.wind_down();
+  }
   if (thorough || pass.written() > 0 || flush_due(spi, now)) route_alerts(spi, now);
+  ping_watchdogs(spi, now);
   const bool outdated = !due.empty() && (!stored || now - *stored >= kProgressWriteInterval);
   if (pass.written() > 0 || outdated) store_progress(spi, now);
   return pass.transitions();

@@ -228,10 +228,11 @@ notify::NotificationLog load_log(pg::Spi& spi, const std::vector<std::string>& g
   notify::NotificationLog log;
   const pg::Rows rows = spi.query(
       "SELECT l.group_key, l.receiver, to_json(l.firing)::text, to_json(l.resolved)::text,"
-      " l.sent_at, l.expires_at, coalesce(n.status IN ('queued', 'sending', 'retrying'), false)"
+      " l.sent_at, l.expires_at, EXISTS (SELECT FROM monitoring.notifications n"
+      "  WHERE (n.id = l.notification_id OR n.copy_of = l.notification_id)"
+      "  AND n.status IN ('queued', 'sending', 'retrying'))"
       " FROM unnest($1) k(group_key) JOIN monitoring.notification_log l"
-      "  ON md5(l.group_key) = md5(k.group_key) AND l.group_key = k.group_key"
-      " LEFT JOIN monitoring.notifications n ON n.id = l.notification_id",
+      "  ON md5(l.group_key) = md5(k.group_key) AND l.group_key = k.group_key",
       {pg::text_array(group_keys)});
   for (std::uint64_t row = 0; row < rows.size(); ++row) {
     notify::Integration integration;

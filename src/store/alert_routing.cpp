@@ -199,7 +199,8 @@ void RoutingPass::flush(StoredGroup& stored, notify::NotificationLog& log) {
 
 void RoutingPass::carry_out(const StoredGroup& stored, const notify::FlushResult& result,
                             const notify::FlushDecision& decision, notify::NotificationLog& log) {
-  if (decision.reason == notify::FlushReason::kNothingNew) return;
+  const bool nothing_new = decision.reason == notify::FlushReason::kNothingNew;
+  if (nothing_new && result.suppressed.empty()) return;
   RecordedDecision record;
   record.receiver = decision.integration.receiver;
   record.route_id = stored.group.route_id;

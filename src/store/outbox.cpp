@@ -1,5 +1,9 @@
 #include "monitoring/store/outbox.hpp"
 
+extern "C" {
+#include <catalog/pg_type.h>
+}
+// clang-format keeps the server's header first.
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -26,9 +30,12 @@ struct Receiver {
 };
 
 Receiver receiver_at(const pg::Rows& rows, std::uint64_t row) {
-  return {*rows.text(row, 1), *rows.text(row, 2),
+  return {*rows.text(row, 1),
+          *rows.text(row, 2),
           json::parse(*rows.text(row, 3), nullptr, /*allow_exceptions=*/false),
-          *rows.boolean(row, 4), *rows.boolean(row, 5), rows.text(row, 6).value_or("")};
+          *rows.boolean(row, 4),
+          *rows.boolean(row, 5),
+          rows.text(row, 6).value_or("")};
 }
 
 Receiver find_receiver(pg::Spi& spi, const std::string& name) {
@@ -56,6 +63,23 @@ void keep_firing(notify::Notification& notification) {
   notify::summarize(notification);
 }
 
+/// One row of the outbox; `first` is that of the receiver's first address.
+std::int64_t insert(pg::Spi& spi, const Receiver& receiver,
+                    const notify::Notification& notification, const json& settings,
+                    std::optional<std::int64_t> first, Instant now) {
+  const auto payload = notify::store_payload(receiver.kind, notification, settings, now);
+  if (!payload) throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE, payload.error());
+  const std::string text = payload->dump(-1, ' ', false, json::error_handler_t::replace);
+  const pg::Rows rows = spi.query(
+      "INSERT INTO monitoring.notifications"
+      " (receiver, kind, group_key, payload, created_at, address, copy_of)"
+      " VALUES ($1, $2, $3, $5, $4, $6, $7) RETURNING id",
+      {pg::text(receiver.name), pg::text(receiver.kind), pg::text(notification.group_key),
+       pg::timestamptz(now), pg::jsonb(text), pg::text(notify::address_of(receiver.kind, settings)),
+       first ? pg::int8(*first) : pg::null_of(INT8OID)});
+  return *rows.int8(0, 1);
+}
+
 std::optional<std::int64_t> queue(pg::Spi& spi, const Receiver& receiver,
                                   notify::Notification notification, Instant now,
                                   TellResolved resolved) {
@@ -67,16 +91,13 @@ std::optional<std::int64_t> queue(pg::Spi& spi, const Receiver& receiver,
   }
   notification.origin = receiver.instance_id;
   notify::add_links(notification, pg::settings().external_url);
-  const auto payload = notify::store_payload(receiver.kind, notification, receiver.settings, now);
-  if (!payload) throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE, payload.error());
-  const std::string text = payload->dump(-1, ' ', false, json::error_handler_t::replace);
-  const pg::Rows rows = spi.query(
-      "INSERT INTO monitoring.notifications"
-      " (receiver, kind, group_key, payload, created_at) VALUES ($1, $2, $3, $5, $4) RETURNING id",
-      {pg::text(receiver.name), pg::text(receiver.kind), pg::text(notification.group_key),
-       pg::timestamptz(now), pg::jsonb(text)});
+  std::optional<std::int64_t> first;
+  for (const json& settings : notify::settings_by_address(receiver.kind, receiver.settings)) {
+    const auto id = insert(spi, receiver, notification, settings, first, now);
+    if (!first) first = id;
+  }
   wake_courier_at_commit();
-  return rows.int8(0, 1);
+  return first;
 }
 
 }  // namespace
@@ -90,7 +111,8 @@ std::optional<std::int64_t> queue_notification(pg::Spi& spi, notify::Notificatio
 void requeue_notification(pg::Spi& spi, std::int64_t id) {
   const auto touched = spi.execute(
       "UPDATE monitoring.notifications"
-      " SET status = 'queued', queued_at = DEFAULT, next_attempt_at = DEFAULT"
+      " SET status = 'queued', queued_at = DEFAULT, next_attempt_at = DEFAULT,"
+      "  expires_at = NULL"
       " WHERE id OPERATOR(pg_catalog.=) $1 AND status OPERATOR(pg_catalog.=) 'dead'",
       {pg::int8(id)});
   if (touched > 0) {

@@ -17,36 +17,44 @@ using nlohmann::json;
 /// earlier one ends the wait; this is for rows that were locked then.
 constexpr Duration kBlockedWait = std::chrono::seconds(30);
 
-/// Candidates of each receiver in the order of time, at most as many as it may have. Those that are
-/// blocked are put off, so that the next look finds those behind them: each look costs as much as
-/// it leases, however long the queue.
+/// Candidates of each receiver in the order of time, at most as many as it may have; of these it
+/// gets as many as its rate limit allows. Those that are blocked are put off, so that the next look
+/// finds those behind them: each look costs as much as it leases, however long the queue.
 constexpr const char* kLease = R"(
 WITH room AS (
   SELECT r.receiver_name, r.settings,
-         least(($4::int8 - coalesce((h.held ->> r.receiver_name)::int8, 0)), $5::int8) AS room
-  FROM monitoring.receivers r, (SELECT $6::jsonb AS held) h
+         least(($4::int8 - coalesce((h.held ->> r.receiver_name)::int8, 0)), $5::int8) AS room,
+         coalesce((h.allowed ->> r.receiver_name)::int8, $5::int8) AS allowed
+  FROM monitoring.receivers r, (SELECT $6::jsonb AS held, $8::jsonb AS allowed) h
   WHERE r.enabled
 ), candidate AS (
-  SELECT n.id, room.settings,
+  SELECT n.id, n.receiver, n.next_attempt_at, room.settings, room.allowed,
          EXISTS (SELECT FROM monitoring.notifications e
                  WHERE e.receiver = n.receiver AND e.group_key = n.group_key AND e.id < n.id
+                   AND e.address = n.address
                    AND hashtextextended(e.group_key, 0) = hashtextextended(n.group_key, 0)
                    AND e.status IN ('queued', 'sending', 'retrying')) AS blocked
   FROM room CROSS JOIN LATERAL (
-    SELECT c.id, c.receiver, c.group_key FROM monitoring.notifications c
-    WHERE c.receiver = room.receiver_name AND c.status IN ('queued', 'retrying')
+    SELECT c.id, c.receiver, c.group_key, c.address, c.next_attempt_at
+    FROM monitoring.notifications c
+    WHERE room.allowed > 0 AND c.receiver = room.receiver_name AND c.status IN ('queued', 'retrying')
       AND c.next_attempt_at <= $2
     ORDER BY c.next_attempt_at, c.id LIMIT greatest(room.room, 0)
     FOR UPDATE SKIP LOCKED) n
   LIMIT $5
+), ranked AS (
+  SELECT c.*, row_number() OVER (PARTITION BY c.receiver, c.blocked
+                                 ORDER BY c.next_attempt_at, c.id) AS place
+  FROM candidate c
 )
 UPDATE monitoring.notifications n
 SET status = CASE WHEN c.blocked THEN n.status ELSE 'sending' END,
     next_attempt_at = CASE WHEN c.blocked THEN $7 ELSE n.next_attempt_at END,
     leased_by = CASE WHEN c.blocked THEN NULL ELSE $1::int4 END,
     leased_until = CASE WHEN c.blocked THEN NULL ELSE $3 END
-FROM candidate c WHERE n.id = c.id
-RETURNING n.id, n.receiver, n.kind, c.settings, n.payload, n.attempts, n.queued_at, c.blocked)";
+FROM ranked c WHERE n.id = c.id AND (c.blocked OR c.place <= c.allowed)
+RETURNING n.id, n.receiver, n.kind, c.settings, n.payload, n.attempts,
+          least(n.queued_at + $9, n.expires_at), c.blocked)";
 
 /// The attempts that are about to be recorded, as rows.
 constexpr const char* kLockHeld = R"(
@@ -90,7 +98,7 @@ WHERE n.id IN (
     SELECT x.id FROM monitoring.notifications x
     WHERE x.receiver = d.receiver AND x.group_key = d.group_key
       AND hashtextextended(x.group_key, 0) = hashtextextended(d.group_key, 0)
-      AND x.status IN ('queued', 'sending', 'retrying')
+      AND x.address = d.address AND x.status IN ('queued', 'sending', 'retrying')
     ORDER BY x.id LIMIT 1 FOR UPDATE SKIP LOCKED) s
   WHERE d.id = ANY ($1::int8[]))
 AND n.status = 'queued' AND n.next_attempt_at > $2)";
@@ -111,12 +119,14 @@ SET status = CASE WHEN u.why IS NOT NULL THEN 'dead' WHEN n.attempts > 0 THEN 'r
 FROM (
   SELECT x.id,
          CASE WHEN r.receiver_name IS NULL THEN 'the receiver does not exist any more'
-              WHEN x.queued_at < $2 THEN 'given up after monitoring.notification_max_age' END AS why
+              WHEN x.queued_at < $2 THEN 'given up after monitoring.notification_max_age'
+              WHEN x.expires_at < $1 THEN 'given up, too old: see expires_at' END AS why
   FROM monitoring.notifications x
   LEFT JOIN monitoring.receivers r ON r.receiver_name = x.receiver
   WHERE x.status IN ('queued', 'sending', 'retrying')
     AND (x.status <> 'sending' OR x.leased_until < $1)
-    AND (r.receiver_name IS NULL OR x.queued_at < $2 OR x.status = 'sending')
+    AND (r.receiver_name IS NULL OR x.queued_at < $2 OR x.expires_at < $1
+         OR x.status = 'sending')
   FOR UPDATE OF x SKIP LOCKED) u
 WHERE n.id = u.id
 RETURNING n.receiver, n.last_error, n.status)
@@ -129,7 +139,9 @@ WHERE n.id IN (SELECT x.id FROM monitoring.notifications x
                FOR UPDATE SKIP LOCKED))";
 
 constexpr const char* kNextDelivery = R"(
-SELECT min(d.next_attempt_at) FROM monitoring.receivers r CROSS JOIN LATERAL (
+SELECT min(greatest(d.next_attempt_at, p.limited_until, p.paused_until))
+FROM monitoring.receivers r LEFT JOIN monitoring.receiver_pace p USING (receiver_name)
+CROSS JOIN LATERAL (
   SELECT n.next_attempt_at FROM monitoring.notifications n
   WHERE n.receiver = r.receiver_name AND n.status IN ('queued', 'retrying')
   ORDER BY n.next_attempt_at LIMIT 1) d
@@ -186,7 +198,8 @@ LeaseResult lease_due(pg::Spi& spi, const LeaseTerms& terms) {
   const pg::Rows rows = spi.query(
       kLease, {pg::int4(terms.owner), pg::timestamptz(terms.now), pg::timestamptz(terms.until),
                pg::int8(terms.per_receiver), pg::int8(terms.total),
-               pg::jsonb(json_text(json(terms.held))), pg::timestamptz(terms.now + kBlockedWait)});
+               pg::jsonb(json_text(json(terms.held))), pg::timestamptz(terms.now + kBlockedWait),
+               pg::jsonb(json_text(json(terms.allowed))), pg::interval(terms.max_age)});
   for (std::uint64_t row = 0; row < rows.size(); ++row) {
     if (*rows.boolean(row, 8)) {
       result.look_again = true;
@@ -195,7 +208,7 @@ LeaseResult lease_due(pg::Spi& spi, const LeaseTerms& terms) {
     result.leased.push_back({*rows.int8(row, 1), *rows.text(row, 2), *rows.text(row, 3),
                              *rows.text(row, 4), *rows.text(row, 5),
                              static_cast<std::uint32_t>(*rows.int8(row, 6)),
-                             *rows.timestamptz(row, 7) + terms.max_age});
+                             *rows.timestamptz(row, 7)});
   }
   return result;
 }
@@ -242,12 +255,13 @@ std::set<std::string> receivers_with_issue(pg::Spi& spi) {
   return receivers;
 }
 
-void open_receiver_issue(pg::Spi& spi, const std::string& receiver, const std::string& error) {
+void open_receiver_issue(pg::Spi& spi, const GivenUp& lost) {
   Issue issue;
   issue.worker_name = kIssueWorker;
   issue.issue_type = kIssueType;
-  issue.message = "a notification for receiver \"" + receiver + "\" was given up";
-  issue.details = json_text({{"receiver", receiver}, {"error", error}});
+  issue.message = "a notification for receiver \"" + lost.receiver + "\" was given up";
+  issue.details =
+      json_text({{"receiver", lost.receiver}, {"reason", lost.reason}, {"error", lost.error}});
   log_issue_once(spi, issue);
 }
 
@@ -273,7 +287,7 @@ std::vector<GivenUp> sweep_outbox(pg::Spi& spi, Instant now, Duration max_age) {
   const pg::Rows rows = spi.query(kSweep, {pg::timestamptz(now), pg::timestamptz(now - max_age)});
   std::vector<GivenUp> given_up;
   for (std::uint64_t row = 0; row < rows.size(); ++row) {
-    given_up.push_back({*rows.text(row, 1), *rows.text(row, 2)});
+    given_up.push_back({*rows.text(row, 1), "expired", *rows.text(row, 2)});
   }
   return given_up;
 }

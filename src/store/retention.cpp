@@ -28,7 +28,8 @@ struct RowRule {
 constexpr RowRule kRowRules[] = {
     {"events", "public.monitoring_events", "created_at < $1"},
     {"issues", "monitoring.worker_issues", "resolved AND COALESCE(resolved_at, created_at) < $1"},
-    {"notifications", "monitoring.notifications", "status IN ('sent', 'dead') AND created_at < $1"},
+    {"notifications", "monitoring.notifications",
+     "status IN ('sent', 'dead', 'superseded') AND created_at < $1"},
     {"notifications", "monitoring.notification_decisions", "decided_at < $1"},
     {"alert_history", "monitoring.alert_history", "at < $1"},
     {"alert_history", "monitoring.alert_notes", "created_at < $1"},

@@ -12,6 +12,7 @@ extern "C" {
 #include "monitoring/notify/retry.hpp"
 #include "monitoring/pg/settings.hpp"
 #include "monitoring/pg/transaction.hpp"
+#include "monitoring/store/receiver_pace.hpp"
 #include "monitoring/store/secrets.hpp"
 #include "worker/courier_translate.hpp"
 
@@ -88,6 +89,7 @@ void Courier::take_over() {
     pg::Spi spi;
     store::release_all_leases(spi);
     failing_ = store::receivers_with_issue(spi);
+    paused_ = store::load_pauses(spi, clock_.now());
   }
   transaction.commit();
 }
@@ -138,7 +140,7 @@ void Courier::note_end(const InFlight& entry, const notify::Judgement& judgement
         now + notify::retry_wait({}, notification.attempts + 1, judgement.pause, random);
     if (record.next_attempt_at > notification.expires_at) {
       record.outcome = outcome_text(notify::Verdict::kDead);
-      record.error = "given up after monitoring.notification_max_age: " + record.error;
+      record.error = "given up, too old for another attempt: " + record.error;
     }
   }
   if (judgement.pause) {
@@ -160,6 +162,7 @@ void Courier::record_and_lease() {
     {
       pg::Spi spi;
       if (!to_record_.empty()) done = record(spi, failing);
+      store::save_pauses(spi, paused_);
       if (next_sweep_ <= clock_.now()) sweep(spi, failing);
       result = lease(spi);
       secrets = secrets_of(spi, result.leased);
@@ -191,7 +194,7 @@ std::vector<std::int64_t> Courier::record(pg::Spi& spi, std::set<std::string>& f
 void Courier::note_receiver(pg::Spi& spi, const store::AttemptRecord& record,
                             std::set<std::string>& failing) {
   if (record.outcome == "dead") {
-    store::open_receiver_issue(spi, record.receiver, record.error);
+    store::open_receiver_issue(spi, {record.receiver, record.reason, record.error});
     failing.insert(record.receiver);
   } else if (record.outcome == "sent" && failing.count(record.receiver) > 0) {
     store::resolve_receiver_issue(spi, record.receiver);
@@ -215,9 +218,10 @@ void Courier::sweep(pg::Spi& spi, std::set<std::string>& failing) {
   const auto given_up =
       store::sweep_outbox(spi, now, seconds(pg::settings().notification_max_age_s));
   for (const store::GivenUp& notification : given_up) {
-    store::open_receiver_issue(spi, notification.receiver, notification.error);
+    store::open_receiver_issue(spi, notification);
     failing.insert(notification.receiver);
   }
+  store::forget_gone_receivers(spi);
   next_sweep_ = now + kSweepInterval;
 }
 
@@ -249,7 +253,13 @@ store::LeaseResult Courier::lease(pg::Spi& spi) {
   terms.per_receiver = kLeaseAhead * unsigned_setting(settings.courier_destination_concurrency);
   terms.total = total - under_way;
   terms.held = held_by_receiver(terms.per_receiver);
-  return store::lease_due(spi, terms);
+  store::RateLimits limits(spi, terms.now);
+  terms.allowed = limits.allowed();
+  store::LeaseResult result = store::lease_due(spi, terms);
+  std::vector<std::string> receivers;
+  for (const store::Leased& leased : result.leased) receivers.push_back(leased.receiver);
+  limits.take(receivers);
+  return result;
 }
 
 Courier::Secrets Courier::secrets_of(pg::Spi& spi, const std::vector<store::Leased>& leased) const {

@@ -24,9 +24,10 @@ enum class TellResolved {
 
 /// Queues a notification for the receiver that it names and wakes the courier at commit. `now` is
 /// the time of what it tells about, which evaluate_alerts(at) may set; delivery begins at once all
-/// the same. Returns its id. Nothing is queued, and nullopt returned, where the receiver is
-/// disabled, or wants no resolved alerts and there are no others.
-/// Errors: 42704 if there is no such receiver, 22023 if its kind cannot compose the payload.
+/// the same. Returns its id, of several addresses' that of the first. Nothing is queued, and
+/// nullopt returned, where the receiver is disabled, or wants no resolved alerts and there are no
+/// others. Errors: 42704 if there is no such receiver, 22023 if its kind cannot compose the
+/// payload.
 std::optional<std::int64_t> queue_notification(
     pg::Spi& spi, notify::Notification notification, Instant now,
     TellResolved resolved = TellResolved::kAsReceiverSays);

@@ -49,6 +49,8 @@ struct LeaseTerms {
   std::uint32_t total;
   /// Rows of each receiver that are leased already; they count towards per_receiver.
   std::map<std::string, std::uint32_t> held;
+  /// Rows of each receiver that its rate limit lets be leased now; missing where it has none.
+  std::map<std::string, std::uint32_t> allowed;
 };
 
 struct LeaseResult {
@@ -85,11 +87,19 @@ struct AttemptRecord {
 std::vector<std::int64_t> record_attempts(pg::Spi& spi, int owner, Instant now,
                                           const std::vector<AttemptRecord>& records);
 
+/// A notification that is dead.
+struct GivenUp {
+  std::string receiver;
+  /// Class of the failure as in notification_attempts; "expired" where it died waiting.
+  std::string reason;
+  std::string error;
+};
+
 /// Receivers for which a worker issue is open, because a notification was given up.
 std::set<std::string> receivers_with_issue(pg::Spi& spi);
-/// Opens that issue unless it is open, so that health, and through it the other receivers, hear of
-/// it; or resolves it.
-void open_receiver_issue(pg::Spi& spi, const std::string& receiver, const std::string& error);
+/// Opens that issue unless it is open, so that health and the alert NotificationFailed, and through
+/// them the other receivers, hear of it; or resolves it.
+void open_receiver_issue(pg::Spi& spi, const GivenUp& lost);
 void resolve_receiver_issue(pg::Spi& spi, const std::string& receiver);
 
 /// Puts back what an earlier courier held: for a courier that starts, and so is the only one.
@@ -97,12 +107,6 @@ std::uint64_t release_all_leases(pg::Spi& spi);
 
 /// The rows are still being sent: their leases hold until then.
 void renew_leases(pg::Spi& spi, int owner, const std::vector<std::int64_t>& ids, Instant until);
-
-/// A notification that was declared dead while it waited.
-struct GivenUp {
-  std::string receiver;
-  std::string error;
-};
 
 /// Declares dead what is older than max_age or whose receiver is gone, and releases leases that
 /// have run out. Returns one of the dead ones for each receiver. Reads all unsent

@@ -1,0 +1,47 @@
+#pragma once
+// monitoring.receiver_pace: receivers that are left alone for a while, because of their rate limit
+// or because they asked for it. Rows, so that neither a crash nor the courier's leaving forgets
+// them. Every function runs in the caller's transaction; search_path is "pg_catalog, pg_temp".
+
+#include "monitoring/pg/spi.hpp"
+// clang-format keeps the server's header first.
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "monitoring/notify/rate_limit.hpp"
+
+namespace monitoring::store {
+
+/// The rate limits of all enabled receivers, as they stand at `now`.
+class RateLimits {
+ public:
+  RateLimits(pg::Spi& spi, Instant now);
+
+  /// How many requests may be made now, by receiver; one that is not there has no limit.
+  std::map<std::string, std::uint32_t> allowed() const;
+  /// So many requests are about to be made; one for each name.
+  void take(const std::vector<std::string>& receivers);
+
+ private:
+  struct State {
+    notify::RateLimit limit;
+    Instant full_at;
+  };
+
+  pg::Spi& spi_;
+  Instant now_;
+  std::map<std::string, State> states_;
+};
+
+/// Receivers that have asked to be left alone, and until when.
+using Pauses = std::map<std::string, Instant>;
+
+Pauses load_pauses(pg::Spi& spi, Instant now);
+void save_pauses(pg::Spi& spi, const Pauses& pauses);
+
+/// Removes what is known of receivers that are gone.
+void forget_gone_receivers(pg::Spi& spi);
+
+}  // namespace monitoring::store
