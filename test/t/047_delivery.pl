@@ -30,11 +30,11 @@ sub told
 		"$alert->{status} $alert->{labels}{alertname}" } grep { $_->{path} eq $path } $receiver->requests;
 }
 
-# A limited receiver gets its burst and then its rate, in order; another one does not wait for it.
+# A limited receiver gets its burst and then its rate, each group in order; another one does not wait for it.
 create('limited', '{"rate_limit": {"per_second": 1, "burst": 2}}');
 create('free', '{}');
 my $started = Time::HiRes::time();
-sql(q(SELECT monitoring._queue_notification('limited', 'group ' || i, jsonb_build_object('alerts',
+sql(q(SELECT monitoring._queue_notification('limited', 'group', jsonb_build_object('alerts',
 	jsonb_build_array(jsonb_build_object('labels', jsonb_build_object('alertname', i::text)))))
 	FROM generate_series(1, 6) AS i; SELECT monitoring.send_test_alert('free') FROM generate_series(1, 6)));
 my @limited = $receiver->wait_for_requests(6, path => '/limited');
