@@ -145,9 +145,12 @@ TEST(Pagerduty, ManyLargeLinksDoNotBreakTheLimit) {
 
 TEST(Pagerduty, OnlyUrlsBecomeLinksAndImages) {
   Notification notification = cpu_notification();
-  notification.common_annotations.set("runbook_url", "see the wiki");
-  notification.common_annotations.set("dashboard_url", "javascript:alert");
-  notification.common_annotations.set("image_url", "http://a.example/i.png");
+  for (AlertView& alert : notification.alerts) {
+    alert.annotations.set("runbook_url", "see the wiki");
+    alert.annotations.set("dashboard_url", "javascript:alert");
+    alert.annotations.set("image_url", "http://a.example/i.png");
+  }
+  summarize(notification);
   notification.external_url = "not a URL";
   json event = event_of(notification);
   EXPECT_FALSE(event.contains("links"));

@@ -61,7 +61,7 @@ TEST(RouteTree, AReceiversFailureGoesToOthers) {
   };
   EXPECT_EQ(failed("chat", "critical", ""), Ids({2}));
   EXPECT_EQ(failed("pager", "critical", ""), Ids({1})) << "the parent takes it";
-  EXPECT_EQ(failed("db-mail", "critical", "db"), Ids({2})) << "neither 3 nor 4, which inherits";
+  EXPECT_EQ(failed("db-mail", "critical", "db"), Ids({2, 5})) << "not 3, nor 4, which inherits";
   EXPECT_EQ(failed("db-mail", "info", "db"), Ids({5})) << "the next sibling takes it";
   EXPECT_EQ(failed("default", "info", ""), Ids({})) << "nobody else is there";
   const Labels labels = {
