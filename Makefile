@@ -13,7 +13,7 @@ SQL_PARTS = $(addprefix sql/install/, \
 	worker.sql issues.sql events.sql \
 	rollups.sql views.sql retention.sql \
 	queues.sql health.sql \
-	records.sql outbox.sql secrets.sql \
+	records.sql metrics.sql outbox.sql secrets.sql \
 	alerts.sql routing.sql \
 	collectors.sql host.sql packs.sql \
 	jobs.sql \

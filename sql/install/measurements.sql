@@ -6,7 +6,9 @@ CREATE TABLE monitoring.metric_definitions (
     CHECK (metric_type IN ('counter', 'gauge', 'histogram')),
   unit text,
   help text,
-  dimension_keys text[]
+  dimension_keys text[],
+  buckets float8[] CHECK (buckets IS NULL OR metric_type = 'histogram'),
+  snapshot boolean NOT NULL DEFAULT false
 );
 COMMENT ON TABLE monitoring.metric_definitions IS
   'What users said about their metrics. monitoring.effective_metric_definitions adds the shipped defaults.';
@@ -14,6 +16,10 @@ COMMENT ON COLUMN monitoring.metric_definitions.metric_type IS 'counter, gauge o
 COMMENT ON COLUMN monitoring.metric_definitions.unit IS 'Unit of metric_value, as text: ms, seconds, bytes, ...';
 COMMENT ON COLUMN monitoring.metric_definitions.dimension_keys IS
   'Names of the tags that identify a series in roll-ups. Of the other tags, numbers and strings that are integers are summed into aggregated_metrics.measures; the rest is dropped. NULL: all tags identify the series. Applies to rows rolled up from now on.';
+COMMENT ON COLUMN monitoring.metric_definitions.buckets IS
+  'Upper bounds of a counted histogram; NULL: 5 ms to 10 s, in seconds. Use monitoring.define_metric(), which checks them';
+COMMENT ON COLUMN monitoring.metric_definitions.snapshot IS
+  'Whether what counter_inc and the like have counted is recorded as measurements every monitoring.snapshot_interval';
 SELECT pg_catalog.pg_extension_config_dump('monitoring.metric_definitions', '');
 
 CREATE VIEW monitoring.effective_metric_definitions AS

@@ -1,5 +1,6 @@
 #include "monitoring/hooks/commit.hpp"
 
+#include "monitoring/shmem/registry.hpp"
 #include "monitoring/shmem/worker_slots.hpp"
 
 extern "C" {
@@ -19,6 +20,7 @@ namespace {
 struct Marks {
   bool extensions_changed;
   bool has_extension;  ///< at the end of the transaction; valid with extensions_changed
+  bool ours_dropped;
   bool databases_changed;
   bool worker_wanted;
   bool has_blocks;
@@ -32,6 +34,7 @@ void tell_others() {
     shmem::announce(MyDatabaseId, marks.has_extension);
     // What drops something that the extension needs, too, reaches it without the utility hook.
     if (!marks.has_extension) shmem::stop_processes(MyDatabaseId);
+    if (!marks.has_extension && marks.ours_dropped) shmem::remove_metrics(MyDatabaseId);
   }
   if (marks.databases_changed) shmem::wake_launcher();
   if (marks.worker_wanted) shmem::wake(shmem::Role::worker, MyDatabaseId);
@@ -79,7 +82,11 @@ void on_object_access(ObjectAccessType access, Oid class_id, Oid object_id, int 
     next_object_access_hook(access, class_id, object_id, sub_id, argument);
   }
   if (access != OAT_POST_CREATE && access != OAT_DROP) return;
-  if (class_id == ExtensionRelationId) marks_of_transaction().extensions_changed = true;
+  if (class_id == ExtensionRelationId) {
+    marks_of_transaction().extensions_changed = true;
+    const bool is_ours = get_extension_oid("monitoring", true) == object_id;
+    if (access == OAT_DROP && is_ours) marks.ours_dropped = true;
+  }
   if (class_id == DatabaseRelationId) marks_of_transaction().databases_changed = true;
 }
 

@@ -78,7 +78,7 @@ void define_registry_settings(bool preloading) {
           &values.snapshot_interval_s, 60, 1, kDayS, PGC_SIGHUP, GUC_UNIT_S});
   define({"monitoring.max_series_per_metric",
           "Label sets that one counted metric may have in a database; more are refused.",
-          &values.max_series_per_metric, 1000, 1, 1000 * 1000, PGC_SIGHUP, 0});
+          &values.max_series_per_metric, 1000, 1, 1000 * 1000, PGC_SUSET, 0});
   if (!preloading) return;
   define({"monitoring.registry_size", "Shared memory for counters, gauges and histograms.",
           &values.registry_size_kb, 16 * 1024, 256, 1024 * 1024, PGC_POSTMASTER, GUC_UNIT_KB});

@@ -190,7 +190,9 @@ void attach() {
 
 const std::size_t kLongestRecord = kBlockCapacity;
 
+/// Finds the segment, also from monitoring_net.so, which has its own copy of these variables.
 RecordRing& ring() {
+  if (shared == nullptr) attach();
   return *shared;
 }
 
@@ -339,12 +341,13 @@ void stop_waiting() {
   ConditionVariableCancelSleep();
 }
 
-RingStatus ring_status() {
-  RecordQueue* queue = own();
+RingStatus ring_status(Oid database) {
+  RecordQueue* queue = nullptr;
   RingStatus status = {};
   status.size_bytes = std::uint64_t{ring().block_count} * kBlockBytes;
   locked(LW_SHARED, [&] {
     status.used_bytes = std::uint64_t{ring().block_count - ring().free_count} * kBlockBytes;
+    if (OidIsValid(database)) queue = find_queue(database);
     if (queue == nullptr) return;
     status.counters = queue->counters;
     const Tail tail = tail_of(*queue);

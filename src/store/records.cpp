@@ -17,6 +17,7 @@ extern "C" {
 #include <vector>
 
 #include "monitoring/shmem/record_ring.hpp"
+#include "monitoring/shmem/registry.hpp"
 #include "store/bulk_insert.hpp"
 
 namespace monitoring::store {
@@ -208,11 +209,16 @@ DrainResult drain_records(std::size_t most_rows, IfBusy if_busy) {
   return {inserted, waiting.next(&record)};
 }
 
-void discard_records_of_gone_databases() {
+void discard_gone_databases() {
+  const auto is_gone = [](Oid database) {
+    return !pg::call(
+        [&] { return SearchSysCacheExists1(DATABASEOID, ObjectIdGetDatum(database)); });
+  };
   for (const Oid database : shmem::databases_with_records()) {
-    const bool exists =
-        pg::call([&] { return SearchSysCacheExists1(DATABASEOID, ObjectIdGetDatum(database)); });
-    if (!exists) shmem::discard_records(database);
+    if (is_gone(database)) shmem::discard_records(database);
+  }
+  for (const Oid database : shmem::databases_with_metrics()) {
+    if (is_gone(database)) shmem::discard_metrics(database);
   }
 }
 

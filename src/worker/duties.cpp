@@ -11,6 +11,7 @@
 #include "monitoring/store/jobs.hpp"
 #include "monitoring/store/records.hpp"
 #include "worker/collect_duty.hpp"
+#include "worker/self_metrics.hpp"
 #include "worker/send_duty.hpp"
 
 namespace monitoring::worker {
@@ -88,12 +89,12 @@ Duty drain() {
   return duty;
 }
 
+/// What shared memory has of databases that were dropped.
 Duty discard() {
   Duty duty;
-  duty.name = "discard-records";
+  duty.name = "discard-gone-databases";
   duty.next_after = [](Instant ran_at) { return ran_at + seconds(60); };
-  duty.pointless = [] { return shmem::ring_status().used_bytes == 0; };
-  duty.run = [](DutyContext&) { store::discard_records_of_gone_databases(); };
+  duty.run = [](DutyContext&) { store::discard_gone_databases(); };
   return duty;
 }
 
@@ -156,6 +157,9 @@ std::vector<Duty> make_duties(pg::Spi& spi) {
   duties.push_back(call_of("packs", "monitoring._settle_packs()",
                            [](Instant ran_at) { return ran_at + seconds(60); }));
   duties.push_back(send_duty());
+  duties.push_back(call_of("metric-snapshots", "monitoring._snapshot_metrics()",
+                           every(&pg::Settings::snapshot_interval_s)));
+  duties.push_back(self_metrics_duty());
   duties.push_back(discard());
   return duties;
 }

@@ -15,6 +15,7 @@ extern "C" {
 #include "monitoring/shmem/worker_slots.hpp"
 #include "monitoring/store/issues.hpp"
 #include "worker/process.hpp"
+#include "worker/self_metrics.hpp"
 
 namespace monitoring::worker {
 
@@ -141,6 +142,7 @@ void DutyRunner::run(Entry& entry) {
   const Instant started = clock_.now();
   show_activity(entry.duty.name.c_str());
   const std::optional<Failure> failure = try_to(entry, started);
+  count_duty(entry.duty.name, clock_.now() - started, failure.has_value());
   if (shutdown_requested()) return;
   if (failure) return fail(entry, started, *failure);
   entry.failures = 0;

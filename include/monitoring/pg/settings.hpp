@@ -32,7 +32,9 @@ struct Settings {
   int duty_timeout_s;           ///< a worker's duty is cancelled after this; 0 never
   int duty_lock_timeout_ms;     ///< a worker's duty gives up waiting for a lock after this
 
-  int snapshot_interval_s;    ///< between two records of the metrics that are marked for it
+  int snapshot_interval_s;  ///< between two records of the metrics that are marked for it
+
+  // Those of postgresql.conf, or a superuser's session's own.
   int max_series_per_metric;  ///< in one database; more are refused
 
   // Alert rules: those of postgresql.conf, or a superuser's session's own.

@@ -98,7 +98,8 @@ struct RingStatus {
   std::uint64_t used_bytes;     ///< of all databases, whole blocks
   std::uint64_t size_bytes;
 };
-RingStatus ring_status();
+/// InvalidOid: of the ring alone.
+RingStatus ring_status(Oid database = MyDatabaseId);
 
 /// The databases that have records, and the removal of those of a database that is gone.
 std::vector<Oid> databases_with_records();

@@ -36,6 +36,6 @@ void insert_record(const metrics::Record& record);
 std::uint64_t insert_records(const std::vector<metrics::Record>& records);
 
 /// Removes what databases that no longer exist have left in the ring.
-void discard_records_of_gone_databases();
+void discard_gone_databases();
 
 }  // namespace monitoring::store

@@ -1,0 +1,118 @@
+-- Counters, gauges and histograms in shared memory, and the text in which Prometheus reads them.
+
+CREATE FUNCTION monitoring.define_metric(name text, type text, help text, unit text DEFAULT NULL,
+                                         buckets float8[] DEFAULT NULL,
+                                         snapshot boolean DEFAULT NULL)
+RETURNS void
+AS 'MODULE_PATHNAME', 'monitoring_define_metric' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION monitoring.define_metric(text, text, text, text, float8[], boolean) IS
+    'Describes a metric: type counter, gauge or histogram; help and unit for Prometheus; upper bounds of a histogram''s buckets (NULL: 5 ms to 10 s, in seconds); snapshot: record it as measurements, too. Called again, it changes the description; another type or other buckets only where nothing is counted. Optional: the first use of a name defines it';
+
+CREATE FUNCTION monitoring.remove_metric(name text)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'monitoring_remove_metric' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION monitoring.remove_metric(text) IS
+    'Forgets what was counted under this name, at once and for good, and returns how many series that were. The definition stays';
+
+CREATE FUNCTION monitoring.counter_inc(name text, by float8 DEFAULT 1, labels jsonb DEFAULT '{}',
+                                       transactional boolean DEFAULT false)
+RETURNS void
+AS 'MODULE_PATHNAME', 'monitoring_counter_inc' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION monitoring.counter_inc(text, float8, jsonb, boolean) IS
+    'Adds to a counter, which never goes down. It counts at once, also if the transaction rolls back; transactional => true counts at COMMIT only';
+
+CREATE FUNCTION monitoring.gauge_set(name text, value float8, labels jsonb DEFAULT '{}')
+RETURNS void
+AS 'MODULE_PATHNAME', 'monitoring_gauge_set' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION monitoring.gauge_set(text, float8, jsonb) IS
+    'Sets a gauge, at once, whatever becomes of the transaction';
+
+CREATE FUNCTION monitoring.gauge_add(name text, delta float8, labels jsonb DEFAULT '{}')
+RETURNS void
+AS 'MODULE_PATHNAME', 'monitoring_gauge_add' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION monitoring.gauge_add(text, float8, jsonb) IS
+    'Adds to a gauge, or takes away from it, at once, whatever becomes of the transaction';
+
+CREATE FUNCTION monitoring.histogram_observe(name text, value float8, labels jsonb DEFAULT '{}')
+RETURNS void
+AS 'MODULE_PATHNAME', 'monitoring_histogram_observe' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION monitoring.histogram_observe(text, float8, jsonb) IS
+    'Counts a value in its bucket, at once, whatever becomes of the transaction';
+
+CREATE FUNCTION monitoring._counted_metrics(
+    OUT metric_name text, OUT metric_type text, OUT labels jsonb, OUT value float8,
+    OUT sum float8, OUT count bigint, OUT buckets jsonb, OUT origin bigint,
+    OUT whole_cluster boolean)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'monitoring_counted_metrics' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION monitoring._counted_metrics() IS
+    'What is counted of this database and of the whole cluster; origin differs after a series has started from zero';
+
+CREATE VIEW monitoring.metrics AS
+SELECT m.metric_name, m.metric_type, m.labels, m.value, m.sum, m.count, m.buckets
+FROM monitoring._counted_metrics() AS m;
+COMMENT ON VIEW monitoring.metrics IS
+    'Counters, gauges and histograms of this database, and those that the whole cluster has in common, as they are now; empty without shared_preload_libraries';
+COMMENT ON COLUMN monitoring.metrics.value IS 'Of a counter or a gauge';
+COMMENT ON COLUMN monitoring.metrics.sum IS 'Of what a histogram has observed';
+COMMENT ON COLUMN monitoring.metrics.count IS 'How often a histogram has observed; always that of its bucket +Inf';
+COMMENT ON COLUMN monitoring.metrics.buckets IS
+    'Of a histogram: [{"le": upper bound, "count": observations up to it}, ...]';
+
+CREATE FUNCTION monitoring.prometheus_metrics(openmetrics boolean DEFAULT false)
+RETURNS text
+AS 'MODULE_PATHNAME', 'monitoring_prometheus_metrics' LANGUAGE C STABLE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION monitoring.prometheus_metrics(boolean) IS
+    'monitoring.metrics, and what the extension costs itself, in Prometheus''s text format 0.0.4 or in OpenMetrics 1.0';
+
+-- What the last snapshot of a counter or histogram has recorded. It dies with the series, so it is
+-- not dumped: another server counts from zero.
+CREATE TABLE monitoring.metric_snapshots (
+    origin bigint PRIMARY KEY,
+    value float8 NOT NULL,
+    count bigint NOT NULL
+);
+COMMENT ON TABLE monitoring.metric_snapshots IS
+    'Up to where counted metrics are recorded as measurements, by series';
+COMMENT ON COLUMN monitoring.metric_snapshots.origin IS 'Of one life of a series: from zero on';
+COMMENT ON COLUMN monitoring.metric_snapshots.value IS 'Of a histogram, the sum';
+COMMENT ON COLUMN monitoring.metric_snapshots.count IS 'Of a histogram; 0 otherwise';
+
+CREATE FUNCTION monitoring._snapshot_metrics() RETURNS bigint
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+WITH here AS MATERIALIZED (
+  SELECT m.*, s.value AS old_value, s.count AS old_count
+  FROM monitoring._counted_metrics() AS m
+  JOIN monitoring.metric_definitions AS d USING (metric_name)
+  LEFT JOIN monitoring.metric_snapshots AS s USING (origin)
+  WHERE d.snapshot AND NOT m.whole_cluster
+), forgotten AS (
+  DELETE FROM monitoring.metric_snapshots AS s
+  WHERE NOT EXISTS (SELECT FROM here AS h WHERE h.origin = s.origin)
+), remembered AS (
+  INSERT INTO monitoring.metric_snapshots AS s (origin, value, count)
+  SELECT h.origin, coalesce(h.value, h.sum), coalesce(h.count, 0)
+  FROM here AS h WHERE h.metric_type <> 'gauge'
+  ON CONFLICT (origin) DO UPDATE SET value = excluded.value, count = excluded.count
+  WHERE (s.value, s.count) IS DISTINCT FROM (excluded.value, excluded.count)
+), recorded AS (
+  INSERT INTO monitoring.pipeline_metrics (metric_name, metric_value, tags, "timestamp")
+  SELECT v.name, v.value, h.labels, now()
+  FROM here AS h, LATERAL (
+    SELECT h.metric_name, h.value WHERE h.metric_type = 'gauge'
+    UNION ALL
+    SELECT h.metric_name, h.value - coalesce(h.old_value, 0) WHERE h.metric_type = 'counter'
+    UNION ALL
+    SELECT h.metric_name || '_sum', h.sum - coalesce(h.old_value, 0)
+    WHERE h.metric_type = 'histogram'
+    UNION ALL
+    SELECT h.metric_name || '_count', h.count - coalesce(h.old_count, 0)
+    WHERE h.metric_type = 'histogram') AS v(name, value)
+  RETURNING 1
+)
+SELECT count(*) FROM recorded
+$$;
+COMMENT ON FUNCTION monitoring._snapshot_metrics() IS
+    'Records the metrics that are marked for it as measurements: gauges as they are; counters, and _sum and _count of histograms, as what has come since the last time. Returns the measurements';

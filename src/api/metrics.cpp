@@ -1,0 +1,335 @@
+// SQL entry points that count: define_metric, counter_inc, gauge_set, gauge_add,
+// histogram_observe, remove_metric.
+
+#include "monitoring/pg/arguments.hpp"
+
+extern "C" {
+#include <catalog/pg_type.h>
+#include <mb/pg_wchar.h>
+#include <utils/array.h>
+#include <utils/builtins.h>
+#include <utils/jsonb.h>
+#include <utils/numeric.h>
+}
+// clang-format keeps the server's headers first.
+#include <cmath>
+#include <unordered_map>
+
+#include "monitoring/base/hash128.hpp"
+#include "monitoring/hooks/counting.hpp"
+#include "monitoring/pg/version.hpp"
+#include "monitoring/shmem/registry.hpp"
+#include "monitoring/store/metric_definitions.hpp"
+
+using namespace monitoring;
+using metrics::MetricType;
+using shmem::Refusal;
+
+namespace {
+
+void require_preload() {
+  if (shmem::registry_available()) return;
+  throw pg::Report(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "monitoring counts nothing yet")
+      .hint("Add monitoring to shared_preload_libraries and restart the server.");
+}
+
+[[noreturn]] void refuse(const Error& error) {
+  throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE, error);
+}
+
+[[noreturn]] void refuse(std::string message, std::string hint = {}) {
+  throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE, std::move(message)).hint(std::move(hint));
+}
+
+// --- Labels --------------------------------------------------------------------------------------
+
+std::string utf8(const char* text, int length) {
+  const char* const converted = pg::call([&] { return pg_server_to_any(text, length, PG_UTF8); });
+  return converted == text ? std::string(text, static_cast<std::size_t>(length))
+                           : std::string(converted);
+}
+
+std::string text_of(const JsonbValue& value) {
+  switch (value.type) {
+    case jbvString:
+      return utf8(value.val.string.val, value.val.string.len);
+    case jbvNumeric:
+      return pg::call([&] {
+        return DatumGetCString(
+            DirectFunctionCall1(numeric_out, NumericGetDatum(value.val.numeric)));
+      });
+    case jbvBool:
+      return value.val.boolean ? "true" : "false";
+    case jbvNull:
+      return "";
+    default:
+      refuse("the value of a label must be a string, a number or a boolean",
+             "Write labels as, for example, '{\"route\": \"/users\", \"status\": 200}'.");
+  }
+}
+
+/// The labels of a jsonb as label bytes, checked.
+std::string labels_of(Jsonb* json) {
+  if (!JB_ROOT_IS_OBJECT(json)) {
+    refuse("labels must be a JSON object",
+           "Write them as, for example, '{\"route\": \"/users\", \"status\": 200}'.");
+  }
+  Labels labels;
+  JsonbIterator* iterator = pg::call([&] { return JsonbIteratorInit(&json->root); });
+  JsonbValue key;
+  const auto next = [&](JsonbValue* value) {
+    return pg::call([&] { return JsonbIteratorNext(&iterator, value, true); });
+  };
+  for (JsonbIteratorToken token = next(&key); token != WJB_DONE; token = next(&key)) {
+    if (token != WJB_KEY) continue;
+    const std::string name(key.val.string.val, static_cast<std::size_t>(key.val.string.len));
+    if (const auto error = metrics::check_label_name(name)) refuse(*error);
+    JsonbValue value;
+    next(&value);
+    labels.set(name, text_of(value));
+  }
+  std::string bytes = metrics::label_bytes(labels);
+  if (bytes.size() > metrics::kLongestLabels) {
+    refuse("labels take " + std::to_string(bytes.size()) + " bytes; the limit is " +
+           std::to_string(metrics::kLongestLabels) + " bytes");
+  }
+  return bytes;
+}
+
+// --- The series of a call ------------------------------------------------------------------------
+
+/// What a user calls a series: type, name and labels as they come.
+struct Call {
+  MetricType type;
+  std::string_view name;
+  Jsonb* labels;
+
+  std::string_view label_bytes() const {
+    return {reinterpret_cast<const char*>(&labels->root), VARSIZE(labels) - VARHDRSZ};
+  }
+  std::uint64_t hash() const {
+    return hash128(label_bytes(), hash128(name, static_cast<std::uint64_t>(type)).low).low;
+  }
+};
+
+/// The series that this process has counted on.
+class KnownSeries {
+ public:
+  shmem::Series* find(const Call& call, std::uint64_t hash) {
+    const auto [begin, end] = known_.equal_range(hash);
+    for (auto entry = begin; entry != end; ++entry) {
+      const Known& known = entry->second;
+      if (known.type != call.type || known.name != call.name) continue;
+      if (known.labels != call.label_bytes()) continue;
+      if (shmem::alive(*known.series)) return known.series;
+      known_.erase(entry);
+      return nullptr;
+    }
+    return nullptr;
+  }
+  void keep(const Call& call, std::uint64_t hash, shmem::Series* series) {
+    known_.emplace(
+        hash, Known{call.type, std::string(call.name), std::string(call.label_bytes()), series});
+  }
+
+ private:
+  struct Known {
+    MetricType type;
+    std::string name;
+    std::string labels;
+    shmem::Series* series;
+  };
+  struct AsItIs {
+    std::size_t operator()(std::uint64_t hash) const { return hash; }
+  };
+  std::unordered_multimap<std::uint64_t, Known, AsItIs> known_;
+};
+
+/// Lives as long as the process; made at its first use.
+KnownSeries& known_series() {
+  static KnownSeries& known = *new KnownSeries;
+  return known;
+}
+
+[[noreturn]] void refuse_other_type(std::string_view name, MetricType wanted, MetricType present) {
+  throw pg::Report(ERRCODE_WRONG_OBJECT_TYPE, "metric \"" + std::string(name) + "\" is a " +
+                                                  std::string(metrics::type_name(present)) +
+                                                  ", not a " +
+                                                  std::string(metrics::type_name(wanted)))
+      .hint(
+          "Use another name, or remove the metric with monitoring.remove_metric() and define it "
+          "anew.");
+}
+
+/// The metric's definition: the registry's, the table's, or none but the name and type.
+store::MetricDefinition definition_of(const Call& call) {
+  const std::optional<shmem::MetricFacts> facts = shmem::find_metric(MyDatabaseId, call.name);
+  if (facts && facts->series_count > 0) {
+    if (facts->type != call.type) refuse_other_type(call.name, call.type, facts->type);
+    return {std::string(call.name), call.type, {}, {}, {}};
+  }
+  std::optional<store::MetricDefinition> definition = store::find_definition(call.name);
+  if (!definition) return {std::string(call.name), call.type, {}, {}, {}};
+  if (definition->type != call.type) refuse_other_type(call.name, call.type, definition->type);
+  return *std::move(definition);
+}
+
+/// nullptr where the registry refuses; it has counted that.
+shmem::Series* look_up(const Call& call) {
+  if (const auto error = metrics::check_metric_name(call.name)) refuse(*error);
+  const std::string labels = labels_of(call.labels);
+  const store::MetricDefinition definition = definition_of(call);
+  const shmem::Found found = shmem::find_or_create(MyDatabaseId, definition.spec(), labels);
+  if (found.refusal == Refusal::other_type) {
+    refuse_other_type(call.name, call.type, shmem::find_metric(MyDatabaseId, call.name)->type);
+  }
+  return found.series;
+}
+
+/// The name is the first argument.
+shmem::Series* series_of(FunctionCallInfo fcinfo, MetricType type, int labels_index) {
+  require_preload();
+  pg::require(fcinfo, 0, "name");
+  pg::require(fcinfo, labels_index, "labels");
+  const text* name = nullptr;
+  Jsonb* labels = nullptr;
+  pg::call([&] {
+    name = PG_GETARG_TEXT_PP(0);
+    labels = PG_GETARG_JSONB_P(labels_index);
+  });
+  const Call call = {
+      type, {VARDATA_ANY(name), static_cast<std::size_t>(VARSIZE_ANY_EXHDR(name))}, labels};
+  const std::uint64_t hash = call.hash();
+  if (shmem::Series* const known = known_series().find(call, hash)) return known;
+  shmem::Series* const series = look_up(call);
+  if (series != nullptr) known_series().keep(call, hash, series);
+  return series;
+}
+
+double value_argument(FunctionCallInfo fcinfo, const char* name) {
+  pg::require(fcinfo, 1, name);
+  return PG_GETARG_FLOAT8(1);
+}
+
+// --- Definitions ---------------------------------------------------------------------------------
+
+std::vector<double> bounds_argument(FunctionCallInfo fcinfo, int index) {
+  if (PG_ARGISNULL(index)) return {};
+  const ArrayType* const array = pg::call([&] { return PG_GETARG_ARRAYTYPE_P(index); });
+  if (ARR_HASNULL(array) && array_contains_nulls(const_cast<ArrayType*>(array))) {
+    refuse("bounds of buckets must not be null");
+  }
+  const auto* const first = reinterpret_cast<const double*>(ARR_DATA_PTR(array));
+  const int count = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
+  Result<std::vector<double>> bounds =
+      metrics::checked_bounds(std::vector<double>(first, first + count));
+  if (!bounds) refuse(bounds.error());
+  return std::move(bounds).value();
+}
+
+std::string utf8_argument(FunctionCallInfo fcinfo, int index) {
+  const std::string text = pg::optional_text(fcinfo, index).value_or("");
+  return utf8(text.c_str(), static_cast<int>(text.size()));
+}
+
+store::MetricDefinition definition_arguments(FunctionCallInfo fcinfo) {
+  store::MetricDefinition definition;
+  pg::require(fcinfo, 0, "name");
+  definition.name = *pg::optional_text(fcinfo, 0);
+  if (const auto error = metrics::check_metric_name(definition.name)) refuse(*error);
+  const std::string type = pg::required_text(fcinfo, 1, "type");
+  const auto parsed = metrics::parse_type(type);
+  if (!parsed) refuse("unknown metric type \"" + type + "\"", "It is counter, gauge or histogram.");
+  definition.type = *parsed;
+  definition.help = utf8_argument(fcinfo, 2);
+  definition.unit = utf8_argument(fcinfo, 3);
+  definition.bounds = bounds_argument(fcinfo, 4);
+  if (!definition.bounds.empty() && definition.type != MetricType::histogram) {
+    refuse("only a histogram has buckets");
+  }
+  return definition;
+}
+
+/// Of a metric that has been counted: help and unit now, type and buckets only if they are the
+/// same.
+void describe_counted(const store::MetricDefinition& definition) {
+  const auto facts = shmem::find_metric(MyDatabaseId, definition.name);
+  if (!facts) return;
+  metrics::MetricSpec spec = definition.spec();
+  if (spec.bounds == nullptr && spec.type == MetricType::histogram) {
+    spec.bounds = metrics::kDefaultBounds;
+    spec.bound_count = std::size(metrics::kDefaultBounds);
+  }
+  switch (shmem::define_metric(MyDatabaseId, spec)) {
+    case Refusal::other_type:
+      refuse_other_type(definition.name, definition.type, facts->type);
+    case Refusal::other_bounds:
+      throw pg::Report(ERRCODE_WRONG_OBJECT_TYPE,
+                       "histogram \"" + definition.name + "\" has been counted with other buckets")
+          .hint("Remove what it has counted with monitoring.remove_metric(), then define it anew.");
+    default:
+      return;
+  }
+}
+
+}  // namespace
+
+/// monitoring.define_metric(name, type, help, unit, buckets, snapshot)
+MONITORING_FUNCTION(monitoring_define_metric) {
+  const store::MetricDefinition definition = definition_arguments(fcinfo);
+  if (shmem::registry_available()) describe_counted(definition);
+  pg::Spi spi;
+  store::write_definition(spi, definition,
+                          PG_ARGISNULL(5) ? std::nullopt : std::optional(PG_GETARG_BOOL(5)));
+  PG_RETURN_VOID();
+}
+
+/// monitoring.remove_metric(name) -> bigint
+MONITORING_FUNCTION(monitoring_remove_metric) {
+  require_preload();
+  const std::string name = pg::required_text(fcinfo, 0, "name");
+  PG_RETURN_INT64(shmem::remove_metric(MyDatabaseId, name));
+}
+
+/// monitoring.counter_inc(name, by, labels, transactional)
+MONITORING_FUNCTION(monitoring_counter_inc) {
+  const double by = value_argument(fcinfo, "by");
+  if (!(by >= 0) || std::isinf(by)) {
+    refuse("the increment of a counter must be finite and not negative",
+           "Use a gauge for what goes down.");
+  }
+  pg::require(fcinfo, 3, "transactional");
+  shmem::Series* const series = series_of(fcinfo, MetricType::counter, 2);
+  if (series == nullptr) PG_RETURN_VOID();
+  if (PG_GETARG_BOOL(3)) {
+    hooks::add_at_commit(*series, by);
+  } else {
+    shmem::add(*series, by);
+  }
+  PG_RETURN_VOID();
+}
+
+/// monitoring.gauge_set(name, value, labels)
+MONITORING_FUNCTION(monitoring_gauge_set) {
+  const double value = value_argument(fcinfo, "value");
+  shmem::Series* const series = series_of(fcinfo, MetricType::gauge, 2);
+  if (series != nullptr) shmem::set(*series, value);
+  PG_RETURN_VOID();
+}
+
+/// monitoring.gauge_add(name, delta, labels)
+MONITORING_FUNCTION(monitoring_gauge_add) {
+  const double delta = value_argument(fcinfo, "delta");
+  shmem::Series* const series = series_of(fcinfo, MetricType::gauge, 2);
+  if (series != nullptr) shmem::add(*series, delta);
+  PG_RETURN_VOID();
+}
+
+/// monitoring.histogram_observe(name, value, labels)
+MONITORING_FUNCTION(monitoring_histogram_observe) {
+  const double value = value_argument(fcinfo, "value");
+  if (std::isnan(value)) refuse("a histogram cannot observe NaN");
+  shmem::Series* const series = series_of(fcinfo, MetricType::histogram, 2);
+  if (series != nullptr) shmem::observe(*series, value);
+  PG_RETURN_VOID();
+}
