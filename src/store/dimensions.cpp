@@ -82,7 +82,9 @@ constexpr double kBigintLimit = 9.2e18;
 
 Measure read_numeric(Numeric number) {
   const Datum datum = NumericGetDatum(number);
-  const bool whole = DatumGetInt32(DirectFunctionCall1(numeric_min_scale, datum)) == 0;
+  // An integer as it is usually written has no scale, which is known at once.
+  const bool whole = DatumGetInt32(DirectFunctionCall1(numeric_scale, datum)) == 0 ||
+                     DatumGetInt32(DirectFunctionCall1(numeric_min_scale, datum)) == 0;
   Measure measure;
   if (whole) {
     // Most measures are small counts. The way over float8 prints the number and reads it again.
@@ -108,6 +110,31 @@ Hash128 dimensions_hash(const Jsonb* dimensions) {
   const Hash128 hash = hash128({form.data, static_cast<std::size_t>(form.len)});
   pfree(form.data);
   return hash;
+}
+
+JsonbValue entry_value(JEntry entry, const char* base, std::uint32_t begin, std::uint32_t end) {
+  // The server's structs have no const; nothing is written through them.
+  char* const at = const_cast<char*>(base) + begin;
+  char* const aligned = const_cast<char*>(base) + INTALIGN(begin);
+  JsonbValue value;
+  if (JBE_ISSTRING(entry)) {
+    value.type = jbvString;
+    value.val.string.val = at;
+    value.val.string.len = static_cast<int>(end - begin);
+  } else if (JBE_ISNUMERIC(entry)) {
+    value.type = jbvNumeric;
+    value.val.numeric = reinterpret_cast<Numeric>(aligned);
+  } else if (JBE_ISBOOL(entry)) {
+    value.type = jbvBool;
+    value.val.boolean = JBE_ISBOOL_TRUE(entry);
+  } else if (JBE_ISNULL(entry)) {
+    value.type = jbvNull;
+  } else {
+    value.type = jbvBinary;
+    value.val.binary.data = reinterpret_cast<JsonbContainer*>(aligned);
+    value.val.binary.len = static_cast<int>(base + end - aligned);
+  }
+  return value;
 }
 
 bool read_measure(const JsonbValue& value, Measure* measure) {

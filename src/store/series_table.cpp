@@ -13,10 +13,6 @@ namespace monitoring::store {
 
 namespace {
 
-std::string_view view_of(const JsonbValue& string) {
-  return {string.val.string.val, static_cast<std::size_t>(string.val.string.len)};
-}
-
 /// Tells the entries of equal bytes in different hours and metrics apart.
 std::uint64_t salt_of(std::int64_t hour, std::uint32_t metric) {
   return static_cast<std::uint64_t>(hour) * 0x9e3779b97f4a7c15ULL + metric;
@@ -28,11 +24,6 @@ std::string_view bytes_of(const Hash128& hash) {
 
 bool is_object(const Jsonb* json) {
   return json != nullptr && JB_ROOT_IS_OBJECT(json);
-}
-
-bool is_dimension(const MetricShape& shape, std::string_view key) {
-  return std::find(shape.dimension_keys.begin(), shape.dimension_keys.end(), key) !=
-         shape.dimension_keys.end();
 }
 
 /// The dimension tags as a jsonb object of their own. Raises server errors.
@@ -102,21 +93,24 @@ void SeriesTable::add(const RawRow& row) {
 }
 
 void SeriesTable::add_split(const RawRow& row, std::int64_t hour, std::uint32_t metric) {
-  const auto* tags = reinterpret_cast<const Jsonb*>(pg_detoast_datum(row.tags));
+  auto* tags = reinterpret_cast<Jsonb*>(pg_detoast_datum(row.tags));
   if (is_object(tags)) {
     Series& series = series_of_split(hour, metric, tags);
     add_value(series, row.metric_value);
-    add_measures(series, metrics_[metric].shape, tags);
+    for (const auto& [id, measure] : measures_) add_measure(series, id, measure);
   } else {
     add_value(series_of(hour, metric, row.tags), row.metric_value);
   }
-  if (static_cast<const void*>(tags) != row.tags) pfree(const_cast<Jsonb*>(tags));
+  if (reinterpret_cast<struct varlena*>(tags) != row.tags) pfree(tags);
 }
 
 void SeriesTable::add(const State& state) {
   Series& series = find_or_add(state.hour, metric_of(state.metric_name), state.dimensions,
                                state.dimensions_hash);
-  add_measures(series, MetricShape{}, state.measures);
+  for_each_pair(state.measures, [&](std::string_view name, const JsonbValue& value) {
+    Measure measure;
+    if (read_measure(value, &measure)) add_measure(series, measure_id(name), measure);
+  });
   series_bytes_ += static_cast<std::size_t>(series.values.merge(state.moments, *state.sketch));
 }
 
@@ -127,7 +121,8 @@ std::uint32_t SeriesTable::metric_of(struct varlena* name) {
   if (!metrics_.empty() && metrics_[last_metric_].name == text) return last_metric_;
   if (const std::uint32_t* known = metric_ids_.find(text)) return last_metric_ = *known;
   const auto shape = shapes_.find(std::string(text));
-  metrics_.push_back({std::string(text), shape != shapes_.end() ? shape->second : MetricShape{}});
+  metrics_.push_back(
+      {std::string(text), shape != shapes_.end() ? shape->second : MetricShape{}, {}});
   last_metric_ = static_cast<std::uint32_t>(metrics_.size() - 1);
   metric_ids_.insert({names_.keep(text), text.size()}, 0, last_metric_);
   return last_metric_;
@@ -162,21 +157,39 @@ Series& SeriesTable::series_of(std::int64_t hour, std::uint32_t metric, struct v
   return *series;
 }
 
+/// Leaves the measures among the tags in measures_.
 Series& SeriesTable::series_of_split(std::int64_t hour, std::uint32_t metric, const Jsonb* tags) {
-  const MetricShape& shape = metrics_[metric].shape;
   picked_.clear();
-  for (const std::string& key : shape.dimension_keys) {
-    JsonbValue value;
-    const bool present =
-        getKeyJsonValueFromContainer(const_cast<JsonbContainer*>(&tags->root), key.data(),
-                                     static_cast<int>(key.size()), &value) != nullptr;
-    picked_.push_back(present ? '+' : '-');
-    if (present) append_spelling(value, &picked_);
-  }
+  measures_.clear();
+  std::size_t position = 0;
+  for_each_pair(tags, [&](std::string_view key, const JsonbValue& value) {
+    const Role& role = role_of(metrics_[metric], position++, key);
+    Measure measure;
+    if (role.is_dimension) {
+      picked_.append(reinterpret_cast<const char*>(&role.id), sizeof role.id);
+      append_spelling(value, &picked_);
+    } else if (read_measure(value, &measure)) {
+      measures_.emplace_back(role.id, measure);
+    }
+  });
   if (Series* known = find(by_picked_, picked_, hour, metric)) return *known;
-  Series& series = find_or_add(hour, metric, dimensions_of(shape, tags));
+  Series& series = find_or_add(hour, metric, dimensions_of(metrics_[metric].shape, tags));
   by_picked_.insert({kept_.keep(picked_), picked_.size()}, salt_of(hour, metric), &series);
   return series;
+}
+
+const SeriesTable::Role& SeriesTable::role_of(Metric& metric, std::size_t position,
+                                              std::string_view key) {
+  auto& roles = metric.roles;
+  if (position < roles.size() && roles[position].key == key) return roles[position];
+  const auto& dimensions = metric.shape.dimension_keys;
+  const auto place = std::find(dimensions.begin(), dimensions.end(), key);
+  const bool is_dimension = place != dimensions.end();
+  const auto id =
+      is_dimension ? static_cast<std::uint32_t>(place - dimensions.begin()) : measure_id(key);
+  if (position == roles.size()) roles.emplace_back();
+  roles[position] = {std::string(key), is_dimension, id};
+  return roles[position];
 }
 
 Series& SeriesTable::find_or_add(std::int64_t hour, std::uint32_t metric, const Jsonb* dimensions) {
@@ -199,27 +212,14 @@ Series& SeriesTable::find_or_add(std::int64_t hour, std::uint32_t metric, const 
   return added;
 }
 
-void SeriesTable::add_measures(Series& series, const MetricShape& shape, const Jsonb* tags) {
-  JsonbIterator* iterator = JsonbIteratorInit(const_cast<JsonbContainer*>(&tags->root));
-  JsonbValue key;
-  JsonbValue value;
-  JsonbIteratorToken token = JsonbIteratorNext(&iterator, &key, true);
-  while ((token = JsonbIteratorNext(&iterator, &key, true)) == WJB_KEY) {
-    JsonbIteratorNext(&iterator, &value, true);
-    Measure measure;
-    if (is_dimension(shape, view_of(key)) || !read_measure(value, &measure)) continue;
-    const std::uint32_t id = measure_id(view_of(key));
-    if (series.measures == nullptr) {
-      series.measures = std::make_unique<std::vector<std::pair<std::uint32_t, MeasureSum>>>();
-    }
-    auto at = std::find_if(series.measures->begin(), series.measures->end(),
-                           [&](const auto& entry) { return entry.first == id; });
-    if (at == series.measures->end()) {
-      series.measures->emplace_back(id, MeasureSum{});
-      at = series.measures->end() - 1;
-    }
-    at->second.add(measure);
+void SeriesTable::add_measure(Series& series, std::uint32_t id, const Measure& measure) {
+  if (series.measures == nullptr) {
+    series.measures = std::make_unique<std::vector<std::pair<std::uint32_t, MeasureSum>>>();
   }
+  auto at = std::find_if(series.measures->begin(), series.measures->end(),
+                         [id](const auto& entry) { return entry.first == id; });
+  if (at == series.measures->end()) at = series.measures->insert(at, {id, MeasureSum{}});
+  at->second.add(measure);
 }
 
 std::uint32_t SeriesTable::measure_id(std::string_view name) {

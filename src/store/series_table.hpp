@@ -80,9 +80,16 @@ class SeriesTable {
   void clear();
 
  private:
+  /// What a tag of a metric whose tags are split is.
+  struct Role {
+    std::string key;
+    bool is_dimension;
+    std::uint32_t id;  // of the measure, or the dimension's place in its shape
+  };
   struct Metric {
     std::string name;
     MetricShape shape;
+    std::vector<Role> roles;  // of the row before, by position: most rows have the same keys
   };
 
   /// Series by bytes that stand for their dimensions, beside hour and metric.
@@ -98,8 +105,8 @@ class SeriesTable {
   static Series* find(const SeriesIndex& in, std::string_view bytes, std::int64_t hour,
                       std::uint32_t metric);
   void add_value(Series& series, double value);
-  /// Those that are no dimensions of the shape.
-  void add_measures(Series& series, const MetricShape& shape, const Jsonb* tags);
+  const Role& role_of(Metric& metric, std::size_t position, std::string_view key);
+  static void add_measure(Series& series, std::uint32_t id, const Measure& measure);
   std::uint32_t measure_id(std::string_view name);
 
   std::unordered_map<std::string, MetricShape> shapes_;
@@ -121,7 +128,9 @@ class SeriesTable {
   /// of one jsonb value are two entries of one series.
   SeriesIndex by_tags_;
   SeriesIndex by_picked_;
-  std::string picked_;  // from the row at hand
+  // From the row at hand.
+  std::string picked_;
+  std::vector<std::pair<std::uint32_t, Measure>> measures_;
   std::size_t series_bytes_ = 0;
 };
 
