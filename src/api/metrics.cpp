@@ -115,21 +115,28 @@ struct Call {
 /// The series that this process has counted on.
 class KnownSeries {
  public:
-  shmem::Series* find(const Call& call, std::uint64_t hash) {
-    const auto [begin, end] = known_.equal_range(hash);
+  /// Often it is the one of the call before.
+  shmem::Series* find(const Call& call) {
+    if (last_ != nullptr && last_->is(call)) return last_->series;
+    const auto [begin, end] = known_.equal_range(call.hash());
     for (auto entry = begin; entry != end; ++entry) {
-      const Known& known = entry->second;
-      if (known.type != call.type || known.name != call.name) continue;
-      if (known.labels != call.label_bytes()) continue;
-      if (shmem::alive(*known.series)) return known.series;
-      known_.erase(entry);
-      return nullptr;
+      if (!entry->second.is(call)) continue;
+      last_ = &entry->second;
+      return last_->series;
     }
     return nullptr;
   }
-  void keep(const Call& call, std::uint64_t hash, shmem::Series* series) {
-    known_.emplace(
-        hash, Known{call.type, std::string(call.name), std::string(call.label_bytes()), series});
+  void keep(const Call& call, shmem::Series* series) {
+    const auto entry = known_.emplace(call.hash(), Known{call.type, std::string(call.name),
+                                                         std::string(call.label_bytes()), series});
+    last_ = &entry->second;
+  }
+  /// It was removed: the next call looks for it again.
+  void forget(shmem::Series* series) {
+    last_ = nullptr;
+    for (auto entry = known_.begin(); entry != known_.end();) {
+      entry = entry->second.series == series ? known_.erase(entry) : std::next(entry);
+    }
   }
 
  private:
@@ -138,11 +145,16 @@ class KnownSeries {
     std::string name;
     std::string labels;
     shmem::Series* series;
+
+    bool is(const Call& call) const {
+      return type == call.type && name == call.name && labels == call.label_bytes();
+    }
   };
   struct AsItIs {
     std::size_t operator()(std::uint64_t hash) const { return hash; }
   };
   std::unordered_multimap<std::uint64_t, Known, AsItIs> known_;
+  const Known* last_ = nullptr;
 };
 
 /// Lives as long as the process; made at its first use.
@@ -199,10 +211,11 @@ shmem::Series* series_of(FunctionCallInfo fcinfo, MetricType type, int labels_in
   });
   const Call call = {
       type, {VARDATA_ANY(name), static_cast<std::size_t>(VARSIZE_ANY_EXHDR(name))}, labels};
-  const std::uint64_t hash = call.hash();
-  if (shmem::Series* const known = known_series().find(call, hash)) return known;
+  shmem::Series* const known = known_series().find(call);
+  if (known != nullptr && shmem::alive(*known)) return known;
+  if (known != nullptr) known_series().forget(known);
   shmem::Series* const series = look_up(call);
-  if (series != nullptr) known_series().keep(call, hash, series);
+  if (series != nullptr) known_series().keep(call, series);
   return series;
 }
 

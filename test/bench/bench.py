@@ -13,6 +13,7 @@ import sys
 
 import ingest_cases
 import read_cases
+import registry_cases
 import rollup_cases
 import size_cases
 from harness import MAINTENANCE, Session, Table, machine
@@ -30,7 +31,8 @@ def rooms(bench):
             bench.table.single(one["run_name"].replace("_", " "), one["cpu_time"], unit=one["time_unit"])
 
 
-CASES = [("rooms", rooms)] + rollup_cases.CASES + ingest_cases.CASES + read_cases.CASES + size_cases.CASES
+CASES = ([("rooms", rooms)] + rollup_cases.CASES + ingest_cases.CASES + registry_cases.CASES + read_cases.CASES
+         + size_cases.CASES)
 
 
 class Bench:
