@@ -3,6 +3,7 @@
 #include "monitoring/store/queues.hpp"
 
 #include "monitoring/pg/arguments.hpp"
+#include "monitoring/pg/version.hpp"
 #include "monitoring/store/events.hpp"
 
 extern "C" {
@@ -24,18 +25,10 @@ const char* owner_of(const TriggerData* trigger, HeapTuple row) {
   return is_null ? nullptr : NameStr(*DatumGetName(owner));
 }
 
-bool may_act_as(Oid role) {
-#if PG_VERSION_NUM >= 160000
-  return member_can_set_role(GetUserId(), role);
-#else
-  return is_member_of_role(GetUserId(), role);
-#endif
-}
-
 /// A superuser may name a role that is not there: the dump may be restored before its roles are.
 bool is_allowed(const char* owner) {
   const Oid role = get_role_oid(owner, superuser());
-  return !OidIsValid(role) || may_act_as(role);
+  return !OidIsValid(role) || pg::may_act_as(role);
 }
 
 }  // namespace

@@ -14,7 +14,7 @@ namespace {
 constexpr std::string_view kReserved = "{}!=~,\\\"'`";
 /// A bound on what one silence or route can make us compile.
 constexpr std::size_t kMaxMatchers = 1000;
-constexpr std::size_t kMaxTextBytes = 64 * 1024;
+constexpr std::size_t kMaxTextBytes = 64UL * 1024;
 
 Error unescaped_quote(std::size_t position, std::string_view value) {
   return Error::at(position, "matcher value contains unescaped double quote: " + std::string(value),

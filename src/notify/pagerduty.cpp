@@ -34,7 +34,7 @@ constexpr std::size_t kLongestSummary = 1024;
 constexpr std::size_t kLongestText = 1024;
 constexpr std::size_t kMostLinks = 20;
 /// Bytes of the whole event.
-constexpr std::size_t kLargestEvent = 512 * 1024;
+constexpr std::size_t kLargestEvent = 512UL * 1024;
 /// Room for the routing key, which joins at send.
 constexpr std::size_t kRoutingKeyRoom = 256;
 

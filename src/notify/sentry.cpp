@@ -29,7 +29,7 @@ constexpr std::size_t kLongestMessage = 8192;
 constexpr std::size_t kLongestTagName = 32;
 constexpr std::size_t kLongestTag = 200;
 /// Bytes of an event (envelopes, "Size Limits").
-constexpr std::size_t kLargestEvent = 1000 * 1000;
+constexpr std::size_t kLargestEvent = 1000UL * 1000;
 /// Sentry's rule for a 429 that does not say how long.
 constexpr std::chrono::seconds kUnknownLimit{60};
 

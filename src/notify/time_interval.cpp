@@ -107,7 +107,7 @@ void set_date(LocalTime& local, std::int64_t days_since_epoch) {
 }
 
 LocalTime local_time(Instant instant, std::chrono::seconds offset) {
-  constexpr std::int64_t kDay = 24 * 60 * 60;
+  constexpr std::int64_t kDay = 24LL * 60 * 60;
   const std::int64_t seconds =
       std::chrono::floor<std::chrono::seconds>(instant + offset).time_since_epoch().count();
   const std::int64_t days = (seconds >= 0 ? seconds : seconds - kDay + 1) / kDay;

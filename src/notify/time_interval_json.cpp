@@ -12,7 +12,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t kMaxBytes = 64 * 1024;
+constexpr std::size_t kMaxBytes = 64UL * 1024;
 
 /// Nesting of brackets, counted before the parser sees the text: it recurses. Brackets within
 /// strings count as well, which only makes the limit stricter.

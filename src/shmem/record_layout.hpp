@@ -16,7 +16,7 @@ extern "C" {
 namespace monitoring::shmem {
 
 constexpr std::uint32_t kNoBlock = 0xffffffff;
-constexpr std::uint32_t kBlockBytes = 64 * 1024;
+constexpr std::uint32_t kBlockBytes = 64U * 1024;
 constexpr int kMaxQueues = 256;
 
 struct RecordBlock {

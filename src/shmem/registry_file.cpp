@@ -44,7 +44,7 @@ struct SeriesEntry {
 static_assert(std::is_trivially_copyable_v<SeriesEntry> && sizeof(SeriesEntry) % 8 == 0);
 
 constexpr std::uint32_t kMostValues = metrics::kMostBounds + 2;
-constexpr std::uint32_t kLongestText = 1024 * 1024;
+constexpr std::uint32_t kLongestText = 1024U * 1024;
 
 std::size_t padding(std::size_t size) {
   return (8 - size % 8) % 8;

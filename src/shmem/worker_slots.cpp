@@ -16,6 +16,7 @@ extern "C" {
 #include <utility>
 
 #include "monitoring/pg/settings.hpp"
+#include "monitoring/pg/version.hpp"
 
 namespace monitoring::shmem {
 
@@ -79,14 +80,6 @@ auto locked(LWLockMode mode, Section&& section) {
   }
 }
 
-int own_proc_number() {
-#if PG_VERSION_NUM >= 170000
-  return MyProcNumber;
-#else
-  return MyProc->pgprocno;
-#endif
-}
-
 /// The process may have gone meanwhile: then another one wakes once for nothing.
 void set_latch_of(const WorkerSlot& slot) {
   SetLatch(&ProcGlobal->allProcs[slot.proc].procLatch);
@@ -139,7 +132,7 @@ void keep_error_text(WorkerSlot& slot, std::string_view text) {
 
 void settle_in(WorkerSlot& slot, TimestampTz now) {
   slot.pid = MyProcPid;
-  slot.proc = own_proc_number();
+  slot.proc = pg::own_proc_number();
   slot.activity = Activity::running;
   slot.outcome = Outcome::failed;
   slot.started_at = now;

@@ -12,6 +12,8 @@ extern "C" {
 #include <algorithm>
 #include <cstring>
 
+#include "monitoring/pg/version.hpp"
+
 namespace monitoring::store {
 
 namespace {
@@ -36,14 +38,6 @@ bool has_columns(TupleDesc table, const TableColumn* columns, int column_count) 
   return true;
 }
 
-void insert_index_entries(ResultRelInfo* table, TupleTableSlot* slot, EState* estate) {
-#if PG_VERSION_NUM >= 160000
-  ExecInsertIndexTuples(table, slot, estate, false, false, nullptr, NIL, false);
-#else
-  ExecInsertIndexTuples(table, slot, estate, false, false, nullptr, NIL);
-#endif
-}
-
 }  // namespace
 
 bool is_plain(Relation table, char kind, const TableColumn* columns, int column_count) {
@@ -63,7 +57,7 @@ void write_batch(ResultRelInfo* table, TupleTableSlot** slots, int rows, EState*
   table_multi_insert(relation, slots, rows, GetCurrentCommandId(true), 0, bulk);
   MemoryContextSwitchTo(before);
   for (int i = 0; i < rows && table->ri_NumIndices > 0; ++i) {
-    insert_index_entries(table, slots[i], estate);
+    pg::insert_index_entries(table, slots[i], estate);
   }
 }
 

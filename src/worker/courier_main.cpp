@@ -9,7 +9,6 @@ extern "C" {
 #include <storage/ipc.h>
 #include <storage/latch.h>
 #include <utils/backend_status.h>
-#include <utils/memutils.h>
 #include <utils/timestamp.h>
 #include <utils/wait_event.h>
 }
@@ -17,6 +16,7 @@ extern "C" {
 #include <algorithm>
 
 #include "monitoring/pg/settings.hpp"
+#include "monitoring/pg/version.hpp"
 #include "monitoring/shmem/worker_slots.hpp"
 #include "worker/courier.hpp"
 #include "worker/process.hpp"
@@ -36,20 +36,14 @@ class Waiter {
  public:
   explicit Waiter(int descriptor) {
     set_ = pg::call([&] {
-#if PG_VERSION_NUM >= 170000
-      WaitEventSet* set = CreateWaitEventSet(nullptr, 3);
-#else
-      WaitEventSet* set = CreateWaitEventSet(TopMemoryContext, 3);
-#endif
+      WaitEventSet* set = pg::create_wait_event_set(3);
       AddWaitEventToSet(set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, nullptr);
       AddWaitEventToSet(set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, nullptr, nullptr);
       AddWaitEventToSet(set, WL_SOCKET_READABLE, descriptor, nullptr, nullptr);
       return set;
     });
   }
-  ~Waiter() {
-    FreeWaitEventSet(set_);
-  }
+  ~Waiter() { FreeWaitEventSet(set_); }
   Waiter(const Waiter&) = delete;
   Waiter& operator=(const Waiter&) = delete;
 

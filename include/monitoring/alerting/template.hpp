@@ -22,7 +22,7 @@ namespace monitoring::alerting {
 enum class Dialect { kPrometheus, kAlertmanager };
 
 struct TemplateLimits {
-  std::size_t output_bytes = 256 * 1024;
+  std::size_t output_bytes = 256UL * 1024;
   /// One for every node evaluated and for every 256 bytes that a function reads or makes.
   std::size_t steps = 200'000;
 };
@@ -57,7 +57,7 @@ class Template {
  public:
   using Definitions = std::map<std::string, std::shared_ptr<const ast::Definition>>;
 
-  static constexpr std::size_t kMaxSourceBytes = 128 * 1024;
+  static constexpr std::size_t kMaxSourceBytes = 128UL * 1024;
 
   /// `variables` are declared before the text begins ("labels" for $labels). The definitions of
   /// `library` can be called, and overridden. Errors have the byte offset into `text`.

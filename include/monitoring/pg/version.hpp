@@ -7,9 +7,13 @@ extern "C" {
 #include <catalog/pg_database.h>
 #include <catalog/pg_extension.h>
 #include <catalog/pg_namespace.h>
+#include <executor/executor.h>
 #include <miscadmin.h>
+#include <storage/latch.h>
+#include <storage/proc.h>
 #include <storage/smgr.h>
 #include <utils/acl.h>
+#include <utils/memutils.h>
 #include <utils/rel.h>
 // 16 took the macros of variable-length values out of postgres.h.
 #if PG_VERSION_NUM >= 160000
@@ -52,5 +56,41 @@ inline bool owns_schema(Oid schema) {
   return pg_namespace_ownercheck(schema, GetUserId());
 }
 #endif
+
+/// Whether the user may give things to the role. 16 told SET ROLE apart from membership.
+inline bool may_act_as(Oid role) {
+#if PG_VERSION_NUM >= 160000
+  return member_can_set_role(GetUserId(), role);
+#else
+  return is_member_of_role(GetUserId(), role);
+#endif
+}
+
+/// The place of this process in ProcGlobal->allProcs. 17 took it out of MyProc.
+inline int own_proc_number() {
+#if PG_VERSION_NUM >= 170000
+  return MyProcNumber;
+#else
+  return MyProc->pgprocno;
+#endif
+}
+
+/// A set of events that lives until it is freed. 17 made resource owners of what were contexts.
+inline WaitEventSet* create_wait_event_set(int events) {
+#if PG_VERSION_NUM >= 170000
+  return CreateWaitEventSet(nullptr, events);
+#else
+  return CreateWaitEventSet(TopMemoryContext, events);
+#endif
+}
+
+/// 16 added the last argument: whether only summarizing indexes, such as BRIN, need the row.
+inline void insert_index_entries(ResultRelInfo* table, TupleTableSlot* row, EState* estate) {
+#if PG_VERSION_NUM >= 160000
+  ExecInsertIndexTuples(table, row, estate, false, false, nullptr, NIL, false);
+#else
+  ExecInsertIndexTuples(table, row, estate, false, false, nullptr, NIL);
+#endif
+}
 
 }  // namespace monitoring::pg
