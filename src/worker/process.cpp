@@ -65,6 +65,8 @@ void use_own_settings(const char* application_name) {
     set("idle_in_transaction_session_timeout", "0");
     set("application_name", application_name);
     set("deadlock_timeout", "20ms");
+    // Which would log every wait of ours that is longer than that.
+    set("log_lock_waits", "off");
   });
   limit_lock_waits();
 }
