@@ -26,7 +26,7 @@ SELECT monitoring.flush_records() >= 0 AS flushed;
 SELECT metric_name, metric_value, tags, "timestamp" FROM monitoring.pipeline_metrics
 WHERE metric_name LIKE 'records_test%' AND "timestamp" NOT BETWEEN now() - interval '1 hour' AND now()
 ORDER BY "timestamp";
-SELECT metric_value, tags, created_at >= "timestamp" AS written_later FROM monitoring.pipeline_metrics
+SELECT metric_value, tags, created_at > now() - interval '1 hour' AS written FROM monitoring.pipeline_metrics
 WHERE metric_name = 'records_test' AND "timestamp" BETWEEN now() - interval '1 hour' AND now();
 SELECT count(*) = count(DISTINCT id) AS unique_ids,
        bool_and(id::text ~ '^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab]') AS version_7
