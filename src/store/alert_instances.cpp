@@ -6,11 +6,14 @@ extern "C" {
 #include <catalog/pg_type.h>
 }
 // clang-format keeps the server's headers first.
-#include <algorithm>
+#include <cmath>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <string>
 
+#include "monitoring/base/rfc3339.hpp"
 #include "monitoring/store/alert_rules.hpp"
 
 namespace monitoring::store {
@@ -22,6 +25,7 @@ using alerting::Change;
 using alerting::Instance;
 using alerting::Step;
 using alerting::Transition;
+using nlohmann::json;
 
 /// Evaluation holds nothing between passes, so that rows are all there is to a rule's state.
 Instance instance_row(const pg::Rows& rows, std::uint64_t row) {
@@ -39,7 +43,29 @@ Instance instance_row(const pg::Rows& rows, std::uint64_t row) {
   return instance;
 }
 
-/// What one step writes for one rule.
+json object_of(const Labels& labels) {
+  json object = json::object();
+  for (const auto& [name, value] : labels) object[name] = value;
+  return object;
+}
+
+/// JSON has no numbers for what is not finite; text is taken for them, too.
+json number_of(const std::optional<double>& value) {
+  if (!value) return {};
+  if (std::isfinite(*value)) return *value;
+  if (std::isnan(*value)) return "NaN";
+  return *value > 0 ? "Infinity" : "-Infinity";
+}
+
+json time_of(const std::optional<Instant>& at) {
+  return at ? json(rfc3339(*at)) : json();
+}
+
+pg::Param rows_of(const json& rows) {
+  return pg::jsonb(rows.dump(-1, ' ', false, json::error_handler_t::replace));
+}
+
+/// What one step writes for one rule: a statement for each kind of change, however many alerts.
 class Writer {
  public:
   Writer(pg::Spi& spi, std::int64_t rule_id, std::string_view rule_name, Instant now)
@@ -55,144 +81,179 @@ class Writer {
     std::int64_t generation;
   };
 
-  void write_instance(const Instance& instance, Change change, const StoredAlerts::Row* row,
-                      bool outranked);
-  Place insert(const Instance& instance, bool outranked);
-  void update(const Instance& instance, const Place& place, bool outranked);
-  void write_value(const Instance& instance, std::int64_t id);
-  void remove(std::int64_t id);
-  void write_history(const Transition& transition);
-  bool begins_to_fire(const Labels& labels) const;
+  void note_instance(const Instance& instance, Change change, const StoredAlerts::Row* row,
+                     bool outranked);
+  void insert();
+  void update();
+  void write_values();
+  void remove();
+  void write_history(const std::vector<Transition>& transitions);
 
   pg::Spi& spi_;
   const std::int64_t rule_id_;
   const std::string_view rule_name_;
   const Instant now_;
-  const std::vector<Transition>* transitions_ = nullptr;
+  /// Labels of what begins to fire in this step.
+  std::set<Labels> firing_anew_;
   /// Also of rows that this step removes: their history names them.
   std::map<Labels, Place> places_;
-  std::uint64_t written_ = 0;
+  json inserted_ = json::array();
+  json updated_ = json::array();
+  json values_ = json::array();
+  json removed_ = json::array();
 };
 
-bool Writer::begins_to_fire(const Labels& labels) const {
-  return std::any_of(transitions_->begin(), transitions_->end(), [&](const Transition& transition) {
-    return transition.to == AlertState::kFiring && transition.instance.labels == labels;
-  });
+json instance_json(const Instance& instance, std::int64_t id, std::int64_t generation,
+                   bool outranked) {
+  return {{"id", id},
+          {"generation", generation},
+          {"fingerprint", fingerprint_text(instance.fingerprint)},
+          {"severity", instance.labels.get("severity")},
+          {"labels", object_of(instance.labels)},
+          {"annotations", object_of(instance.annotations)},
+          {"value", number_of(instance.value)},
+          {"state", to_text(instance.state)},
+          {"origin", to_text(instance.origin)},
+          {"active_at", rfc3339(instance.active_at)},
+          {"fired_at", time_of(instance.fired_at)},
+          {"resolved_at", time_of(instance.resolved_at)},
+          {"keep_firing_since", time_of(instance.keep_firing_since)},
+          {"outranked", outranked}};
 }
 
-Writer::Place Writer::insert(const Instance& instance, bool outranked) {
-  static pg::Prepared statement(
-      "INSERT INTO monitoring.alerts (fingerprint, rule_id, rule_name, severity, labels,"
-      " annotations, value, state, origin, active_at, fired_at, resolved_at, outranked, inhibited,"
-      " generation, written_at)"
-      " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, $14, $15)"
-      " RETURNING id",
-      {TEXTOID, INT8OID, TEXTOID, TEXTOID, JSONBOID, JSONBOID, FLOAT8OID, TEXTOID, TEXTOID,
-       TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, BOOLOID, INT8OID, TIMESTAMPTZOID});
-  const std::int64_t generation = instance.state == AlertState::kFiring ? 1 : 0;
-  const pg::Rows rows = statement.query(
-      spi_,
-      {pg::text(fingerprint_text(instance.fingerprint)), pg::int8(rule_id_), pg::text(rule_name_),
-       pg::text(instance.labels.get("severity")), pg::jsonb(json_of_labels(instance.labels)),
-       pg::jsonb(json_of_labels(instance.annotations)), pg::float8(instance.value),
-       pg::text(to_text(instance.state)), pg::text(to_text(instance.origin)),
-       pg::timestamptz(instance.active_at), pg::timestamptz(instance.fired_at),
-       pg::timestamptz(instance.resolved_at), pg::boolean(outranked), pg::int8(generation),
-       pg::timestamptz(now_)});
-  return {*rows.int8(0, 1), generation};
-}
-
-/// An alert that fires anew is nobody's yet.
-void Writer::update(const Instance& instance, const Place& place, bool outranked) {
-  static pg::Prepared statement(
-      "UPDATE monitoring.alerts SET annotations = $2, value = $3, state = $4, origin = $5,"
-      " active_at = $6, fired_at = $7, resolved_at = $8, keep_firing_since = $9, outranked = $10,"
-      " inhibited = CASE WHEN outranked = $10 THEN inhibited ELSE $10 END,"
-      " acknowledged_by = CASE WHEN generation = $11 THEN acknowledged_by END,"
-      " acknowledged_at = CASE WHEN generation = $11 THEN acknowledged_at END,"
-      " false_positive = generation = $11 AND false_positive, generation = $11,"
-      " written_at = $12 WHERE id = $1",
-      {INT8OID, JSONBOID, FLOAT8OID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
-       TIMESTAMPTZOID, TIMESTAMPTZOID, BOOLOID, INT8OID, TIMESTAMPTZOID});
-  statement.query(spi_, {pg::int8(place.id), pg::jsonb(json_of_labels(instance.annotations)),
-                         pg::float8(instance.value), pg::text(to_text(instance.state)),
-                         pg::text(to_text(instance.origin)), pg::timestamptz(instance.active_at),
-                         pg::timestamptz(instance.fired_at), pg::timestamptz(instance.resolved_at),
-                         pg::timestamptz(instance.keep_firing_since), pg::boolean(outranked),
-                         pg::int8(place.generation), pg::timestamptz(now_)});
-}
-
-void Writer::write_value(const Instance& instance, std::int64_t id) {
-  static pg::Prepared statement(
-      "UPDATE monitoring.alerts SET annotations = $2, value = $3, written_at = $4 WHERE id = $1",
-      {INT8OID, JSONBOID, FLOAT8OID, TIMESTAMPTZOID});
-  statement.query(spi_, {pg::int8(id), pg::jsonb(json_of_labels(instance.annotations)),
-                         pg::float8(instance.value), pg::timestamptz(now_)});
-}
-
-void Writer::remove(std::int64_t id) {
-  static pg::Prepared statement("DELETE FROM monitoring.alerts WHERE id = $1", {INT8OID});
-  statement.query(spi_, {pg::int8(id)});
-  ++written_;
-}
-
-void Writer::write_history(const Transition& transition) {
-  static pg::Prepared statement(
-      "INSERT INTO monitoring.alert_history (at, alert_id, generation, fingerprint, rule_name,"
-      " severity, labels, from_state, to_state, value, cause)"
-      " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
-      {TIMESTAMPTZOID, INT8OID, INT8OID, TEXTOID, TEXTOID, TEXTOID, JSONBOID, TEXTOID, TEXTOID,
-       FLOAT8OID, TEXTOID});
-  const Instance& instance = transition.instance;
-  const Place& place = places_.at(instance.labels);
-  statement.query(
-      spi_, {pg::timestamptz(transition.at), pg::int8(place.id), pg::int8(place.generation),
-             pg::text(fingerprint_text(instance.fingerprint)), pg::text(rule_name_),
-             pg::text(instance.labels.get("severity")), pg::jsonb(json_of_labels(instance.labels)),
-             pg::text(to_text(transition.from)), pg::text(to_text(transition.to)),
-             pg::float8(instance.value), pg::text(to_text(transition.cause))});
-  ++written_;
-}
-
-void Writer::write_instance(const Instance& instance, Change change, const StoredAlerts::Row* row,
-                            bool outranked) {
+void Writer::note_instance(const Instance& instance, Change change, const StoredAlerts::Row* row,
+                           bool outranked) {
   if (row == nullptr) {
-    places_[instance.labels] = insert(instance, outranked);
-    ++written_;
+    const std::int64_t generation = instance.state == AlertState::kFiring ? 1 : 0;
+    inserted_.push_back(instance_json(instance, 0, generation, outranked));
     return;
   }
   Place place{row->id, row->generation};
   if (change == Change::kMaterial || outranked != row->outranked) {
-    if (begins_to_fire(instance.labels)) ++place.generation;
-    update(instance, place, outranked);
-    ++written_;
+    if (firing_anew_.count(instance.labels) > 0) ++place.generation;
+    updated_.push_back(instance_json(instance, place.id, place.generation, outranked));
   } else if (change == Change::kValue && now_ - row->written_at >= kValueWriteInterval) {
-    write_value(instance, place.id);
-    ++written_;
+    values_.push_back(instance_json(instance, place.id, place.generation, outranked));
   }
   places_[instance.labels] = place;
 }
 
+void Writer::insert() {
+  if (inserted_.empty()) return;
+  static pg::Prepared statement(
+      "INSERT INTO monitoring.alerts (fingerprint, rule_id, rule_name, severity, labels,"
+      " annotations, value, state, origin, active_at, fired_at, resolved_at, keep_firing_since,"
+      " outranked, inhibited, generation, written_at)"
+      " SELECT fingerprint, $2, $3, severity, labels, annotations, value, state, origin, active_at,"
+      "  fired_at, resolved_at, keep_firing_since, outranked, outranked, generation, $4"
+      " FROM jsonb_to_recordset($1) AS r(fingerprint text, severity text, labels jsonb,"
+      "  annotations jsonb, value float8, state text, origin text, active_at timestamptz,"
+      "  fired_at timestamptz, resolved_at timestamptz, keep_firing_since timestamptz,"
+      "  outranked boolean, generation int8)"
+      " RETURNING id, generation, labels::text",
+      {JSONBOID, INT8OID, TEXTOID, TIMESTAMPTZOID});
+  const pg::Rows rows = statement.query(
+      spi_, {rows_of(inserted_), pg::int8(rule_id_), pg::text(rule_name_), pg::timestamptz(now_)});
+  for (std::uint64_t row = 0; row < rows.size(); ++row) {
+    places_[labels_of_json(*rows.text(row, 3), "labels")] = {*rows.int8(row, 1),
+                                                             *rows.int8(row, 2)};
+  }
+}
+
+/// An alert that fires anew is nobody's yet.
+void Writer::update() {
+  if (updated_.empty()) return;
+  static pg::Prepared statement(
+      "UPDATE monitoring.alerts a SET annotations = r.annotations, value = r.value,"
+      " state = r.state, origin = r.origin, active_at = r.active_at, fired_at = r.fired_at,"
+      " resolved_at = r.resolved_at, keep_firing_since = r.keep_firing_since,"
+      " outranked = r.outranked,"
+      " inhibited = CASE WHEN a.outranked = r.outranked THEN a.inhibited ELSE r.outranked END,"
+      " acknowledged_by = CASE WHEN a.generation = r.generation THEN a.acknowledged_by END,"
+      " acknowledged_at = CASE WHEN a.generation = r.generation THEN a.acknowledged_at END,"
+      " false_positive = a.generation = r.generation AND a.false_positive,"
+      " generation = r.generation, written_at = $2"
+      " FROM jsonb_to_recordset($1) AS r(id int8, annotations jsonb, value float8, state text,"
+      "  origin text, active_at timestamptz, fired_at timestamptz, resolved_at timestamptz,"
+      "  keep_firing_since timestamptz, outranked boolean, generation int8) WHERE a.id = r.id",
+      {JSONBOID, TIMESTAMPTZOID});
+  statement.query(spi_, {rows_of(updated_), pg::timestamptz(now_)});
+}
+
+void Writer::write_values() {
+  if (values_.empty()) return;
+  static pg::Prepared statement(
+      "UPDATE monitoring.alerts a SET annotations = r.annotations, value = r.value, written_at = $2"
+      " FROM jsonb_to_recordset($1) AS r(id int8, annotations jsonb, value float8)"
+      " WHERE a.id = r.id",
+      {JSONBOID, TIMESTAMPTZOID});
+  statement.query(spi_, {rows_of(values_), pg::timestamptz(now_)});
+}
+
+void Writer::remove() {
+  if (removed_.empty()) return;
+  static pg::Prepared statement(
+      "DELETE FROM monitoring.alerts a USING jsonb_array_elements_text($1) AS r(id)"
+      " WHERE a.id = r.id::int8",
+      {JSONBOID});
+  statement.query(spi_, {rows_of(removed_)});
+}
+
+void Writer::write_history(const std::vector<Transition>& transitions) {
+  if (transitions.empty()) return;
+  static pg::Prepared statement(
+      "INSERT INTO monitoring.alert_history (at, alert_id, generation, fingerprint, rule_name,"
+      " severity, labels, from_state, to_state, value, cause)"
+      " SELECT at, alert_id, generation, fingerprint, $2, severity, labels, from_state, to_state,"
+      "  value, cause"
+      " FROM jsonb_to_recordset($1) AS r(at timestamptz, alert_id int8, generation int8,"
+      "  fingerprint text, severity text, labels jsonb, from_state text, to_state text,"
+      "  value float8, cause text)",
+      {JSONBOID, TEXTOID});
+  json rows = json::array();
+  for (const Transition& transition : transitions) {
+    const Instance& instance = transition.instance;
+    const Place& place = places_.at(instance.labels);
+    rows.push_back({{"at", rfc3339(transition.at)},
+                    {"alert_id", place.id},
+                    {"generation", place.generation},
+                    {"fingerprint", fingerprint_text(instance.fingerprint)},
+                    {"severity", instance.labels.get("severity")},
+                    {"labels", object_of(instance.labels)},
+                    {"from_state", to_text(transition.from)},
+                    {"to_state", to_text(transition.to)},
+                    {"value", number_of(instance.value)},
+                    {"cause", to_text(transition.cause)}});
+  }
+  statement.query(spi_, {rows_of(rows), pg::text(rule_name_)});
+}
+
 std::uint64_t Writer::write(const StoredAlerts& before, const Step& step,
                             const std::vector<std::uint64_t>& outranked) {
-  transitions_ = &step.transitions;
+  for (const Transition& transition : step.transitions) {
+    if (transition.to == AlertState::kFiring) firing_anew_.insert(transition.instance.labels);
+  }
   std::map<Labels, const StoredAlerts::Row*> known;
   for (std::size_t i = 0; i < before.rows.size(); ++i) {
     known[before.instances[i].labels] = &before.rows[i];
     places_[before.instances[i].labels] = {before.rows[i].id, before.rows[i].generation};
   }
+  const std::set<std::uint64_t> hidden(outranked.begin(), outranked.end());
   for (std::size_t i = 0; i < step.instances.size(); ++i) {
     const Instance& instance = step.instances[i];
     const auto found = known.find(instance.labels);
-    const bool is_outranked =
-        std::find(outranked.begin(), outranked.end(), instance.fingerprint) != outranked.end();
-    write_instance(instance, step.changes[i], found == known.end() ? nullptr : found->second,
-                   is_outranked);
+    note_instance(instance, step.changes[i], found == known.end() ? nullptr : found->second,
+                  hidden.count(instance.fingerprint) > 0);
     if (found != known.end()) known.erase(found);
   }
-  for (const auto& [labels, row] : known) remove(row->id);
-  for (const Transition& transition : step.transitions) write_history(transition);
-  return written_;
+  for (const auto& [labels, row] : known) removed_.push_back(row->id);
+  insert();
+  update();
+  write_values();
+  remove();
+  write_history(step.transitions);
+  return inserted_.size() + updated_.size() + values_.size() + removed_.size() +
+         step.transitions.size();
 }
 
 }  // namespace

@@ -16,7 +16,7 @@ AS $$ SELECT monitoring.evaluate_alerts(('2100-01-01 ' || at || '+00')::timestam
 CREATE VIEW pg_temp.now_alerts AS
 SELECT labels ->> 'alertname' AS alertname, labels - '{alertname,severity}'::text[] AS labels,
        severity, state, round(value::numeric, 3) AS value, outranked, inhibited
-FROM monitoring.alerts ORDER BY labels;
+FROM monitoring.alerts ORDER BY labels, severity DESC;
 
 -- A ladder with hysteresis: critical hides warning, and warning stays until resolve_at.
 SELECT monitoring.create_threshold('cpu', 80, 90, aggregate => 'last', resolve_at => 70,
