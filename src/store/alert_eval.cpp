@@ -271,6 +271,20 @@ void refuse_the_past(std::optional<Instant> last, Instant now) {
       .hint("The time of the last evaluation is in monitoring.alert_progress.");
 }
 
+/// Whether all of them are through.
+bool evaluate_some(Pass& turn, const std::vector<StoredRule>& due, DuePass& pass,
+                   const std::function<bool()>& enough) {
+  bool stop = false;
+  for (const StoredRule& rule : due) {
+    if (pass.evaluated.count(rule.id) > 0) continue;
+    if (stop) return false;
+    turn.evaluate(rule);
+    pass.evaluated.insert(rule.id);
+    stop = enough();
+  }
+  return true;
+}
+
 std::int64_t multiple(Instant at, Duration of) {
   return at.time_since_epoch() / of;
 }
@@ -292,28 +306,33 @@ std::int64_t evaluate(pg::Spi& spi, Instant now) {
   return pass.transitions();
 }
 
-std::optional<std::int64_t> evaluate_due(pg::Spi& spi, Instant now, std::optional<Instant> last) {
+DuePassTurn evaluate_due(pg::Spi& spi, DuePass& pass, const std::function<bool()>& enough) {
   const Oid table = progress_table();
   if (!pg::call([&] { return ConditionalLockRelationOid(table, ExclusiveLock); })) {
-    return std::nullopt;
+    return DuePassTurn::kSuperseded;
   }
   const std::optional<Instant> stored = stored_progress(spi);
-  last = std::max(last, stored);
-  refuse_the_past(last, now);
-  Pass pass(spi, now);
-  const std::vector<StoredRule> due = load_due_rules(spi, now, last);
-  for (const StoredRule& rule : due) pass.evaluate(rule);
-  const bool thorough =
-      !last || multiple(*last, kThoroughInterval) != multiple(now, kThoroughInterval);
+  const bool has_begun = !pass.evaluated.empty();
+  if (has_begun && stored > pass.at) return DuePassTurn::kSuperseded;
+  if (!has_begun) pass.since = std::max(pass.since, stored);
+  refuse_the_past(pass.since, pass.at);
+
+  Pass turn(spi, pass.at);
+  const std::vector<StoredRule> due = load_due_rules(spi, pass.at, pass.since);
+  const bool complete = evaluate_some(turn, due, pass, enough);
+  const bool thorough = complete && (!pass.since || multiple(*pass.since, kThoroughInterval) !=
+                                                        multiple(pass.at, kThoroughInterval));
   if (thorough) {
-    pass.watch_receivers();
-    pass.wind_down();
+    turn.watch_receivers();
+    turn.wind_down();
   }
-  if (thorough || pass.written() > 0 || flush_due(spi, now)) route_alerts(spi, now);
-  ping_watchdogs(spi, now);
-  const bool outdated = !due.empty() && (!stored || now - *stored >= kProgressWriteInterval);
-  if (pass.written() > 0 || outdated) store_progress(spi, now);
-  return pass.transitions();
+  if (thorough || turn.written() > 0 || flush_due(spi, pass.at)) route_alerts(spi, pass.at);
+  ping_watchdogs(spi, pass.at);
+  pass.written += turn.written();
+  if (!complete) return DuePassTurn::kMore;
+  const bool outdated = !due.empty() && (!stored || pass.at - *stored >= kProgressWriteInterval);
+  if (pass.written > 0 || outdated) store_progress(spi, pass.at);
+  return DuePassTurn::kDone;
 }
 
 }  // namespace monitoring::store

@@ -125,17 +125,36 @@ Duty job_duty(const store::Job& job) {
   return duty;
 }
 
+/// After so long the rest of a pass gets a transaction of its own, after the other duties' turn.
+constexpr auto kLongestTurn = seconds(2);
+
+struct AlertPasses {
+  /// The last one that was committed, as far as this process knows.
+  std::optional<Instant> last;
+  /// The one that is under way.
+  std::optional<store::DuePass> current;
+};
+
+void take_turn(DutyContext& context, AlertPasses& passes) {
+  if (!passes.current) passes.current = store::DuePass{context.now, passes.last, {}, 0};
+  const auto until = std::chrono::steady_clock::now() + kLongestTurn;
+  const auto turn = store::evaluate_due(context.spi, *passes.current,
+                                        [&] { return std::chrono::steady_clock::now() >= until; });
+  if (turn == store::DuePassTurn::kMore) return;
+  if (turn == store::DuePassTurn::kDone) passes.last = passes.current->at;
+  passes.current.reset();
+}
+
 /// Rules whose time has come. Every second: what comes due when is in the table, and may change.
 Duty evaluate_alerts() {
-  // Of the last pass that committed, as far as this process knows.
-  const auto last_pass = std::make_shared<std::optional<Instant>>();
+  const auto passes = std::make_shared<AlertPasses>();
   Duty duty;
   duty.name = "alerts";
-  duty.next_after = [](Instant ran_at) { return ran_at + seconds(1); };
-  duty.run = [last_pass](DutyContext& context) {
-    if (store::evaluate_due(context.spi, context.now, *last_pass)) *last_pass = context.now;
+  duty.next_after = [passes](Instant ran_at) {
+    return passes->current ? ran_at : ran_at + seconds(1);
   };
-  duty.note_failure = [last_pass](DutyContext&, const std::string&) { last_pass->reset(); };
+  duty.run = [passes](DutyContext& context) { take_turn(context, *passes); };
+  duty.note_failure = [passes](DutyContext&, const std::string&) { *passes = AlertPasses(); };
   return duty;
 }
 

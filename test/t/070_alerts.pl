@@ -77,6 +77,26 @@ is($node->safe_psql('postgres', $worker_pid), $pid, 'it is still the same');
 my ($status, $out, $err) = $node->psql('postgres', "SET ROLE app; SELECT pg_terminate_backend($pid)");
 like($err, qr/must be a superuser/, 'nor can its owner');
 
+# More slow rules than fit into one transaction of the worker: their pass goes on in the next ones, and
+# whoever comes after them has his turn. In one transaction it would be cancelled again and again.
+$node->append_conf('postgresql.conf', "monitoring.duty_timeout = '8s'\n");
+$node->reload;
+$node->safe_psql('postgres', q{SET ROLE app;
+	CREATE OR REPLACE FUNCTION app.harm() RETURNS int LANGUAGE sql AS 'SELECT 1';
+	SELECT monitoring.create_alert('slow' || i, 'SELECT harm() AS value', group_name => 'b',
+		evaluate_every => '1 second', timeout => '2 seconds') FROM generate_series(1, 5) AS i;
+	SELECT monitoring.create_alert('after all', 'SELECT 1 AS value FROM app.switch', group_name => 'c',
+		evaluate_every => '1 second');
+	CREATE OR REPLACE FUNCTION app.harm() RETURNS int LANGUAGE sql AS 'SELECT 1 FROM pg_sleep(60)'});
+wait_until($node, state_of('after all'), expect => 'firing', what => 'a rule behind five that sleep fires');
+wait_until($node, q{SELECT count(*) FROM monitoring.alert_rule_errors WHERE message = 'timed out after 2000 ms'},
+	expect => '5', what => 'each of which has timed out');
+is($node->safe_psql('postgres', q{SELECT count(*) FROM monitoring.worker_issues
+	WHERE worker_name = 'monitoring worker' AND issue_type = 'alerts' AND message LIKE '%duty_timeout%'}), '0',
+	'and no pass was cancelled');
+$node->safe_psql('postgres', q{DELETE FROM monitoring.alert_rules WHERE rule_name ~ '^(slow|after)';
+	CREATE OR REPLACE FUNCTION app.harm() RETURNS int LANGUAGE sql AS 'SELECT 1'});
+
 # The state is in rows: a crash neither loses an alert, nor fires one again, nor restarts a `for`.
 my $alerts = q{SELECT id, rule_name, state, active_at, fired_at, generation FROM monitoring.alerts
 	WHERE rule_name IN ('fast', 'waiting') ORDER BY id};

@@ -6,7 +6,9 @@
 #include "monitoring/pg/spi.hpp"
 // clang-format keeps the server's header first.
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <set>
 
 namespace monitoring::store {
 
@@ -15,9 +17,29 @@ namespace monitoring::store {
 /// before the last pass.
 std::int64_t evaluate(pg::Spi& spi, Instant now);
 
-/// The worker's pass, over the rules that have come due since its last one at `last`, which the
-/// worker knows better than the table: where nothing changes, how far it has come is written once a
-/// minute, and nothing else. Nothing: another pass is under way, and has the rules in hand.
-std::optional<std::int64_t> evaluate_due(pg::Spi& spi, Instant now, std::optional<Instant> last);
+/// A pass of the worker. It may take several transactions, so that rules that are slow keep neither
+/// a snapshot nor the lock for longer than one of them takes.
+struct DuePass {
+  Instant at;
+  /// The last pass, which the worker knows better than the table: where nothing changes, how far it
+  /// has come is written once a minute, and nothing else.
+  std::optional<Instant> since;
+  /// Rules that are through.
+  std::set<std::int64_t> evaluated;
+  std::uint64_t written = 0;
+};
+
+enum class DuePassTurn {
+  kDone,
+  /// There are rules left, for another transaction.
+  kMore,
+  /// Another pass is under way or was made meanwhile, and had the rules in hand.
+  kSuperseded,
+};
+
+/// Evaluates rules that have come due since the last pass until there are no more, or `enough` says
+/// so after one of them; routes what has changed. How far it has come is written at the end only: a
+/// pass that breaks off is made once more.
+DuePassTurn evaluate_due(pg::Spi& spi, DuePass& pass, const std::function<bool()>& enough);
 
 }  // namespace monitoring::store
