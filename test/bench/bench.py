@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 
+import alert_cases
 import ingest_cases
 import read_cases
 import registry_cases
@@ -32,7 +33,7 @@ def rooms(bench):
 
 
 CASES = ([("rooms", rooms)] + rollup_cases.CASES + ingest_cases.CASES + registry_cases.CASES + read_cases.CASES
-         + size_cases.CASES)
+         + size_cases.CASES + alert_cases.CASES)
 
 
 class Bench:
