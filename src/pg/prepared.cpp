@@ -39,4 +39,9 @@ Rows Prepared::query([[maybe_unused]] Spi& spi, std::initializer_list<Param> par
   return {SPI_tuptable, SPI_processed};
 }
 
+std::uint64_t Prepared::execute(Spi& spi, std::initializer_list<Param> params) {
+  query(spi, params);
+  return SPI_processed;
+}
+
 }  // namespace monitoring::pg

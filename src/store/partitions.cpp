@@ -1,5 +1,6 @@
 #include "partitions.hpp"
 
+#include "monitoring/pg/prepared.hpp"
 #include "monitoring/pg/transaction.hpp"
 #include "monitoring/store/retention.hpp"
 
@@ -81,15 +82,18 @@ Instant day_of(Instant instant) {
 }
 
 std::vector<DayPartition> day_partitions(pg::Spi& spi) {
-  const pg::Rows rows = spi.query(
-      "SELECT c.relname::text, (pg_catalog.substr(c.relname, 18, 8) || ' 00:00+00')::timestamptz"
+  // The pattern is no condition of the query, which would hold it against all relations there are.
+  static pg::Prepared statement(
+      "SELECT c.relname::text, CASE WHEN c.relname ~ '^pipeline_metrics_[0-9]{8}$'"
+      "  THEN (pg_catalog.substr(c.relname, 18, 8) || ' 00:00+00')::timestamptz END"
       " FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid"
       " WHERE i.inhparent = 'monitoring.pipeline_metrics'::regclass"
-      "  AND c.relnamespace = 'monitoring'::regnamespace"
-      "  AND c.relname ~ '^pipeline_metrics_[0-9]{8}$' ORDER BY 2");
+      "  AND c.relnamespace = 'monitoring'::regnamespace ORDER BY 2",
+      {});
+  const pg::Rows rows = statement.query(spi);
   std::vector<DayPartition> partitions;
   for (std::uint64_t i = 0; i < rows.size(); ++i) {
-    partitions.push_back({*rows.text(i, 1), *rows.timestamptz(i, 2)});
+    if (const auto start = rows.timestamptz(i, 2)) partitions.push_back({*rows.text(i, 1), *start});
   }
   return partitions;
 }

@@ -1,13 +1,18 @@
 #include "monitoring/store/retention.hpp"
 
+#include "monitoring/pg/prepared.hpp"
 #include "monitoring/pg/snapshot.hpp"
 
 extern "C" {
 #include <access/xact.h>
+#include <catalog/pg_type.h>
 #include <executor/spi.h>
 #include <utils/snapmgr.h>
 #include <utils/timestamp.h>
 }
+// clang-format keeps the server's headers first.
+#include <map>
+#include <string>
 
 #include "monitoring/store/new_rows.hpp"
 #include "monitoring/store/rollup.hpp"
@@ -18,35 +23,60 @@ namespace monitoring::store {
 
 namespace {
 
-/// Rows of a table go when this condition holds; $1 is the cutoff.
+/// What is older goes; a kind that is not there is kept for ever.
+using Cutoffs = std::map<std::string, Instant>;
+
+Cutoffs cutoffs(pg::Spi& spi, Instant now) {
+  static pg::Prepared statement(
+      "SELECT kind, $1 - keep FROM monitoring.effective_retention WHERE keep IS NOT NULL",
+      {TIMESTAMPTZOID});
+  const pg::Rows rows = statement.query(spi, {pg::timestamptz(now)});
+  Cutoffs found;
+  for (std::uint64_t row = 0; row < rows.size(); ++row) {
+    found.emplace(*rows.text(row, 1), *rows.timestamptz(row, 2));
+  }
+  return found;
+}
+
+/// What removes the old rows of a table; $1 is the cutoff.
 struct RowRule {
   const char* kind;
   const char* table;
-  const char* condition;
+  const char* removal;
 };
 
 constexpr RowRule kRowRules[] = {
-    {"events", "public.monitoring_events", "created_at < $1"},
-    {"issues", "monitoring.worker_issues", "resolved AND COALESCE(resolved_at, created_at) < $1"},
+    {"events", "public.monitoring_events",
+     "DELETE FROM public.monitoring_events WHERE created_at < $1"},
+    {"issues", "monitoring.worker_issues",
+     "DELETE FROM monitoring.worker_issues"
+     " WHERE resolved AND COALESCE(resolved_at, created_at) < $1"},
     {"notifications", "monitoring.notifications",
-     "status IN ('sent', 'dead', 'superseded') AND created_at < $1"},
-    {"notifications", "monitoring.notification_decisions", "decided_at < $1"},
-    {"alert_history", "monitoring.alert_history", "at < $1"},
-    {"alert_history", "monitoring.alert_notes", "created_at < $1"},
-    {"probe_results", "monitoring.probe_results", "probed_at < $1"},
-    {"silences", "monitoring.silences", "ends_at < $1"},
+     "DELETE FROM monitoring.notifications"
+     " WHERE status IN ('sent', 'dead', 'superseded') AND created_at < $1"},
+    {"notifications", "monitoring.notification_decisions",
+     "DELETE FROM monitoring.notification_decisions WHERE decided_at < $1"},
+    {"alert_history", "monitoring.alert_history",
+     "DELETE FROM monitoring.alert_history WHERE at < $1"},
+    {"alert_history", "monitoring.alert_notes",
+     "DELETE FROM monitoring.alert_notes WHERE created_at < $1"},
+    {"probe_results", "monitoring.probe_results",
+     "DELETE FROM monitoring.probe_results WHERE probed_at < $1"},
+    {"silences", "monitoring.silences", "DELETE FROM monitoring.silences WHERE ends_at < $1"},
 };
 
 bool relation_exists(pg::Spi& spi, const char* name) {
-  return !spi.query("SELECT pg_catalog.to_regclass($1)", {pg::text(name)}).is_null(0, 1);
+  static pg::Prepared statement("SELECT pg_catalog.to_regclass($1)", {TEXTOID});
+  return !statement.query(spi, {pg::text(name)}).is_null(0, 1);
 }
 
-std::int64_t remove_rows(pg::Spi& spi, const RowRule& rule, Instant now) {
-  const auto before = cutoff(spi, rule.kind, now);
-  if (!before || !relation_exists(spi, rule.table)) return 0;
-  const std::string statement =
-      std::string("DELETE FROM ") + rule.table + " WHERE " + rule.condition;
-  return static_cast<std::int64_t>(spi.execute(statement.c_str(), {pg::timestamptz(*before)}));
+std::int64_t remove_rows(pg::Spi& spi, const RowRule& rule, const Cutoffs& before) {
+  static std::map<const RowRule*, pg::Prepared> removals;
+  const auto found = before.find(rule.kind);
+  if (found == before.end() || !relation_exists(spi, rule.table)) return 0;
+  const std::initializer_list<Oid> types{TIMESTAMPTZOID};
+  pg::Prepared& removal = removals.try_emplace(&rule, rule.removal, types).first->second;
+  return static_cast<std::int64_t>(removal.execute(spi, {pg::timestamptz(found->second)}));
 }
 
 /// Rolled-up rows of a level go once the coarser period they lie in has been made of them.
@@ -59,31 +89,35 @@ struct LevelRule {
 constexpr LevelRule kLevelRules[] = {
     {"hourly", "daily", "day"}, {"daily", "weekly", "week"}, {"weekly", nullptr, nullptr}};
 
-std::int64_t remove_level(pg::Spi& spi, const LevelRule& rule, Instant now) {
-  const auto before = cutoff(spi, rule.kind, now);
-  if (!before) return 0;
-  const std::string gate =
-      rule.coarser == nullptr
-          ? ""
-          : std::string(" AND EXISTS (SELECT FROM monitoring.rollup_periods r WHERE r.period = '") +
-                rule.coarser + "' AND r.period_start = pg_catalog.date_trunc('" + rule.unit +
-                "', p.period_start, 'UTC'))";
-  spi.execute(("UPDATE monitoring.rollup_periods p SET rows_removed = true"
-               " WHERE period = $2 AND NOT rows_removed AND period_start < $1" +
-               gate)
-                  .c_str(),
-              {pg::timestamptz(*before), pg::text(rule.kind)});
+pg::Param text_or_null(const char* text) {
+  return text != nullptr ? pg::text(text) : pg::null_of(TEXTOID);
+}
+
+std::int64_t remove_level(pg::Spi& spi, const LevelRule& rule, const Cutoffs& before) {
+  static pg::Prepared gates(
+      "UPDATE monitoring.rollup_periods p SET rows_removed = true"
+      " WHERE period = $2 AND NOT rows_removed AND period_start < $1"
+      " AND ($3 IS NULL OR EXISTS (SELECT FROM monitoring.rollup_periods r WHERE r.period = $3"
+      "  AND r.period_start = pg_catalog.date_trunc($4, p.period_start, 'UTC')))",
+      {TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID});
   // Late rows may have brought some back since: whatever lies in a removed period goes.
-  constexpr const char* kGone =
-      " x WHERE x.period = $2 AND x.period_start < $1 AND EXISTS (SELECT FROM"
-      " monitoring.rollup_periods p WHERE p.period = x.period"
-      " AND p.period_start = x.period_start AND p.rows_removed)";
-  const std::string states =
-      std::string("DELETE FROM monitoring.rollup_state") + kGone + " AND published";
-  spi.execute(states.c_str(), {pg::timestamptz(*before), pg::text(rule.kind)});
-  const std::string rows = std::string("DELETE FROM monitoring.aggregated_metrics") + kGone;
-  return static_cast<std::int64_t>(
-      spi.execute(rows.c_str(), {pg::timestamptz(*before), pg::text(rule.kind)}));
+  static pg::Prepared states(
+      "DELETE FROM monitoring.rollup_state x WHERE x.period = $2 AND x.period_start < $1"
+      " AND EXISTS (SELECT FROM monitoring.rollup_periods p WHERE p.period = x.period"
+      "  AND p.period_start = x.period_start AND p.rows_removed) AND published",
+      {TIMESTAMPTZOID, TEXTOID});
+  static pg::Prepared rows(
+      "DELETE FROM monitoring.aggregated_metrics x WHERE x.period = $2 AND x.period_start < $1"
+      " AND EXISTS (SELECT FROM monitoring.rollup_periods p WHERE p.period = x.period"
+      "  AND p.period_start = x.period_start AND p.rows_removed)",
+      {TIMESTAMPTZOID, TEXTOID});
+  const auto found = before.find(rule.kind);
+  if (found == before.end()) return 0;
+  const pg::Param at = pg::timestamptz(found->second);
+  const pg::Param kind = pg::text(rule.kind);
+  gates.execute(spi, {at, kind, text_or_null(rule.coarser), text_or_null(rule.unit)});
+  states.execute(spi, {at, kind});
+  return static_cast<std::int64_t>(rows.execute(spi, {at, kind}));
 }
 
 std::int64_t measurements_of_day(pg::Spi& spi, Instant start) {
@@ -109,11 +143,10 @@ void mark_raw_removed(pg::Spi& spi, Instant before) {
 }
 
 bool has_default_rows_before(pg::Spi& spi, Instant before) {
-  return *spi.query(
-                 "SELECT EXISTS (SELECT FROM monitoring.pipeline_metrics_default"
-                 " WHERE \"timestamp\" < $1)",
-                 {pg::timestamptz(before)})
-              .boolean(0, 1);
+  static pg::Prepared statement(
+      "SELECT EXISTS (SELECT FROM monitoring.pipeline_metrics_default WHERE \"timestamp\" < $1)",
+      {TIMESTAMPTZOID});
+  return *statement.query(spi, {pg::timestamptz(before)}).boolean(0, 1);
 }
 
 /// What this snapshot shows in the default partition is what the pass, whose snapshot is later, has
@@ -158,11 +191,11 @@ std::int64_t drop_partitions(pg::Spi& spi, const std::vector<DayPartition>& old,
   return done ? removed : 0;
 }
 
-std::int64_t remove_raw(pg::Spi& spi, Instant now) {
-  const auto exact = cutoff(spi, "raw", now);
-  if (!exact) return 0;
+std::int64_t remove_raw(pg::Spi& spi, const Cutoffs& cutoffs, Instant now) {
+  const auto exact = cutoffs.find("raw");
+  if (exact == cutoffs.end()) return 0;
   // Whole hours: one that has lost some of its rows could not be computed again.
-  const Instant before = pg::instant_of(hour_of(pg::timestamptz_of(*exact)));
+  const Instant before = pg::instant_of(hour_of(pg::timestamptz_of(exact->second)));
   std::vector<DayPartition> old;
   for (const DayPartition& partition : day_partitions(spi)) {
     if (partition.start + Duration(kDayUs) <= before) old.push_back(partition);
@@ -177,15 +210,16 @@ std::int64_t remove_raw(pg::Spi& spi, Instant now) {
 }  // namespace
 
 std::vector<std::pair<std::string, std::int64_t>> apply_retention(pg::Spi& spi, Instant now) {
+  const Cutoffs before = cutoffs(spi, now);
   std::vector<std::pair<std::string, std::int64_t>> removed{{"raw", 0}};
   for (const LevelRule& rule : kLevelRules) {
-    removed.emplace_back(rule.kind, remove_level(spi, rule, now));
+    removed.emplace_back(rule.kind, remove_level(spi, rule, before));
   }
   for (const RowRule& rule : kRowRules) {
-    removed.emplace_back(rule.kind, remove_rows(spi, rule, now));
+    removed.emplace_back(rule.kind, remove_rows(spi, rule, before));
   }
   // Last, because of its locks.
-  removed.front().second = remove_raw(spi, now);
+  removed.front().second = remove_raw(spi, before, now);
   return removed;
 }
 

@@ -20,6 +20,8 @@ class Prepared {
 
   /// As Spi::query; the parameters are of the types given above, in their order.
   Rows query(Spi& spi, std::initializer_list<Param> params = {});
+  /// The same; returns how many rows it touched.
+  std::uint64_t execute(Spi& spi, std::initializer_list<Param> params = {});
 
  private:
   void prepare();
