@@ -12,7 +12,7 @@ extern "C" {
 #include <algorithm>
 #include <cstring>
 
-#include "monitoring/pg/version.hpp"
+#include "monitoring/pg/version_executor.hpp"
 
 namespace monitoring::store {
 

@@ -7,7 +7,6 @@ extern "C" {
 #include <catalog/pg_database.h>
 #include <catalog/pg_extension.h>
 #include <catalog/pg_namespace.h>
-#include <executor/executor.h>
 #include <miscadmin.h>
 #include <storage/latch.h>
 #include <storage/proc.h>
@@ -81,15 +80,6 @@ inline WaitEventSet* create_wait_event_set(int events) {
   return CreateWaitEventSet(nullptr, events);
 #else
   return CreateWaitEventSet(TopMemoryContext, events);
-#endif
-}
-
-/// 16 added the last argument: whether only summarizing indexes, such as BRIN, need the row.
-inline void insert_index_entries(ResultRelInfo* table, TupleTableSlot* row, EState* estate) {
-#if PG_VERSION_NUM >= 160000
-  ExecInsertIndexTuples(table, row, estate, false, false, nullptr, NIL, false);
-#else
-  ExecInsertIndexTuples(table, row, estate, false, false, nullptr, NIL);
 #endif
 }
 
