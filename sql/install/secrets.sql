@@ -6,7 +6,8 @@ CREATE TABLE monitoring.secrets (
     updated_at timestamptz NOT NULL DEFAULT pg_catalog.now()
 );
 COMMENT ON TABLE monitoring.secrets IS
-    'Values that receivers name in their settings. Not dumped, and for nobody to read but the courier.';
+    'Values that receivers name in their settings. Not dumped, and for nobody to read but the courier. '
+    'A name that is not here is looked up in Supabase Vault''s vault.decrypted_secrets where a superuser owns that';
 
 CREATE FUNCTION monitoring.set_secret(secret_name text, secret_value text)
 RETURNS void

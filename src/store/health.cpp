@@ -2,6 +2,7 @@
 
 #include "monitoring/pg/prepared.hpp"
 #include "monitoring/pg/settings.hpp"
+#include "monitoring/store/secrets.hpp"
 
 extern "C" {
 #include <catalog/pg_type.h>
@@ -176,14 +177,16 @@ void judge_monitoring_worker(pg::Spi& spi, Instant now, Asker asker, Verdict* ve
 /// secrets, so every restored copy begins like this.
 void judge_receivers(pg::Spi& spi, Verdict* verdict) {
   static pg::Prepared statement(
-      "SELECT EXISTS (SELECT FROM monitoring.receivers r, LATERAL jsonb_path_query(r.settings,"
-      " '$.**.secret ? (@.type() == \"string\")') AS named(secret)"
+      "SELECT DISTINCT named.secret #>> '{}' FROM monitoring.receivers r, LATERAL"
+      " jsonb_path_query(r.settings, '$.**.secret ? (@.type() == \"string\")') AS named(secret)"
       " WHERE r.enabled AND NOT EXISTS (SELECT FROM monitoring.secrets s"
-      "  WHERE s.secret_name = named.secret #>> '{}'))",
+      "  WHERE s.secret_name = named.secret #>> '{}')",
       {});
-  if (*statement.query(spi).boolean(0, 1)) {
-    verdict->raise(HealthStatus::warning, "missing_secret");
-  }
+  const pg::Rows rows = statement.query(spi);
+  std::vector<std::string> names;
+  for (std::uint64_t row = 0; row < rows.size(); ++row) names.push_back(*rows.text(row, 1));
+  if (names.empty() || vault_has_all(spi, names)) return;
+  verdict->raise(HealthStatus::warning, "missing_secret");
 }
 
 WorkerHealth worker_health(pg::Spi& spi, Instant now, Asker asker, const Thresholds& thresholds) {
