@@ -41,6 +41,7 @@ CREATE TABLE monitoring.notifications (
     next_attempt_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     last_error text,
     payload jsonb NOT NULL,
+    note text,
     created_at timestamptz NOT NULL,
     queued_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     sent_at timestamptz,
@@ -62,6 +63,8 @@ COMMENT ON COLUMN monitoring.notifications.next_attempt_at IS
     'Not tried before';
 COMMENT ON COLUMN monitoring.notifications.payload IS
     'What the receiver is told, without its secrets';
+COMMENT ON COLUMN monitoring.notifications.note IS
+    'Templates of the receiver that could not be rendered for it, and why: it has the kind''s own text';
 COMMENT ON COLUMN monitoring.notifications.created_at IS
     'The time of the evaluation that it tells about';
 COMMENT ON COLUMN monitoring.notifications.queued_at IS

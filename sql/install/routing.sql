@@ -273,7 +273,7 @@ SELECT COALESCE(d.decided_at, n.created_at) AS decided_at,
        COALESCE(n.receiver, d.receiver) AS receiver, n.kind, n.address, d.reason, d.detail,
        COALESCE(n.group_key, d.group_key) AS group_key, d.firing, d.resolved, d.suppressed,
        n.id AS notification_id, n.status, w.waits_for, n.sent_at, a.attempt, a.attempted_at,
-       a.outcome, a.http_status, COALESCE(a.error, n.last_error) AS error, n.payload
+       a.outcome, a.http_status, COALESCE(a.error, n.last_error) AS error, n.note, n.payload
 FROM monitoring.notification_decisions AS d
 FULL JOIN monitoring.notifications AS n ON COALESCE(n.copy_of, n.id) = d.notification_id
 LEFT JOIN monitoring.notification_attempts AS a ON a.notification_id = n.id

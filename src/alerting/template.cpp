@@ -28,6 +28,8 @@ constexpr std::size_t kStepsPerCancelCheck = 64;
 /// Blocks entered and not left, over all templates that are being executed: bounds the stack.
 constexpr std::size_t kMaxBlockDepth = 200;
 constexpr char kTooDeep[] = "blocks and templates nest too deeply";
+constexpr char kNoField[] = "can't evaluate field ";
+constexpr char kNotDefined[] = " not defined";
 
 std::size_t text_size(const Value& value) {
   const auto* text = value.text();
@@ -235,7 +237,7 @@ void Evaluator::call_template(const std::string& name, std::size_t position, con
   if (failed()) return;
   const auto found = definitions_.find(name);
   if (found == definitions_.end()) {
-    fail(position, "template " + go_quote(name) + " not defined");
+    fail(position, "template " + go_quote(name) + kNotDefined);
     return;
   }
   auto outer = std::exchange(variables_, {{"", dot}});
@@ -341,7 +343,7 @@ Value Evaluator::field(const Value& receiver, const std::string& name, std::size
   }
   if (known != nullptr) return *known;
   if (map != nullptr) return map_entry(*map, name, position);
-  return fail(position, "can't evaluate field " + name + " in type " + receiver.type_name());
+  return fail(position, kNoField + name + " in type " + receiver.type_name());
 }
 
 Value Evaluator::map_entry(const MapData& map, const std::string& name, std::size_t position) {
@@ -374,7 +376,7 @@ Value Evaluator::function(const Expression& expression, const Value& dot, const 
   }
   const auto* spec = find_function(dialect_, expression.name);
   if (spec == nullptr) {
-    return fail(expression.position, "function " + go_quote(expression.name) + " not defined");
+    return fail(expression.position, "function " + go_quote(expression.name) + kNotDefined);
   }
   Arguments arguments;
   if (!arguments_of(call, final, dot, arguments)) return {};
@@ -440,6 +442,14 @@ Result<std::string> Evaluator::run(const Definition& main, const Value& data) {
 Value query_sample(const Labels& labels, double value) {
   return Value::object("template.sample",
                        {{"Labels", Value::map(MapType::kStrings, labels)}, {"Value", value}});
+}
+
+bool names_the_unknown(const Error& error) {
+  const std::string_view message = error.message;
+  const std::string_view end = kNotDefined;
+  const bool undefined =
+      message.size() >= end.size() && message.substr(message.size() - end.size()) == end;
+  return undefined || message.rfind(kNoField, 0) == 0;
 }
 
 Result<Template> Template::parse(std::string_view text, Dialect dialect,

@@ -46,6 +46,9 @@ constexpr Field kFields[] = {
     {"username", FieldType::kText},
     {"password", FieldType::kSecret},
     {"subject_prefix", FieldType::kText},
+    {"subject", FieldType::kTemplate},
+    {"text", FieldType::kTemplate},
+    {"html", FieldType::kHtml},
     {"thread_by_date", FieldType::kChoice, false, "daily none"},
 };
 
@@ -93,10 +96,18 @@ std::string thread_of(const Notification& notification, const json& settings, In
   return "<alert-" + hash + "-" + date + "@" + domain_of(settings) + ">";
 }
 
+/// One line: a header with a line break in it would be refused when it is too late.
+std::string on_one_line(std::string text) {
+  std::replace_if(
+      text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; }, ' ');
+  return text;
+}
+
 std::string subject_of(const Notification& notification, const json& settings) {
   std::string subject = text_setting(settings, "subject_prefix");
   if (!subject.empty()) subject += ' ';
-  return truncated_characters(valid_utf8(subject + title_of(notification)), kLongestSubject);
+  subject += text_setting(settings, "subject", title_of(notification));
+  return truncated_characters(valid_utf8(on_one_line(std::move(subject))), kLongestSubject);
 }
 
 /// The mail by its parts, readable in the outbox; request() makes the message of it.
@@ -107,8 +118,8 @@ Result<json> compose(const Notification& notification, const json& settings, Ins
       {"message_id",
        "<" + notification_id(notification, now).substr(0, 32) + "@" + domain_of(settings) + ">"},
       {"thread", thread_of(notification, settings, now)},
-      {"text", mail_text(notification)},
-      {"html", mail_html(notification)},
+      {"text", text_setting(settings, "text", mail_text(notification))},
+      {"html", text_setting(settings, "html", mail_html(notification))},
   };
 }
 
@@ -215,6 +226,7 @@ Judgement judge(const DeliveryOutcome& outcome) {
 
 }  // namespace
 
-const ReceiverKind kEmail = {"email", false, false, check, compose, request, judge};
+const ReceiverKind kEmail = {"email", false,   false, check,
+                             compose, request, judge, field_table(kFields)};
 
 }  // namespace monitoring::notify

@@ -42,13 +42,14 @@ constexpr Field kFields[] = {
     {"routing_key", FieldType::kSecret, true},
     {"url", FieldType::kUrl},
     {"severity", FieldType::kChoice, false, "critical error warning info"},
-    {"source", FieldType::kText},
-    {"component", FieldType::kText},
-    {"group", FieldType::kText},
-    {"class", FieldType::kText},
-    {"client", FieldType::kText},
+    {"description", FieldType::kTemplate},
+    {"source", FieldType::kTemplate},
+    {"component", FieldType::kTemplate},
+    {"group", FieldType::kTemplate},
+    {"class", FieldType::kTemplate},
+    {"client", FieldType::kTemplate},
     {"client_url", FieldType::kUrl},
-    {"details", FieldType::kTexts},
+    {"details", FieldType::kTemplates},
     {"links", FieldType::kLinks},
     {"images", FieldType::kImages},
 };
@@ -66,11 +67,15 @@ std::string_view event_action(const Notification& notification) {
   return notification.status == AlertStatus::kFiring ? "trigger" : "resolve";
 }
 
-/// "[FIRING:1] HighCPU ...: what the summaries say", as far as it fits.
-std::string summary_of(const Notification& notification) {
-  std::string summary = title_of(notification);
+/// The setting `description`, or "[FIRING:1] HighCPU ...: what the summaries say", as far as it
+/// fits.
+std::string summary_of(const Notification& notification, const json& settings) {
+  std::string summary = text_setting(settings, "description");
   const std::string_view said = notification.common_annotations.get("summary");
-  if (!said.empty()) summary += ": " + std::string(said);
+  if (summary.empty()) {
+    summary = title_of(notification);
+    if (!said.empty()) summary += ": " + std::string(said);
+  }
   return truncated_characters(valid_utf8(summary), kLongestSummary);
 }
 
@@ -85,7 +90,7 @@ std::string source_of(const Notification& notification, const json& settings) {
 }
 
 json details_of(const Notification& notification, const json& settings) {
-  json details = settings.value("details", json::object());
+  json details = json::object();
   details["firing"] = alert_list(notification, AlertStatus::kFiring);
   details["resolved"] = alert_list(notification, AlertStatus::kResolved);
   details["num_firing"] = std::to_string(notification.firing_count());
@@ -97,6 +102,7 @@ json details_of(const Notification& notification, const json& settings) {
     details["acknowledged_by"] = notification.acknowledgement->by;
     details["acknowledgement_note"] = notification.acknowledgement->note;
   }
+  details.update(settings.value("details", json::object()));
   return details;
 }
 
@@ -115,7 +121,7 @@ json payload_of(const Notification& notification, const json& settings, Instant 
   const std::string severity =
       text_setting(settings, "severity", severity_text(severity_of(notification)));
   json payload = {
-      {"summary", summary_of(notification)},
+      {"summary", summary_of(notification, settings)},
       {"source", limited(source_of(notification, settings))},
       {"severity", severity},
       {"timestamp", rfc3339(began_at(notification, now))},
@@ -194,6 +200,7 @@ Judgement judge(const DeliveryOutcome& outcome) {
 
 }  // namespace
 
-const ReceiverKind kPagerduty = {"pagerduty", true, true, check, compose, request, judge};
+const ReceiverKind kPagerduty = {"pagerduty", true,    true,  check,
+                                 compose,     request, judge, field_table(kFields)};
 
 }  // namespace monitoring::notify

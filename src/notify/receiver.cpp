@@ -4,6 +4,7 @@
 
 #include "notify/kinds.hpp"
 #include "notify/settings.hpp"
+#include "notify/templates.hpp"
 
 namespace monitoring::notify {
 
@@ -60,12 +61,14 @@ std::string address_of(std::string_view kind, const json& settings) {
 }
 
 Result<json> store_payload(std::string_view kind, const Notification& notification,
-                           const json& settings, Instant now) {
+                           const json& settings, Instant now, std::string* note) {
   const ReceiverKind* found = find_receiver_kind(kind);
   if (found == nullptr) return unknown_kind(kind);
   // Settings were checked when the receiver was made; rows may have been edited by hand since.
   if (auto error = found->check(settings)) return *error;
-  return found->compose(notification, settings, now);
+  RenderedSettings rendered = render_templates(settings, found->fields, notification, now);
+  if (note != nullptr) *note = std::move(rendered.note);
+  return found->compose(notification, rendered.settings, now);
 }
 
 Result<DeliveryRequest> wire_request(std::string_view kind, const json& payload,

@@ -7,6 +7,7 @@
 #include "monitoring/notify/rate_limit.hpp"
 #include "monitoring/notify/url.hpp"
 #include "notify/address.hpp"
+#include "notify/templates.hpp"
 
 namespace monitoring::notify {
 
@@ -175,6 +176,22 @@ std::optional<Error> expect(bool holds, const Field& field, std::string_view exp
   return wrong(field.name, expected);
 }
 
+std::optional<Error> check_template_field(const Field& field, const json& value) {
+  if (!is_text(value)) return wrong(field.name, "a string that is not empty");
+  const auto error = check_template(value.get_ref<const std::string&>());
+  if (!error) return std::nullopt;
+  return within(field.name, *error);
+}
+
+std::optional<Error> check_templates_field(const Field& field, const json& value) {
+  if (!is_texts(value)) return wrong(field.name, "an object of strings");
+  for (const auto& [name, text] : value.items()) {
+    const auto error = check_template(text.get_ref<const std::string&>());
+    if (error) return within(std::string(field.name) + "." + name, *error);
+  }
+  return std::nullopt;
+}
+
 std::optional<Error> check_field(const json& settings, const Field& field) {
   const json& value = settings[std::string(field.name)];
   switch (field.type) {
@@ -216,6 +233,11 @@ std::optional<Error> check_field(const json& settings, const Field& field) {
       return check_list(settings, field);
     case FieldType::kRateLimit:
       return check_rate_limit(field, value);
+    case FieldType::kTemplate:
+    case FieldType::kHtml:
+      return check_template_field(field, value);
+    case FieldType::kTemplates:
+      return check_templates_field(field, value);
   }
   return std::nullopt;
 }

@@ -29,7 +29,15 @@ enum class FieldType {
   kImages,     // [{"src", "href"?, "alt"?}]
   kList,       // texts: a comma-separated string or an array of strings
   kRateLimit,  // false, or as parse_rate_limit() reads it
+  kTemplate,   // Alertmanager's template of a text
+  kHtml,       // the same of HTML: what it prints is escaped
+  kTemplates,  // an object of templates
 };
+
+/// Whether settings of the type are rendered before a notification is composed.
+inline bool is_templated(FieldType type) {
+  return type == FieldType::kTemplate || type == FieldType::kHtml || type == FieldType::kTemplates;
+}
 
 struct Field {
   std::string_view name;
@@ -38,6 +46,11 @@ struct Field {
   /// For kChoice, separated by spaces.
   std::string_view choices = {};
 };
+
+template <std::size_t N>
+constexpr FieldTable field_table(const Field (&fields)[N]) {
+  return {fields, N};
+}
 
 /// What is wrong with settings by that table and by what every kind has (rate_limit), if anything.
 /// Messages hold no value of a field.

@@ -2,9 +2,9 @@
 // https://api.slack.com/messaging/webhooks, https://api.slack.com/reference/block-kit/blocks
 //
 // The message is a line of text (what a phone shows: mention, title, link) and one coloured
-// attachment with a block per alert. Alertmanager fills the attachment's title and text instead;
-// blocks are what Slack recommends. Mentions are ours: P0 (critical) @channel, P1 (error) @here,
-// only while something fires.
+// attachment with a block per alert, or the receiver's own text. Alertmanager fills the
+// attachment's title and text instead; blocks are what Slack recommends. Mentions are ours: P0
+// (critical) @channel, P1 (error) @here, only while something fires.
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -32,10 +32,13 @@ constexpr std::size_t kMostSections = 40;
 
 constexpr Field kFields[] = {
     {"url", FieldType::kSecret, true},
-    {"channel", FieldType::kText},
-    {"username", FieldType::kText},
-    {"icon_emoji", FieldType::kText},
+    {"channel", FieldType::kTemplate},
+    {"username", FieldType::kTemplate},
+    {"icon_emoji", FieldType::kTemplate},
     {"icon_url", FieldType::kUrl},
+    {"title", FieldType::kTemplate},
+    {"text", FieldType::kTemplate},
+    {"color", FieldType::kTemplate},
     {"mention", FieldType::kChoice, false, "severity none here channel"},
 };
 
@@ -75,6 +78,11 @@ std::string escaped(std::string_view text, std::size_t limit) {
   return out;
 }
 
+/// Slack's own mark-up, written by whoever configured the receiver, as far as it fits.
+std::string as_written(const std::string& text, std::size_t limit) {
+  return truncated_bytes(valid_utf8(text), limit);
+}
+
 /// What calls people: who, as Slack writes it, with a space behind; or nothing.
 std::string_view mention_of(const Notification& notification, const json& settings) {
   if (notification.status != AlertStatus::kFiring || notification.acknowledgement) return "";
@@ -109,9 +117,8 @@ std::string_view color_of(const Notification& notification) {
   return "danger";
 }
 
-/// <url|text>, or the text alone where there is no URL.
-std::string link_to(const std::string& url, std::string_view text) {
-  const std::string shown = escaped(text, kLongestTitle);
+/// <url|text>, or the text alone where there is no URL. `shown` is escaped.
+std::string link_to(const std::string& url, const std::string& shown) {
   if (!check_http_url(url) || url.size() > kLongestTitle) return shown;
   // A bar or a bracket cannot be in a checked URL; & can.
   return "<" + escaped(url, 2 * kLongestTitle) + "|" + shown + ">";
@@ -165,17 +172,34 @@ void add_footer(json& blocks, const Notification& notification, std::size_t show
   blocks.push_back({{"type", "context"}, {"elements", json::array({element})}});
 }
 
-json attachment_of(const Notification& notification) {
+/// The setting `title`, which stays as it is written, or the default one.
+std::string shown_title(const Notification& notification, const json& settings) {
+  const std::string title = text_setting(settings, "title");
+  return title.empty() ? escaped(title_of(notification), kLongestTitle)
+                       : as_written(title, kLongestTitle);
+}
+
+/// The setting `text` in place of the alerts, or a section for each of them.
+json blocks_of(const Notification& notification, const json& settings) {
   json blocks = json::array();
+  const std::string text = text_setting(settings, "text");
+  if (!text.empty()) {
+    blocks.push_back(section(as_written(text, kLongestSection)));
+    return blocks;
+  }
   const std::size_t shown = std::min(kMostSections, notification.alerts.size());
   for (std::size_t i = 0; i < shown; ++i) {
     blocks.push_back(alert_section(notification, notification.alerts[i]));
   }
   add_footer(blocks, notification, shown);
+  return blocks;
+}
+
+json attachment_of(const Notification& notification, const json& settings) {
   return {
-      {"color", color_of(notification)},
-      {"fallback", escaped(title_of(notification), kLongestTitle)},
-      {"blocks", std::move(blocks)},
+      {"color", text_setting(settings, "color", color_of(notification))},
+      {"fallback", shown_title(notification, settings)},
+      {"blocks", blocks_of(notification, settings)},
   };
 }
 
@@ -183,9 +207,9 @@ Result<json> compose(const Notification& notification, const json& settings, Ins
   std::string text;
   const bool asked = settings.contains("mention");
   if (asked || has_severity(notification)) text += mention_of(notification, settings);
-  text += link_to(notification.external_url, title_of(notification));
+  text += link_to(notification.external_url, shown_title(notification, settings));
   json message = {{"text", std::move(text)},
-                  {"attachments", json::array({attachment_of(notification)})}};
+                  {"attachments", json::array({attachment_of(notification, settings)})}};
   for (const char* key : {"channel", "username", "icon_emoji", "icon_url"}) {
     const std::string value = text_setting(settings, key);
     if (!value.empty()) message[key] = value;
@@ -224,6 +248,7 @@ constexpr RateLimit kRateLimit = {std::chrono::seconds(1), 5};
 
 }  // namespace
 
-const ReceiverKind kSlack = {"slack", false, false, check, compose, request, judge, kRateLimit};
+const ReceiverKind kSlack = {
+    "slack", false, false, check, compose, request, judge, field_table(kFields), kRateLimit};
 
 }  // namespace monitoring::notify

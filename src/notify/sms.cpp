@@ -28,13 +28,10 @@ constexpr std::size_t kLongestBody = 1600;
 constexpr std::size_t kMostAlerts = 5;
 
 constexpr Field kFields[] = {
-    {"account_sid", FieldType::kText, true},
-    {"auth_token", FieldType::kSecret, true},
-    {"from", FieldType::kText, true},
-    {"to", FieldType::kList, true},
-    {"voice", FieldType::kBoolean},
-    {"twiml_url", FieldType::kUrl},
-    {"url", FieldType::kUrl},
+    {"account_sid", FieldType::kText, true}, {"auth_token", FieldType::kSecret, true},
+    {"from", FieldType::kText, true},        {"to", FieldType::kList, true},
+    {"text", FieldType::kTemplate},          {"voice", FieldType::kBoolean},
+    {"twiml_url", FieldType::kUrl},          {"url", FieldType::kUrl},
 };
 
 bool calls(const json& settings) {
@@ -54,7 +51,7 @@ std::string body_of(const Notification& notification) {
     body += "\n" + std::string(said);
     ++named;
   }
-  return truncated_characters(valid_utf8(body), kLongestBody);
+  return body;
 }
 
 std::string xml_escaped(std::string_view text) {
@@ -76,7 +73,8 @@ std::string xml_escaped(std::string_view text) {
 
 Result<json> compose(const Notification& notification, const json& settings, Instant /*now*/) {
   json form = {{"To", text_setting(settings, "to")}, {"From", text_setting(settings, "from")}};
-  const std::string body = body_of(notification);
+  const std::string body = truncated_characters(
+      valid_utf8(text_setting(settings, "text", body_of(notification))), kLongestBody);
   if (!calls(settings)) {
     form["Body"] = body;
   } else if (!settings.contains("twiml_url")) {
@@ -142,6 +140,7 @@ Judgement judge(const DeliveryOutcome& outcome) {
 
 }  // namespace
 
-const ReceiverKind kSms = {"sms", false, false, check, compose, request, judge, std::nullopt, "to"};
+const ReceiverKind kSms = {
+    "sms", false, false, check, compose, request, judge, field_table(kFields), std::nullopt, "to"};
 
 }  // namespace monitoring::notify

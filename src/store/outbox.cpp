@@ -67,16 +67,17 @@ void keep_firing(notify::Notification& notification) {
 std::int64_t insert(pg::Spi& spi, const Receiver& receiver,
                     const notify::Notification& notification, const json& settings,
                     std::optional<std::int64_t> first, Instant now) {
-  const auto payload = notify::store_payload(receiver.kind, notification, settings, now);
+  std::string note;
+  const auto payload = notify::store_payload(receiver.kind, notification, settings, now, &note);
   if (!payload) throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE, payload.error());
   const std::string text = payload->dump(-1, ' ', false, json::error_handler_t::replace);
   const pg::Rows rows = spi.query(
       "INSERT INTO monitoring.notifications"
-      " (receiver, kind, group_key, payload, created_at, address, copy_of)"
-      " VALUES ($1, $2, $3, $5, $4, $6, $7) RETURNING id",
+      " (receiver, kind, group_key, payload, created_at, address, copy_of, note)"
+      " VALUES ($1, $2, $3, $5, $4, $6, $7, nullif($8, '')) RETURNING id",
       {pg::text(receiver.name), pg::text(receiver.kind), pg::text(notification.group_key),
        pg::timestamptz(now), pg::jsonb(text), pg::text(notify::address_of(receiver.kind, settings)),
-       first ? pg::int8(*first) : pg::null_of(INT8OID)});
+       first ? pg::int8(*first) : pg::null_of(INT8OID), pg::text(note)});
   return *rows.int8(0, 1);
 }
 

@@ -52,6 +52,10 @@ namespace ast {
 struct Definition;
 }
 
+/// Whether an error of render() names a field or a template that does not exist: no other data of
+/// the same type would have avoided it.
+bool names_the_unknown(const Error& error);
+
 /// A parsed template with all that it can call. Immutable; copies share the parsed text.
 class Template {
  public:

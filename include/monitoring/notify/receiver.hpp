@@ -7,6 +7,7 @@
 // holds no secret. The request is made anew for every attempt, from the stored payload, the
 // receiver's settings and the secrets that the settings name. Requests are never stored.
 
+#include <cstddef>
 #include <functional>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
@@ -22,6 +23,14 @@
 
 namespace monitoring::notify {
 
+struct Field;
+
+/// The settings that a kind knows.
+struct FieldTable {
+  const Field* first = nullptr;
+  std::size_t count = 0;
+};
+
 struct ReceiverKind {
   std::string_view name;
   /// Whether resolved alerts are sent where the receiver does not say (SendResolved defaults of
@@ -33,7 +42,7 @@ struct ReceiverKind {
   /// What is wrong with a receiver's settings, if anything. A secret field holds {"secret": "name"}
   /// here. Called when a receiver is created.
   std::optional<Error> (*check)(const nlohmann::json& settings);
-  /// The payload for the outbox. `settings` have passed check().
+  /// The payload for the outbox. `settings` have passed check(), and their templates are rendered.
   Result<nlohmann::json> (*compose)(const Notification& notification,
                                     const nlohmann::json& settings, Instant now);
   /// The request that carries a payload. Every {"secret": "name"} in `settings` has been replaced
@@ -42,6 +51,8 @@ struct ReceiverKind {
                                      Instant now);
   /// What an attempt's outcome means for the notification.
   Judgement (*judge)(const DeliveryOutcome& outcome);
+  /// What check() knows of; those that are templates are rendered before compose().
+  FieldTable fields = {};
   /// How often a receiver is sent a request that does not say it itself (setting `rate_limit`).
   std::optional<RateLimit> rate_limit = std::nullopt;
   /// The setting that may list several addresses, each of which gets a notification of its own.
@@ -72,9 +83,11 @@ using SecretLookup = std::function<std::optional<std::string>(std::string_view n
 
 /// The payload for the outbox (jsonb): what the receiver will be told, without secrets. `now` is
 /// the time of the notification; the result depends on nothing else, so that composing twice gives
-/// the same ids.
+/// the same ids. A template of the settings that cannot be rendered for this notification is passed
+/// over for the kind's own text, and `note` says so.
 Result<nlohmann::json> store_payload(std::string_view kind, const Notification& notification,
-                                     const nlohmann::json& settings, Instant now);
+                                     const nlohmann::json& settings, Instant now,
+                                     std::string* note = nullptr);
 
 /// The request for one attempt at sending a stored payload. `now` is the time of the attempt.
 /// Errors: unknown kind, a secret that is not set, settings or a secret's value that cannot be used

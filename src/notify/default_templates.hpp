@@ -1,0 +1,10 @@
+#pragma once
+// The templates that Alertmanager defines for the kinds that are here.
+
+#include "monitoring/alerting/template.hpp"
+
+namespace monitoring::notify {
+
+const alerting::Template& default_templates();
+
+}  // namespace monitoring::notify

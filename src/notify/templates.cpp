@@ -1,0 +1,171 @@
+#include "notify/templates.hpp"
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "monitoring/alerting/notification_data.hpp"
+#include "monitoring/alerting/template.hpp"
+#include "notify/default_templates.hpp"
+#include "notify/settings.hpp"
+
+namespace monitoring::notify {
+
+namespace {
+
+using alerting::Template;
+using nlohmann::json;
+
+constexpr std::string_view kHint =
+    "A notification has .Receiver, .Status, .Alerts, .GroupLabels, .CommonLabels, "
+    ".CommonAnnotations and .ExternalURL; each of .Alerts has .Status, .Labels, .Annotations, "
+    ".StartsAt, .EndsAt, .GeneratorURL and .Fingerprint.";
+
+bool is_template(std::string_view text) {
+  return text.find("{{") != std::string_view::npos;
+}
+
+bool is_blank(std::string_view text) {
+  return text.find_first_not_of(" \t\r\n") == std::string_view::npos;
+}
+
+Result<Template> parse(const std::string& text) {
+  return Template::parse(text, alerting::Dialect::kAlertmanager, {}, &default_templates());
+}
+
+alerting::NotifiedAlert notified(const AlertView& alert) {
+  return {std::string(status_text(alert.status)),
+          alert.labels,
+          alert.annotations,
+          alert.starts_at,
+          alert.ends_at,
+          alert.generator_url,
+          alert.fingerprint};
+}
+
+alerting::Value data_of(const Notification& notification) {
+  alerting::NotificationData data;
+  data.receiver = notification.receiver;
+  data.status = status_text(notification.status);
+  for (const AlertView& alert : notification.alerts) data.alerts.push_back(notified(alert));
+  data.group_labels = notification.group_labels;
+  data.common_labels = notification.common_labels;
+  data.common_annotations = notification.common_annotations;
+  data.external_url = notification.external_url;
+  return alerting::template_data(data);
+}
+
+Result<std::string> render(const std::string& text, const alerting::Value& data,
+                           const alerting::RenderContext& context) {
+  if (!is_template(text)) return text;
+  const auto parsed = parse(text);
+  if (!parsed) return parsed.error();
+  return parsed->render(data, context);
+}
+
+/// One firing and one resolved alert, so that a template's way through both is seen.
+Notification sample() {
+  Notification notification;
+  notification.receiver = "sample";
+  notification.group_labels = {{"alertname", "Sample"}};
+  for (const AlertStatus status : {AlertStatus::kFiring, AlertStatus::kResolved}) {
+    AlertView alert;
+    alert.status = status;
+    alert.labels = {{"alertname", "Sample"}, {"severity", "warning"}};
+    alert.annotations = {{"summary", "Sample"}};
+    if (status == AlertStatus::kResolved) alert.ends_at = Instant{};
+    notification.alerts.push_back(std::move(alert));
+  }
+  summarize(notification);
+  return notification;
+}
+
+/// Renders the templates of one notification and collects what failed.
+class Renderer {
+ public:
+  Renderer(const Notification& notification, Instant now) : data_(data_of(notification)) {
+    context_.external_url = notification.external_url;
+    context_.now = now;
+  }
+
+  /// The text of a template; none, and a note, where there is none to be had.
+  std::optional<std::string> text(const std::string& setting, const std::string& source,
+                                  bool html) {
+    context_.html = html;
+    auto made = render(source, data_, context_);
+    if (!made) {
+      add_note(setting, made.error().message);
+      return std::nullopt;
+    }
+    if (!is_blank(*made)) return std::move(made).value();
+    add_note(setting, "the template gives no text");
+    return std::nullopt;
+  }
+
+  std::string note() const { return note_; }
+
+ private:
+  void add_note(const std::string& setting, const std::string& why) {
+    if (!note_.empty()) note_ += "; ";
+    note_ += "setting \"" + setting + "\" was passed over: " + why;
+  }
+
+  const alerting::Value data_;
+  alerting::RenderContext context_;
+  std::string note_;
+};
+
+void render_object(Renderer& renderer, const std::string& setting, json& object) {
+  json rendered = json::object();
+  for (const auto& [name, source] : object.items()) {
+    auto text = renderer.text(setting + "." + name, source.get_ref<const std::string&>(), false);
+    if (text) rendered[name] = std::move(*text);
+  }
+  object = std::move(rendered);
+}
+
+void render_field(Renderer& renderer, const Field& field, json& settings) {
+  const bool html = field.type == FieldType::kHtml;
+  const std::string name(field.name);
+  const auto found = settings.find(name);
+  if (found == settings.end()) return;
+  if (field.type == FieldType::kTemplates) return render_object(renderer, name, *found);
+  if (!html && field.type != FieldType::kTemplate) return;
+  auto text = renderer.text(name, found->get_ref<const std::string&>(), html);
+  if (text) {
+    *found = std::move(*text);
+  } else {
+    settings.erase(found);
+  }
+}
+
+}  // namespace
+
+std::optional<Error> check_template(const std::string& text) {
+  if (!is_template(text)) return std::nullopt;
+  const auto parsed = parse(text);
+  if (!parsed) return parsed.error();
+  const auto made = parsed->render(data_of(sample()), {});
+  if (made || !alerting::names_the_unknown(made.error())) return std::nullopt;
+  Error error = made.error();
+  error.hint = kHint;
+  return error;
+}
+
+RenderedSettings render_templates(const json& settings, FieldTable fields,
+                                  const Notification& notification, Instant now) {
+  RenderedSettings rendered{settings, {}};
+  const Field* end = fields.first + fields.count;
+  const bool any = std::any_of(fields.first, end, [&](const Field& field) {
+    return is_templated(field.type) && settings.contains(std::string(field.name));
+  });
+  if (!any) return rendered;
+  Renderer renderer(notification, now);
+  for (const Field* field = fields.first; field != end; ++field) {
+    render_field(renderer, *field, rendered.settings);
+  }
+  rendered.note = renderer.note();
+  return rendered;
+}
+
+}  // namespace monitoring::notify
