@@ -182,11 +182,19 @@ SELECT monitoring.create_alert('HighDailyCost', $$
 SELECT monitoring.create_receiver('default', 'email', '{
     "smarthost": "smtp.gmail.com:587", "from": "alerts@example.com", "to": "team@example.com",
     "username": "alerts@example.com", "password": {"secret": "smtp_password"}}');
-SELECT monitoring.create_receiver('email', 'email', '{
-    "smarthost": "smtp.gmail.com:587", "from": "alerts@example.com", "to": "devops@example.com",
-    "username": "alerts@example.com", "password": {"secret": "smtp_password"}}');
+SELECT monitoring.create_receiver('email', 'email', jsonb_build_object(
+    'smarthost', 'smtp.gmail.com:587', 'from', 'alerts@example.com', 'to', 'devops@example.com',
+    'username', 'alerts@example.com', 'password', '{"secret": "smtp_password"}'::jsonb,
+    'subject', '[{{ .Status | toUpper }}] {{ .GroupLabels.alertname }}',
+    'html', $html$
+<h3>{{ .GroupLabels.alertname }}</h3>
+<p><b>Severity:</b> {{ .CommonLabels.severity }}</p>
+{{ range .Alerts }}<p><b>Description:</b> {{ .Annotations.description }}</p>
+{{ end }}$html$));
 SELECT monitoring.create_receiver('slack', 'slack', '{
-    "url": {"secret": "slack_webhook"}, "channel": "#saas-alerts", "mention": "none"}');
+    "url": {"secret": "slack_webhook"}, "channel": "#saas-alerts", "mention": "none",
+    "title": "{{ .GroupLabels.alertname }}",
+    "text": "{{ range .Alerts }}{{ .Annotations.summary }}\n{{ end }}"}');
 SELECT monitoring.create_receiver('pagerduty', 'pagerduty', '{"routing_key": {"secret": "pagerduty_key"}}');
 
 SELECT monitoring.create_route('default', parent => NULL, group_by => '{alertname,cluster,service}',

@@ -46,5 +46,14 @@ CALL pg_temp.play('1 hour 15 minutes', '1 hour 30 minutes', '5 minutes');
 CALL pg_temp.play('25 hours', '25 hours');
 \o
 SELECT * FROM pg_temp.timeline ORDER BY rule_name;
-SELECT alert, receiver, reason, after FROM pg_temp.told ORDER BY alert, receiver, after;
+SELECT alert, receiver, reason, after, says FROM pg_temp.told ORDER BY alert, receiver, after;
+-- The texts are the receivers' templates.
+SELECT payload #>> '{attachments,0,blocks,0,text,text}' AS text FROM pg_temp.told
+WHERE alert = 'HighMemoryUsage' AND receiver = 'slack';
+SELECT payload ->> 'html' AS html FROM pg_temp.told
+WHERE alert = 'HighAPIErrorRate' AND receiver = 'email';
+SELECT DISTINCT note FROM monitoring.notifications;
+-- An alert of another severity goes where nothing else does.
+SELECT receiver FROM monitoring.explain_route('{"alertname": "Hello", "severity": "info"}')
+WHERE receiver IS NOT NULL;
 ROLLBACK;
