@@ -15,7 +15,7 @@ SQL_PARTS = $(addprefix sql/install/, \
 	queues.sql health.sql \
 	records.sql metrics.sql outbox.sql secrets.sql \
 	alerts.sql routing.sql \
-	collectors.sql host.sql packs.sql \
+	collectors.sql host.sql packs.sql probes.sql \
 	jobs.sql \
 	activate.sql system_metrics.sql adopt.sql supabase.sql \
 	access.sql \
@@ -38,7 +38,7 @@ MODULE_big = monitoring
 OBJS = src/module.o $(filter-out $(NET_ONLY)%, $(call objects, base $(L1_ROOMS) $(SERVER_ROOMS)))
 NET_LIBRARY = monitoring_net.so
 # Of the other rooms it has what the courier needs of them.
-NET_SHARED = src/shmem/worker_slots.o src/store/issues.o src/store/outbox_lease.o src/store/receiver_pace.o src/store/secrets.o src/worker/process.o
+NET_SHARED = src/shmem/worker_slots.o src/store/issues.o src/store/outbox_lease.o src/store/probes.o src/store/receiver_pace.o src/store/secrets.o src/worker/process.o
 NET_OBJS = $(call objects, base $(L1_ROOMS) $(NET_ROOMS) pg) $(NET_SHARED) \
 	$(filter $(NET_ONLY)%, $(call objects, worker))
 

@@ -254,6 +254,16 @@ FROM pg_stat_progress_vacuum AS v JOIN pg_class AS c ON c.oid = v.relid, LATERAL
 WHERE v.datname = current_database()$q$),
 ('postgres', 'stat_statements', interval '1 minute', 'cluster', false, 1000, 0, 999999, $q$
 SELECT metric_name, value, queryid, user_name AS "user", datname FROM monitoring._statement_metrics(50)$q$),
+-- blackbox_exporter's, of monitoring.probes.
+('probes', 'results', interval '15 seconds', 'database', true, 5000, 0, 999999, $q$
+SELECT m.metric_name, m.value, s.probe_name AS probe
+FROM monitoring.probe_state AS s JOIN monitoring.probes AS p USING (probe_name), LATERAL (VALUES
+    ('probe_success', s.success::int::float8), ('probe_duration_seconds', s.duration_ms / 1000),
+    ('probe_http_status_code', s.http_status::float8),
+    ('probe_ssl_earliest_cert_expiry', extract(epoch FROM s.certificate_expires_at)::float8),
+    ('probe_ssl_seconds_left', extract(epoch FROM s.certificate_expires_at - $1)::float8)
+) AS m (metric_name, value)
+WHERE p.enabled AND s.probed_at IS NOT NULL$q$),
 -- node_exporter's.
 ('host', 'gauges', interval '1 minute', 'cluster', true, 2000, 0, 999999, $q$
 SELECT metric_name, value, labels FROM monitoring._host_metrics('gauge')$q$),
@@ -549,6 +559,11 @@ SELECT * FROM (VALUES
      '5 minutes', '0', 'one job in twenty takes longer than {{ $value | humanizeDuration }}'),
     ('application', 'AuditActivityUnusual', 'audit_activity_baseline_ratio', '>', 2, NULL, 'last',
      '15 minutes', '0', 'audited actions are {{ $value | humanize }} times what is usual at this hour'),
+    -- Document 003's ServiceDown, and certificates that nobody has renewed.
+    ('probes', 'ServiceDown', 'probe_success', '<', NULL, 1, 'last', '5 minutes', '2 minutes',
+     '{{ $labels.probe }} does not answer as it should'),
+    ('probes', 'CertificateExpiresSoon', 'probe_ssl_seconds_left', '<', 1209600, 259200, 'last',
+     '10 minutes', '0', 'the certificate of {{ $labels.probe }} is good for {{ $value | humanizeDuration }}'),
     -- Document 004's for the machine.
     ('host', 'HostCpuBusy', 'node_cpu_idle_mean_seconds_total', '<', 0.2, 0.05, 'rate',
      '5 minutes', '10 minutes', 'CPUs are idle for {{ $value | humanizePercentage }} of the time'),
@@ -607,6 +622,7 @@ SELECT p.pack_name, p.description, e.pack_name IS NOT NULL AS enabled,
 FROM (VALUES
     ('postgres', 'this server, under postgres_exporter''s names'),
     ('host', 'the machine, under node_exporter''s names'),
+    ('probes', 'results of monitoring.probes, under blackbox_exporter''s names'),
     ('application', 'AI actions, jobs and audit, from the tables ai_action_ledger, ingest_jobs, '
                     'audit_log and "aiUsage"')
 ) AS p (pack_name, description)

@@ -55,7 +55,7 @@ bool has_body(const HttpRequest& http) {
 CurlTransfer::CurlTransfer(std::uint64_t id, Request request)
     : id_(id), request_(std::move(request)), easy_(curl_easy_init()) {
   // Reserved here, so that the callbacks need not allocate.
-  body_head_.reserve(kBodyHeadBytes);
+  body_head_.reserve(request_.kept_body_bytes);
   rate_limits_.reserve(kRateLimitBytes);
 }
 
@@ -63,6 +63,9 @@ bool CurlTransfer::prepare() {
   if (!easy_) return reject("libcurl gave no handle");
   set_common_options();
   if (const auto* mail = std::get_if<MailRequest>(&request_.message)) return prepare_mail(*mail);
+  if (const auto* connect = std::get_if<ConnectRequest>(&request_.message)) {
+    return prepare_connect(*connect);
+  }
   return prepare_http(std::get<HttpRequest>(request_.message));
 }
 
@@ -89,6 +92,11 @@ void CurlTransfer::set_common_options() {
   set(easy, CURLOPT_SSL_VERIFYPEER, 1L);
   set(easy, CURLOPT_SSL_VERIFYHOST, 2L);
   set(easy, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
+  set(easy, CURLOPT_CERTINFO, 1L);
+  if (request_.fresh_connection) {
+    set(easy, CURLOPT_FRESH_CONNECT, 1L);
+    set(easy, CURLOPT_FORBID_REUSE, 1L);
+  }
   if (!request_.ca_file.empty()) set(easy, CURLOPT_CAINFO, request_.ca_file.c_str());
 
   set(easy, CURLOPT_WRITEFUNCTION, &CurlTransfer::on_body);
@@ -161,6 +169,15 @@ bool CurlTransfer::prepare_mail(const MailRequest& mail) {
   return true;
 }
 
+bool CurlTransfer::prepare_connect(const ConnectRequest& connect) {
+  CURL* easy = easy_.get();
+  if (has_line_breaker(connect.url)) return reject("the URL holds a line break");
+  set(easy, CURLOPT_PROTOCOLS_STR, "http,https,smtp,smtps");
+  set(easy, CURLOPT_URL, connect.url.c_str());
+  set(easy, CURLOPT_CONNECT_ONLY, 1L);
+  return true;
+}
+
 bool CurlTransfer::append(std::unique_ptr<curl_slist, SlistDeleter>& list,
                           const std::string& line) {
   curl_slist* grown = curl_slist_append(list.get(), line.c_str());
@@ -180,7 +197,7 @@ std::size_t CurlTransfer::on_body(char* data, std::size_t size, std::size_t coun
                                   void* self) noexcept {
   auto* transfer = static_cast<CurlTransfer*>(self);
   const std::size_t bytes = size * count;
-  const std::size_t room = kBodyHeadBytes - transfer->body_head_.size();
+  const std::size_t room = transfer->request_.kept_body_bytes - transfer->body_head_.size();
   transfer->body_head_.append(data, std::min(room, bytes));
   return transfer->count_received(bytes) ? bytes : CURL_WRITEFUNC_ERROR;
 }
@@ -279,6 +296,24 @@ std::string CurlTransfer::describe(CURLcode code) const {
   return error_[0] != '\0' ? error_ : curl_easy_strerror(code);
 }
 
+std::optional<Instant> CurlTransfer::certificate_expiry() const {
+  curl_certinfo* chain = nullptr;
+  if (curl_easy_getinfo(easy_.get(), CURLINFO_CERTINFO, &chain) != CURLE_OK) return std::nullopt;
+  constexpr std::string_view kExpiry = "Expire date:";
+  std::optional<Instant> earliest;
+  for (int i = 0; chain != nullptr && i < chain->num_of_certs; ++i) {
+    for (const curl_slist* field = chain->certinfo[i]; field != nullptr; field = field->next) {
+      const std::string_view text(field->data);
+      if (text.substr(0, kExpiry.size()) != kExpiry) continue;
+      const time_t expiry = curl_getdate(text.substr(kExpiry.size()).data(), nullptr);
+      if (expiry < 0) continue;
+      const Instant at{std::chrono::seconds(expiry)};
+      earliest = earliest ? std::min(*earliest, at) : at;
+    }
+  }
+  return earliest;
+}
+
 Outcome CurlTransfer::finish(CURLcode code) {
   Outcome outcome;
   outcome.failure = classify(code);
@@ -300,6 +335,10 @@ Outcome CurlTransfer::finish(CURLcode code) {
   number = 0;
   curl_easy_getinfo(easy_.get(), CURLINFO_TOTAL_TIME_T, &number);
   outcome.duration = std::chrono::microseconds(number);
+  const char* redirect = nullptr;
+  curl_easy_getinfo(easy_.get(), CURLINFO_REDIRECT_URL, &redirect);
+  if (redirect != nullptr) outcome.redirect_url = redirect;
+  outcome.certificate_expires_at = certificate_expiry();
   return outcome;
 }
 

@@ -40,12 +40,14 @@ class CurlTransfer {
  private:
   bool prepare_http(const HttpRequest& http);
   bool prepare_mail(const MailRequest& mail);
+  bool prepare_connect(const ConnectRequest& connect);
   void set_common_options();
   bool add_header(const std::string& line) { return append(headers_, line); }
   bool append(std::unique_ptr<curl_slist, SlistDeleter>& list, const std::string& line);
   /// Remembers why the request cannot be sent. Always false.
   bool reject(std::string why);
   bool was_connected() const;
+  std::optional<Instant> certificate_expiry() const;
   Failure classify(CURLcode code) const;
   std::string describe(CURLcode code) const;
 

@@ -19,6 +19,7 @@ extern "C" {
 #include "monitoring/pg/version.hpp"
 #include "monitoring/shmem/worker_slots.hpp"
 #include "worker/courier.hpp"
+#include "worker/courier_probes.hpp"
 #include "worker/process.hpp"
 
 extern "C" {
@@ -34,12 +35,13 @@ constexpr Duration kLongestBackOff = std::chrono::seconds(30);
 /// The latch, the postmaster's death and the network in one wait.
 class Waiter {
  public:
-  explicit Waiter(int descriptor) {
+  Waiter(int notifications, int probes) {
     set_ = pg::call([&] {
-      WaitEventSet* set = pg::create_wait_event_set(3);
+      WaitEventSet* set = pg::create_wait_event_set(kEvents);
       AddWaitEventToSet(set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, nullptr);
       AddWaitEventToSet(set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, nullptr, nullptr);
-      AddWaitEventToSet(set, WL_SOCKET_READABLE, descriptor, nullptr, nullptr);
+      AddWaitEventToSet(set, WL_SOCKET_READABLE, notifications, nullptr, nullptr);
+      AddWaitEventToSet(set, WL_SOCKET_READABLE, probes, nullptr, nullptr);
       return set;
     });
   }
@@ -52,8 +54,8 @@ class Waiter {
     const auto timeout =
         std::chrono::ceil<std::chrono::milliseconds>(std::max(longest, Duration::zero()));
     return pg::call([&] {
-      WaitEvent events[3];
-      const int count = WaitEventSetWait(set_, timeout.count(), events, 3, PG_WAIT_EXTENSION);
+      WaitEvent events[kEvents];
+      const int count = WaitEventSetWait(set_, timeout.count(), events, kEvents, PG_WAIT_EXTENSION);
       const bool latch = std::any_of(events, events + count, [](const WaitEvent& event) {
         return (event.events & WL_LATCH_SET) != 0;
       });
@@ -63,6 +65,7 @@ class Waiter {
   }
 
  private:
+  static constexpr int kEvents = 4;
   WaitEventSet* set_;
 };
 
@@ -70,7 +73,11 @@ class Waiter {
 class CourierProcess {
  public:
   explicit CourierProcess(const Clock& clock)
-      : clock_(clock), courier_(clock), waiter_(courier_.descriptor()), idle_since_(clock.now()) {}
+      : clock_(clock),
+        courier_(clock),
+        probes_(clock),
+        waiter_(courier_.descriptor(), probes_.descriptor()),
+        idle_since_(clock.now()) {}
 
   void run() {
     bool look = true;
@@ -91,6 +98,7 @@ class CourierProcess {
       if (!has_taken_over_) courier_.take_over();
       has_taken_over_ = true;
       courier_.turn(look);
+      probes_.turn();
       failures_ = 0;
       return Duration::zero();
     } catch (const pg::PgError& error) {
@@ -106,7 +114,9 @@ class CourierProcess {
     const Instant now = clock_.now();
     const Duration patience = std::chrono::seconds(pg::settings().courier_idle_timeout_s);
     const auto next_due = courier_.next_due();
-    const bool waits = courier_.pending() > 0 || (next_due && *next_due <= now + patience);
+    const auto probe_due = probes_.next_due();
+    const bool waits = courier_.pending() > 0 || (next_due && *next_due <= now + patience) ||
+                       probes_.is_busy() || (probe_due && *probe_due <= now + patience);
     if (waits || failures_ > 0) idle_since_ = now;
     return now - idle_since_ >= patience;
   }
@@ -120,13 +130,15 @@ class CourierProcess {
     }
     const Instant patience_ends =
         idle_since_ + std::chrono::seconds(pg::settings().courier_idle_timeout_s);
-    const Instant until = std::min(courier_.next_turn_at(), patience_ends);
+    const Instant until =
+        std::min({courier_.next_turn_at(), probes_.next_turn_at(), patience_ends});
     const bool woken = waiter_.wait(until - clock_.now());
     return woken || clock_.now() >= courier_.next_turn_at();
   }
 
   const Clock& clock_;
   Courier courier_;
+  CourierProbes probes_;
   Waiter waiter_;
   bool has_taken_over_ = false;
   int failures_ = 0;

@@ -10,6 +10,7 @@ extern "C" {
 #include "monitoring/pg/settings.hpp"
 #include "monitoring/shmem/worker_slots.hpp"
 #include "monitoring/store/outbox_lease.hpp"
+#include "monitoring/store/probes.hpp"
 
 namespace monitoring::worker {
 
@@ -48,8 +49,11 @@ void order_courier() {
 Duration until_due(DutyContext& context, bool has_courier) {
   if (!has_courier && store::any_leased(context.spi)) return Duration::zero();
   const Duration longest = seconds(pg::settings().naptime_s);
-  const auto due = store::next_delivery_at(context.spi);
-  return due ? std::min(longest, *due - context.now) : longest;
+  Duration wait = longest;
+  for (const auto due : {store::next_delivery_at(context.spi), store::next_probe_at(context.spi)}) {
+    if (due) wait = std::min(wait, *due - context.now);
+  }
+  return wait;
 }
 
 void start_courier_if_due(DutyContext& context) {

@@ -11,7 +11,15 @@
 #include <variant>
 #include <vector>
 
+#include "monitoring/base/clock.hpp"
+
 namespace monitoring::transport {
+
+/// Headers and body of an answer together are read up to here.
+constexpr std::size_t kMaxResponseBytes = 1 << 20;
+/// So much of a body is kept unless the request says otherwise.
+constexpr std::size_t kBodyHeadBytes = 2048;
+constexpr std::size_t kRateLimitBytes = 512;
 
 /// An HTTP or HTTPS request. Redirects are not followed, certificates are verified, the proxy
 /// environment is ignored.
@@ -44,9 +52,16 @@ struct MailRequest {
   std::string message;
 };
 
+/// A connection that is made and let go: TCP of http and smtp, TLS of https and smtps. With smtp
+/// the server's greeting is waited for, and EHLO answered.
+struct ConnectRequest {
+  /// http, https, smtp or smtps, with host and port; anything else ends as Failure::kBadRequest.
+  std::string url;
+};
+
 struct Request {
   /// One alternative per protocol.
-  std::variant<HttpRequest, MailRequest> message;
+  std::variant<HttpRequest, MailRequest, ConnectRequest> message;
   /// From the moment the request leaves the queue to the last byte of the answer.
   std::chrono::milliseconds timeout{10000};
   /// For name resolution, connect and TLS handshake together.
@@ -55,6 +70,10 @@ struct Request {
   std::string ca_file;
   /// Connect to link-local and cloud metadata addresses too.
   bool allow_link_local = false;
+  /// On a connection of its own, which is closed afterwards.
+  bool fresh_connection = false;
+  /// So much of the answer's body is kept.
+  std::size_t kept_body_bytes = kBodyHeadBytes;
 };
 
 /// How a request ended short of a complete answer.
@@ -74,12 +93,6 @@ enum class Failure {
 /// A short word for a failure, as `kind` of an error shown to users.
 std::string_view failure_text(Failure failure);
 
-/// Headers and body of an answer together are read up to here.
-constexpr std::size_t kMaxResponseBytes = 1 << 20;
-/// So much of a body is kept.
-constexpr std::size_t kBodyHeadBytes = 2048;
-constexpr std::size_t kRateLimitBytes = 512;
-
 struct Outcome {
   Failure failure = Failure::kNone;
   /// HTTP status; also with a failure if the status line had come. 0 where there was none. Of SMTP
@@ -89,7 +102,11 @@ struct Outcome {
   std::optional<std::chrono::seconds> retry_after;
   /// The header X-Sentry-Rate-Limits, at most kRateLimitBytes of it; empty where there was none.
   std::string rate_limits;
-  /// The first kBodyHeadBytes of the body, or of SMTP the first refusal, else the last
+  /// Where a redirect leads, as an absolute URL; empty if the answer was none.
+  std::string redirect_url;
+  /// When the first of the server's certificates expires; missing without TLS.
+  std::optional<Instant> certificate_expires_at;
+  /// The first Request::kept_body_bytes of the body, or of SMTP the first refusal, else the last
   /// reply: raw bytes.
   std::string body_head;
   /// For a failure: what happened, in words, without secrets of the request.

@@ -1,0 +1,50 @@
+#pragma once
+// Probes: which are due, and what became of them. For worker and courier, whose search_path is
+// "pg_catalog, pg_temp".
+
+#include "monitoring/pg/spi.hpp"
+// clang-format keeps the server's header first.
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "monitoring/base/clock.hpp"
+
+namespace monitoring::store {
+
+/// A row of monitoring.probes that is to be asked now.
+struct DueProbe {
+  std::string name;
+  std::string url;
+  std::string method;
+  /// A JSON object.
+  std::string headers;
+  std::string body;
+  Duration timeout{0};
+  std::optional<int> expect_status;
+  std::optional<std::string> expect_body;
+  int max_redirects = 0;
+};
+
+struct ProbeResult {
+  std::string name;
+  Instant probed_at;
+  Duration duration{0};
+  std::optional<int> http_status;
+  std::optional<Instant> certificate_expires_at;
+  /// Why it was no success; none if it was.
+  std::optional<std::string> error;
+};
+
+/// Those that are due, at most so many, and sets when they are due next. One whose result does not
+/// come, because its courier was killed, is asked at its next time.
+std::vector<DueProbe> take_due_probes(pg::Spi& spi, Instant now, std::size_t most);
+
+/// Results of probes that are gone or that somebody works on are dropped.
+void record_probe(pg::Spi& spi, const ProbeResult& result);
+
+/// When the next probe is due; nullopt if there is none.
+std::optional<Instant> next_probe_at(pg::Spi& spi);
+
+}  // namespace monitoring::store

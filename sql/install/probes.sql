@@ -1,0 +1,145 @@
+-- Probes: what is asked from outside, by the courier. Results are rows, and metrics under
+-- blackbox_exporter's names through the pack "probes".
+
+CREATE FUNCTION monitoring._check_probe() RETURNS trigger
+AS 'MODULE_PATHNAME', 'monitoring_check_probe' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION monitoring._check_probe() IS
+    'Trigger: refuses a probe that could not be sent, and wakes the worker';
+
+CREATE TABLE monitoring.probes (
+    probe_name text PRIMARY KEY CONSTRAINT probe_has_name CHECK (probe_name <> ''),
+    url text NOT NULL,
+    method text NOT NULL DEFAULT 'GET'
+        CONSTRAINT method_is_known CHECK (method IN ('GET', 'HEAD', 'POST', 'PUT', 'OPTIONS')),
+    every interval NOT NULL DEFAULT '1 minute'
+        CONSTRAINT every_is_a_second CHECK (every >= interval '1 second'),
+    timeout interval NOT NULL DEFAULT '10 seconds'
+        CONSTRAINT timeout_is_positive CHECK (timeout > interval '0' AND timeout <= interval '5 minutes'),
+    expect_status integer
+        CONSTRAINT expect_status_is_http CHECK (expect_status BETWEEN 100 AND 599),
+    expect_body text,
+    headers jsonb NOT NULL DEFAULT '{}'
+        CONSTRAINT headers_is_object CHECK (pg_catalog.jsonb_typeof(headers) = 'object'),
+    body text NOT NULL DEFAULT '',
+    max_redirects integer NOT NULL DEFAULT 0
+        CONSTRAINT max_redirects_is_small CHECK (max_redirects BETWEEN 0 AND 10),
+    enabled boolean NOT NULL DEFAULT true,
+    created_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
+);
+COMMENT ON TABLE monitoring.probes IS 'What the courier asks every so often, and what it expects';
+COMMENT ON COLUMN monitoring.probes.url IS
+    'http or https: a request; tcp://host:port, tls://host:port: a connection is made; '
+    'smtp://host:port, smtps://host:port: a mail server answers';
+COMMENT ON COLUMN monitoring.probes.timeout IS 'for the whole of it, redirects included';
+COMMENT ON COLUMN monitoring.probes.expect_status IS 'HTTP status; NULL: any from 200 to 299';
+COMMENT ON COLUMN monitoring.probes.expect_body IS
+    'an RE2 regular expression that is found somewhere in the first 64 kB of the answer';
+COMMENT ON COLUMN monitoring.probes.headers IS
+    'names and values; a value may be {"secret": "name"}, which is sent to the url''s own host only';
+COMMENT ON COLUMN monitoring.probes.max_redirects IS
+    'how many redirects are followed; each hop''s address is checked like the first';
+SELECT pg_catalog.pg_extension_config_dump('monitoring.probes', '');
+
+CREATE TABLE monitoring.probe_state (
+    probe_name text PRIMARY KEY REFERENCES monitoring.probes ON DELETE CASCADE,
+    next_probe_at timestamptz NOT NULL,
+    probed_at timestamptz,
+    success boolean,
+    success_changed_at timestamptz,
+    duration_ms float8,
+    http_status integer,
+    certificate_expires_at timestamptz,
+    error text
+);
+COMMENT ON TABLE monitoring.probe_state IS
+    'The last result of each probe, and when it is due next. Not dumped: a copy has probed nothing.';
+COMMENT ON COLUMN monitoring.probe_state.success_changed_at IS 'since when success is what it is';
+
+CREATE TABLE monitoring.probe_results (
+    probe_name text NOT NULL,
+    probed_at timestamptz NOT NULL,
+    success boolean NOT NULL,
+    duration_ms float8 NOT NULL,
+    http_status integer,
+    error text
+);
+COMMENT ON TABLE monitoring.probe_results IS 'Every probe that was made, as long as retention keeps it';
+COMMENT ON COLUMN monitoring.probe_results.error IS 'why it was no success, in words';
+SELECT pg_catalog.pg_extension_config_dump('monitoring.probe_results', '');
+CREATE INDEX probe_results_by_probe ON monitoring.probe_results (probe_name, probed_at);
+CREATE INDEX probe_results_by_time ON monitoring.probe_results USING brin (probed_at);
+
+CREATE TABLE monitoring.probe_days (
+    probe_name text NOT NULL,
+    day date NOT NULL,
+    probes bigint NOT NULL,
+    successes bigint NOT NULL,
+    PRIMARY KEY (probe_name, day)
+) WITH (fillfactor = 70);
+COMMENT ON TABLE monitoring.probe_days IS 'How many probes of each UTC day were a success';
+SELECT pg_catalog.pg_extension_config_dump('monitoring.probe_days', '');
+
+CREATE TRIGGER check_probe BEFORE INSERT OR UPDATE ON monitoring.probes
+FOR EACH ROW EXECUTE FUNCTION monitoring._check_probe();
+
+CREATE FUNCTION monitoring._probes_changed() RETURNS trigger
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    -- The metrics of probes come with the first one.
+    INSERT INTO monitoring.collectors (collector_name, query, every, scope, metric_type, pack_name,
+                                       owner, search_path)
+    SELECT p.collector_name, p.query, p.every, p.scope, p.metric_type, p.pack_name, current_user, ''
+    FROM monitoring._pack_collectors AS p
+    WHERE p.pack_name = 'probes' AND EXISTS (SELECT FROM monitoring.probes)
+    ON CONFLICT DO NOTHING;
+    INSERT INTO monitoring.enabled_packs (pack_name, with_alerts, mapping, owner)
+    SELECT 'probes', false, '{}', current_user WHERE EXISTS (SELECT FROM monitoring.probes)
+    ON CONFLICT DO NOTHING;
+    PERFORM monitoring._wake_worker();
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION monitoring._probes_changed() IS
+    'Trigger: the first probe enables the pack "probes"; the worker looks at what is due';
+CREATE TRIGGER probes_changed AFTER INSERT OR UPDATE ON monitoring.probes
+FOR EACH STATEMENT EXECUTE FUNCTION monitoring._probes_changed();
+
+CREATE FUNCTION monitoring.uptime(
+    probe_name text, over_last interval DEFAULT '30 days',
+    until timestamptz DEFAULT pg_catalog.clock_timestamp())
+RETURNS numeric
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    -- Whole UTC days from the counts, the two ends from the results.
+    WITH span AS (
+        SELECT until - over_last AS starts_at,
+               ((until - over_last) AT TIME ZONE 'UTC' + interval '1 day')::date AS first_day,
+               (until AT TIME ZONE 'UTC')::date AS last_day
+    ), counted AS (
+        SELECT d.probes, d.successes FROM monitoring.probe_days AS d, span AS s
+        WHERE d.probe_name = uptime.probe_name AND d.day >= s.first_day AND d.day < s.last_day
+        UNION ALL
+        SELECT count(*), count(*) FILTER (WHERE r.success)
+        FROM monitoring.probe_results AS r, span AS s
+        WHERE r.probe_name = uptime.probe_name AND r.probed_at > s.starts_at
+          AND r.probed_at <= until
+          AND (r.probed_at < s.first_day::timestamp AT TIME ZONE 'UTC'
+               OR r.probed_at >= s.last_day::timestamp AT TIME ZONE 'UTC')
+    )
+    SELECT round(sum(successes) * 100.0 / nullif(sum(probes), 0), 4) FROM counted
+$$;
+COMMENT ON FUNCTION monitoring.uptime(text, interval, timestamptz) IS
+    'Percent of the probes in this time that were a success; NULL if there were none. A day that '
+    'the time only touches counts with the results that retention has kept';
+
+CREATE VIEW monitoring.probe_uptime AS
+SELECT p.probe_name, p.url, p.enabled, s.success, s.success_changed_at, s.probed_at, s.duration_ms,
+       s.http_status, s.certificate_expires_at, s.error,
+       monitoring.uptime(p.probe_name, '1 day') AS uptime_1_day_percent,
+       monitoring.uptime(p.probe_name, '7 days') AS uptime_7_days_percent,
+       monitoring.uptime(p.probe_name, '30 days') AS uptime_30_days_percent
+FROM monitoring.probes AS p LEFT JOIN monitoring.probe_state AS s USING (probe_name);
+COMMENT ON VIEW monitoring.probe_uptime IS 'Each probe''s last result, and its uptime in percent';

@@ -1,0 +1,102 @@
+// SQL entry points of the probes.
+
+#include "monitoring/pg/arguments.hpp"
+
+extern "C" {
+#include <commands/trigger.h>
+#include <executor/spi.h>
+#include <utils/rel.h>
+}
+// clang-format keeps the server's headers first.
+#include <re2/re2.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "monitoring/notify/url.hpp"
+
+using namespace monitoring;
+
+namespace {
+
+/// The column's text form, none for NULL.
+std::optional<std::string> column(const TriggerData* trigger, HeapTuple row, const char* name) {
+  const char* value = pg::call([&] {
+    const TupleDesc columns = RelationGetDescr(trigger->tg_relation);
+    return static_cast<const char*>(SPI_getvalue(row, columns, SPI_fnumber(columns, name)));
+  });
+  if (value == nullptr) return std::nullopt;
+  return std::string(value);
+}
+
+/// Schemes of connections have the shape of http's, with a port.
+void check_url(const std::string& url) {
+  std::string shape = url;
+  bool needs_port = false;
+  for (const char* scheme : {"tcp://", "tls://", "smtp://", "smtps://"}) {
+    const std::string prefix(scheme);
+    if (url.compare(0, prefix.size(), prefix) != 0) continue;
+    shape = "http://" + url.substr(prefix.size());
+    needs_port = true;
+  }
+  const auto checked = notify::check_http_url(shape);
+  if (!checked) {
+    throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE, checked.error())
+        .hint("A probe's url is one of http, https, tcp, tls, smtp or smtps.");
+  }
+  if (needs_port && checked->port.empty()) {
+    throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE, "url names no port")
+        .hint("Write it as, for example, tcp://db.example.org:5432.");
+  }
+}
+
+void check_expression(const std::string& text) {
+  RE2::Options options;
+  options.set_log_errors(false);
+  const RE2 expression(text, options);
+  if (expression.ok()) return;
+  throw pg::Report(ERRCODE_INVALID_REGULAR_EXPRESSION,
+                   "expect_body is no RE2 expression: " + expression.error());
+}
+
+bool is_header_value(const nlohmann::json& value) {
+  if (value.is_string()) return true;
+  return value.is_object() && value.size() == 1 && value.contains("secret") &&
+         value.at("secret").is_string();
+}
+
+void check_headers(const std::string& text) {
+  const auto headers = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!headers.is_object()) return;  // for the constraint to refuse
+  for (const auto& [name, value] : headers.items()) {
+    if (name.empty() || !is_header_value(value)) {
+      throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE,
+                       "header \"" + name + "\" has neither a text nor a secret")
+          .hint(R"(Write {"Authorization": {"secret": "name"}}, or a text.)");
+    }
+    const bool breaks =
+        value.is_string() && value.get<std::string>().find_first_of("\r\n") != std::string::npos;
+    if (breaks || name.find_first_of("\r\n:") != std::string::npos) {
+      throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE,
+                       "header \"" + name + "\" holds a line break or a colon");
+    }
+  }
+}
+
+}  // namespace
+
+/// Trigger BEFORE INSERT OR UPDATE FOR EACH ROW on monitoring.probes.
+MONITORING_FUNCTION(monitoring_check_probe) {
+  if (!CALLED_AS_TRIGGER(fcinfo)) {
+    throw pg::Report(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
+                     "monitoring._check_probe() can only be called as a trigger");
+  }
+  const auto* trigger = reinterpret_cast<const TriggerData*>(fcinfo->context);
+  HeapTuple row =
+      TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? trigger->tg_newtuple : trigger->tg_trigtuple;
+  // NULLs are for the constraints to refuse.
+  if (const auto url = column(trigger, row, "url")) check_url(*url);
+  if (const auto body = column(trigger, row, "expect_body")) check_expression(*body);
+  if (const auto headers = column(trigger, row, "headers")) check_headers(*headers);
+  return PointerGetDatum(row);
+}

@@ -1,0 +1,237 @@
+#include "worker/courier_probes.hpp"
+
+extern "C" {
+#include <mb/pg_wchar.h>
+}
+// clang-format keeps the server's headers first.
+#include <re2/re2.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "monitoring/pg/settings.hpp"
+#include "monitoring/pg/transaction.hpp"
+#include "monitoring/store/secrets.hpp"
+#include "worker/courier_translate.hpp"
+
+namespace monitoring::worker {
+
+namespace {
+
+using nlohmann::json;
+using std::chrono::milliseconds;
+
+/// What blackbox_exporter calls a match is looked for in so much of the answer.
+constexpr std::size_t kBodyBytes = 64 * 1024;
+constexpr std::size_t kMostAtATime = 100;
+/// How late a new or changed probe may be asked, if nothing has woken the courier.
+constexpr Duration kLookEvery = std::chrono::seconds(5);
+
+json parse(const std::string& text) {
+  return json::parse(text, nullptr, /*allow_exceptions=*/false);
+}
+
+/// The name of the secret in {"secret": "name"}.
+std::optional<std::string> secret_name(const json& value) {
+  if (!value.is_object()) return std::nullopt;
+  const auto found = value.find("secret");
+  if (found == value.end() || !found->is_string()) return std::nullopt;
+  return found->get<std::string>();
+}
+
+bool starts_with(const std::string& text, std::string_view prefix) {
+  return text.compare(0, prefix.size(), prefix) == 0;
+}
+
+/// The connection that stands for tcp, tls, smtp and smtps; none for a request.
+std::optional<transport::ConnectRequest> connection_of(const std::string& url) {
+  if (starts_with(url, "tcp://")) return transport::ConnectRequest{"http" + url.substr(3)};
+  if (starts_with(url, "tls://")) return transport::ConnectRequest{"https" + url.substr(3)};
+  if (starts_with(url, "smtp")) return transport::ConnectRequest{url};
+  return std::nullopt;
+}
+
+std::optional<std::string> wrong_status(const store::DueProbe& probe, int status) {
+  if (connection_of(probe.url)) return std::nullopt;
+  const bool expected =
+      probe.expect_status ? status == *probe.expect_status : status >= 200 && status < 300;
+  if (expected) return std::nullopt;
+  const std::string wanted =
+      probe.expect_status ? std::to_string(*probe.expect_status) : "one from 200 to 299";
+  return "HTTP status " + std::to_string(status) + " instead of " + wanted;
+}
+
+std::optional<std::string> wrong_body(const store::DueProbe& probe, const std::string& body) {
+  if (!probe.expect_body) return std::nullopt;
+  RE2::Options options;
+  options.set_log_errors(false);
+  const RE2 expression(*probe.expect_body, options);
+  if (!expression.ok()) return "expect_body is no regular expression: " + expression.error();
+  if (RE2::PartialMatch(body, expression)) return std::nullopt;
+  return "the answer does not match expect_body";
+}
+
+std::optional<std::string> wrong(const store::DueProbe& probe, const transport::Outcome& outcome) {
+  if (outcome.failure != transport::Failure::kNone) {
+    return std::string(transport::failure_text(outcome.failure)) + ": " + outcome.error;
+  }
+  if (auto error = wrong_status(probe, outcome.status)) return error;
+  return wrong_body(probe, outcome.body_head);
+}
+
+transport::DispatchLimits limits() {
+  const pg::Settings& settings = pg::settings();
+  return {static_cast<std::size_t>(settings.courier_concurrency),
+          static_cast<std::size_t>(settings.courier_destination_concurrency)};
+}
+
+std::unique_ptr<transport::Reactor> make_reactor() {
+  auto reactor = transport::make_curl_reactor();
+  if (!reactor) throw pg::Report(ERRCODE_SYSTEM_ERROR, "libcurl could not be initialized");
+  return reactor;
+}
+
+}  // namespace
+
+CourierProbes::CourierProbes(const Clock& clock)
+    : clock_(clock), reactor_(make_reactor()), dispatcher_(*reactor_, limits()) {}
+
+Instant CourierProbes::next_turn_at() const {
+  if (!results_.empty()) return clock_.now();
+  return next_due_ ? std::min(*next_due_, next_look_) : next_look_;
+}
+
+void CourierProbes::turn() {
+  dispatcher_.set_limits(limits());
+  take_completions();
+  if (clock_.now() >= next_turn_at()) record_and_take_due();
+}
+
+void CourierProbes::take_completions() {
+  for (const transport::Completion& completion : dispatcher_.step()) {
+    const auto found = running_.find(completion.id);
+    Running running = std::move(found->second);
+    running_.erase(found);
+    take(std::move(running), completion.outcome);
+  }
+}
+
+/// Follows a redirect, or ends the probe.
+void CourierProbes::take(Running running, const transport::Outcome& outcome) {
+  const bool leads_on = outcome.failure == transport::Failure::kNone &&
+                        !outcome.redirect_url.empty() &&
+                        running.redirects < running.probe.max_redirects;
+  if (!leads_on) return finish(running, outcome, wrong(running.probe, outcome));
+  running.redirects += 1;
+  running.url = outcome.redirect_url;
+  ask(std::move(running));
+}
+
+void CourierProbes::finish(const Running& running, const transport::Outcome& outcome,
+                           std::optional<std::string> error) {
+  store::ProbeResult result;
+  result.name = running.probe.name;
+  result.probed_at = running.started_at;
+  result.duration = clock_.now() - running.started_at;
+  if (outcome.status != 0) result.http_status = outcome.status;
+  result.certificate_expires_at = outcome.certificate_expires_at;
+  if (error) {
+    const bool ascii_only = GetDatabaseEncoding() != PG_UTF8;
+    result.error = presentable(running.redaction.apply(std::move(*error)), ascii_only);
+  }
+  results_.push_back(std::move(result));
+}
+
+void CourierProbes::record_and_take_due() {
+  std::vector<store::DueProbe> due;
+  Secrets secrets;
+  const Instant now = clock_.now();
+  {
+    pg::Transaction transaction;
+    {
+      pg::Spi spi;
+      for (const store::ProbeResult& result : results_) store::record_probe(spi, result);
+      if (running_.size() < kMostAtATime) {
+        due = store::take_due_probes(spi, now, kMostAtATime - running_.size());
+      }
+      secrets = secrets_of(spi, due);
+      next_due_ = store::next_probe_at(spi);
+    }
+    transaction.commit();
+  }
+  results_.clear();
+  next_look_ = now + kLookEvery;
+  // Those that are due and locked by somebody are looked at again then.
+  if (next_due_ && *next_due_ <= now) next_due_ = next_look_;
+  for (store::DueProbe& probe : due) start(std::move(probe), secrets);
+}
+
+CourierProbes::Secrets CourierProbes::secrets_of(pg::Spi& spi,
+                                                 const std::vector<store::DueProbe>& due) const {
+  std::vector<std::string> names;
+  for (const store::DueProbe& probe : due) {
+    for (const auto& [header, value] : parse(probe.headers).items()) {
+      if (auto name = secret_name(value)) names.push_back(std::move(*name));
+    }
+  }
+  return store::read_secrets(spi, names);
+}
+
+void CourierProbes::start(store::DueProbe probe, const Secrets& secrets) {
+  Running running;
+  running.started_at = clock_.now();
+  running.url = probe.url;
+  const json headers = parse(probe.headers);
+  running.probe = std::move(probe);
+  for (const auto& [header, value] : headers.items()) {
+    const auto name = secret_name(value);
+    if (!name) {
+      running.headers.emplace_back(header, value.is_string() ? value.get<std::string>() : "");
+      continue;
+    }
+    const auto found = secrets.find(*name);
+    if (found == secrets.end()) {
+      return finish(running, {}, "secret \"" + *name + "\" is not set");
+    }
+    running.redaction.add_secret(found->second);
+    running.secret_headers.emplace_back(header, found->second);
+  }
+  ask(std::move(running));
+}
+
+/// One hop. Its address is checked when connecting, as that of every request.
+void CourierProbes::ask(Running running) {
+  const auto left = std::chrono::duration_cast<milliseconds>(running.started_at +
+                                                             running.probe.timeout - clock_.now());
+  const pg::Settings& settings = pg::settings();
+  transport::Request request;
+  request.timeout = std::max(left, milliseconds(1));
+  request.connect_timeout = request.timeout;
+  request.ca_file = settings.ca_file != nullptr ? settings.ca_file : "";
+  request.allow_link_local = settings.allow_link_local;
+  request.kept_body_bytes = kBodyBytes;
+  request.fresh_connection = true;
+  if (auto connection = connection_of(running.url)) {
+    request.message = std::move(*connection);
+  } else {
+    transport::HttpRequest http;
+    http.method = running.probe.method;
+    http.url = running.url;
+    http.headers = running.headers;
+    http.body = running.probe.body;
+    request.message = std::move(http);
+  }
+  const std::string destination = transport::destination_of(request);
+  if (running.redirects == 0) running.destination = destination;
+  auto* http = std::get_if<transport::HttpRequest>(&request.message);
+  if (http != nullptr && destination == running.destination) {
+    http->headers.insert(http->headers.end(), running.secret_headers.begin(),
+                         running.secret_headers.end());
+  }
+  const std::uint64_t id = ++last_id_;
+  running_.emplace(id, std::move(running));
+  dispatcher_.submit(id, std::move(request));
+}
+
+}  // namespace monitoring::worker
