@@ -171,7 +171,8 @@ CourierProbes::Secrets CourierProbes::secrets_of(pg::Spi& spi,
                                                  const std::vector<store::DueProbe>& due) const {
   std::vector<std::string> names;
   for (const store::DueProbe& probe : due) {
-    for (const auto& [header, value] : parse(probe.headers).items()) {
+    const json headers = parse(probe.headers);
+    for (const auto& [header, value] : headers.items()) {
       if (auto name = secret_name(value)) names.push_back(std::move(*name));
     }
   }
