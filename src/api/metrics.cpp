@@ -234,7 +234,7 @@ std::vector<double> bounds_argument(FunctionCallInfo fcinfo, int index) {
   }
   const auto* const first = reinterpret_cast<const double*>(ARR_DATA_PTR(array));
   const int count = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
-  Result<std::vector<double>> bounds =
+  monitoring::Result<std::vector<double>> bounds =
       metrics::checked_bounds(std::vector<double>(first, first + count));
   if (!bounds) refuse(bounds.error());
   return std::move(bounds).value();

@@ -35,7 +35,7 @@ Datum datum_of(const metrics::Sketch& sketch) {
 }
 
 metrics::Sketch parse(Datum value) {
-  Result<metrics::Sketch> sketch = metrics::Sketch::parse(bytes_of(value));
+  monitoring::Result<metrics::Sketch> sketch = metrics::Sketch::parse(bytes_of(value));
   if (!sketch) throw pg::Report(ERRCODE_INVALID_BINARY_REPRESENTATION, sketch.error());
   return std::move(sketch).value();
 }
