@@ -4,6 +4,7 @@
 #include "monitoring/pg/prepared.hpp"
 #include "monitoring/pg/settings.hpp"
 #include "monitoring/pg/transaction.hpp"
+#include "monitoring/pg/version.hpp"
 
 extern "C" {
 #include <access/htup_details.h>
@@ -12,7 +13,6 @@ extern "C" {
 #include <catalog/pg_type.h>
 #include <nodes/makefuncs.h>
 #include <utils/jsonb.h>
-#include <utils/regproc.h>
 #include <utils/syscache.h>
 }
 // clang-format keeps the server's headers first.
@@ -209,7 +209,7 @@ std::vector<CollectedSample> samples_of(const Collector& collector, const pg::Ro
 Oid owner_of_relation(const std::string& relation) {
   const char* name = relation.c_str();
   return pg::call([&] {
-    RangeVar* parsed = makeRangeVarFromNameList(stringToQualifiedNameList(name));
+    RangeVar* parsed = makeRangeVarFromNameList(pg::qualified_name_list(name));
     const Oid id = RangeVarGetRelidExtended(parsed, AccessShareLock, RVR_NOWAIT, nullptr, nullptr);
     HeapTuple row = SearchSysCache1(RELOID, ObjectIdGetDatum(id));
     if (!HeapTupleIsValid(row)) elog(ERROR, "cache lookup failed for relation %u", id);

@@ -13,6 +13,7 @@ extern "C" {
 #include <storage/smgr.h>
 #include <utils/acl.h>
 #include <utils/memutils.h>
+#include <utils/regproc.h>
 #include <utils/rel.h>
 // 16 took the macros of variable-length values out of postgres.h.
 #if PG_VERSION_NUM >= 160000
@@ -80,6 +81,15 @@ inline WaitEventSet* create_wait_event_set(int events) {
   return CreateWaitEventSet(nullptr, events);
 #else
   return CreateWaitEventSet(TopMemoryContext, events);
+#endif
+}
+
+/// 16 added the last argument: where to put an error that is not to be raised.
+inline List* qualified_name_list(const char* text) {
+#if PG_VERSION_NUM >= 160000
+  return stringToQualifiedNameList(text, nullptr);
+#else
+  return stringToQualifiedNameList(text);
 #endif
 }
 
