@@ -32,15 +32,18 @@ SERVER_ROOMS = pg shmem store hooks worker api
 sources = $(wildcard $(addsuffix /*.cpp, $(addprefix src/, $(1))))
 objects = $(patsubst %.cpp, %.o, $(call sources, $(1)))
 
-# monitoring.so is preloaded and has no network code; monitoring_net.so is loaded by the courier only.
-NET_ONLY = src/worker/courier
+# monitoring.so is preloaded and has no network code; monitoring_net.so is loaded by the courier and
+# the HTTP server only.
+NET_ONLY = src/worker/courier% src/worker/server%
+NET_LIBS = -lcurl -lmicrohttpd -lz
 MODULE_big = monitoring
-OBJS = src/module.o $(filter-out $(NET_ONLY)%, $(call objects, base $(L1_ROOMS) $(SERVER_ROOMS)))
+OBJS = src/module.o $(filter-out $(NET_ONLY), $(call objects, base $(L1_ROOMS) $(SERVER_ROOMS)))
 NET_LIBRARY = monitoring_net.so
-# Of the other rooms it has what the courier needs of them.
-NET_SHARED = src/shmem/worker_slots.o src/store/issues.o src/store/outbox_lease.o src/store/probes.o src/store/receiver_pace.o src/store/secrets.o src/worker/process.o
+# Of the other rooms it has what those two need of them.
+NET_SHARED = $(call objects, shmem) src/hooks/connection_gauges.o src/store/issues.o \
+	src/store/outbox_lease.o src/store/probes.o src/store/receiver_pace.o src/store/secrets.o src/worker/process.o
 NET_OBJS = $(call objects, base $(L1_ROOMS) $(NET_ROOMS) pg) $(NET_SHARED) \
-	$(filter $(NET_ONLY)%, $(call objects, worker))
+	$(filter $(NET_ONLY), $(call objects, worker))
 
 # -isystem wins over the -I of PGXS: warnings in the server's headers are not ours to mend.
 PG_CPPFLAGS = -Iinclude -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server)
@@ -88,6 +91,8 @@ build/settings: FORCE
 .PHONY: FORCE
 FORCE:
 $(OBJS) $(NET_OBJS): build/settings
+# What /health calls the version.
+src/worker/server_health.o: private CPPFLAGS += -DMONITORING_VERSION='"$(EXTVERSION)"'
 
 $(SQL_BUILT): sql/names.awk $(SQL_PARTS) Makefile
 	awk -f sql/names.awk pass=1 $(SQL_PARTS) pass=2 $(SQL_PARTS) > $@
@@ -95,7 +100,7 @@ $(SQL_BUILT): sql/names.awk $(SQL_PARTS) Makefile
 all: $(NET_LIBRARY)
 
 $(NET_LIBRARY): $(NET_OBJS) src/exports.map
-	$(CXX) $(CXXFLAGS) -shared -o $@ $(NET_OBJS) $(LDFLAGS) $(LDFLAGS_SL) $(EXPORTS) -lcurl -lre2 -lstdc++
+	$(CXX) $(CXXFLAGS) -shared -o $@ $(NET_OBJS) $(LDFLAGS) $(LDFLAGS_SL) $(EXPORTS) $(NET_LIBS) -lre2 -lstdc++
 
 install: install-net
 .PHONY: install-net uninstall-net
