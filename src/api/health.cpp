@@ -4,6 +4,7 @@
 
 #include "monitoring/pg/arguments.hpp"
 #include "monitoring/pg/prepared.hpp"
+#include "monitoring/shmem/worker_slots.hpp"
 
 extern "C" {
 #include <access/xlog.h>
@@ -67,6 +68,28 @@ Surroundings surroundings(pg::Spi& spi) {
   return {*rows.text(0, 1), *rows.int8(0, 2), *rows.text(0, 3)};
 }
 
+/// Leaves the result where the HTTP server finds it, who does not ask a database anything.
+void publish(const store::SystemHealth& health, double latency_ms) {
+  if (!shmem::slots_available()) return;
+  std::string reasons;
+  for (const store::Verdict* verdict :
+       {&health.queues.verdict, &health.processing.verdict, &health.workers.verdict}) {
+    for (const std::string& reason : verdict->reasons) {
+      reasons += (reasons.empty() ? "" : ",") + reason;
+    }
+  }
+  shmem::HealthNote note{};
+  note.checked_at = pg::timestamptz_of(health.timestamp);
+  note.pending_messages = health.queues.pending_messages;
+  note.latency_ms = latency_ms;
+  note.overall = health.overall();
+  note.queues = health.queues.verdict.status;
+  note.processing = health.processing.verdict.status;
+  note.workers = health.workers.verdict.status;
+  strlcpy(note.reasons, reasons.c_str(), sizeof note.reasons);
+  shmem::note_health(MyDatabaseId, note);
+}
+
 bool is_active(pg::Spi& spi) {
   static pg::Prepared statement("SELECT monitoring._is_active()", {});
   return *statement.query(spi).boolean(0, 1);
@@ -86,12 +109,14 @@ MONITORING_FUNCTION(monitoring_get_system_health) {
 
 /// monitoring._check_health() -> text
 MONITORING_FUNCTION(monitoring_check_health) {
-  store::HealthStatus status;
+  HealthStatus status;
   {
     pg::Spi spi;
-    status = store::check_health(spi, now());
+    const store::SystemHealth health = store::check_health(spi, now());
+    publish(health, statement_latency_ms(spi));
+    status = health.overall();
   }
-  return text_datum(store::status_text(status));
+  return text_datum(status_text(status));
 }
 
 /// monitoring.health_check() -> jsonb, in the shape of document 004's /health
@@ -104,15 +129,15 @@ MONITORING_FUNCTION(monitoring_health_check) {
     const Surroundings around = surroundings(spi);
     const double uptime_s =
         std::chrono::duration<double>(health.timestamp - pg::instant_of(PgStartTime)).count();
-    json = {{"status", store::status_text(health.overall())},
+    json = {{"status", status_text(health.overall())},
             {"timestamp", rfc3339(health.timestamp)},
             {"uptime", static_cast<std::int64_t>(uptime_s)},
             {"version", around.version},
             {"services",
              {{"database", {{"status", "connected"}, {"latency_ms", latency_ms}}},
               {"worker", {{"status", around.worker_state}}},
-              {"queues", {{"status", store::status_text(health.queues.verdict.status)}}},
-              {"processing", {{"status", store::status_text(health.processing.verdict.status)}}}}},
+              {"queues", {{"status", status_text(health.queues.verdict.status)}}},
+              {"processing", {{"status", status_text(health.processing.verdict.status)}}}}},
             {"metrics",
              {{"active_connections", around.connections},
               {"job_queue_size", health.queues.pending_messages},

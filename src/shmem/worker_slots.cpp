@@ -328,6 +328,10 @@ void count_error(std::string_view text) {
   });
 }
 
+void clear_error() {
+  locked(LW_EXCLUSIVE, [](Shared& s) { s.slots[my_slot].last_error[0] = '\0'; });
+}
+
 bool pause_requested() {
   return locked(LW_SHARED, [](const Shared& s) { return s.slots[my_slot].pause_requested; });
 }
@@ -369,6 +373,13 @@ void want_courier(Oid database) {
     if (worker == nullptr) return;
     worker->courier_wanted = true;
     if (worker->pid != 0) set_latch_of(*worker);
+  });
+}
+
+void note_health(Oid database, const HealthNote& note) {
+  locked(LW_EXCLUSIVE, [&](Shared& s) {
+    WorkerSlot* slot = find(s, Role::worker, database);
+    if (slot != nullptr) slot->health = note;
   });
 }
 

@@ -227,18 +227,6 @@ Json json_of(const std::optional<double>& value) {
 
 }  // namespace
 
-std::string_view status_text(HealthStatus status) {
-  switch (status) {
-    case HealthStatus::healthy:
-      return "healthy";
-    case HealthStatus::warning:
-      return "warning";
-    case HealthStatus::critical:
-      return "critical";
-  }
-  return "critical";
-}
-
 void Verdict::raise(HealthStatus to, std::string_view reason) {
   if (to == HealthStatus::healthy) return;
   status = std::max(status, to);

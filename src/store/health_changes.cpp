@@ -137,17 +137,17 @@ void queue_notifications(pg::Spi& spi, const Change& change) {
 
 }  // namespace
 
-HealthStatus check_health(pg::Spi& spi, Instant now) {
+SystemHealth check_health(pg::Spi& spi, Instant now) {
   const std::optional<Known> before = last_known(spi);
-  const SystemHealth health = system_health(spi, now, Asker::monitoring_worker);
+  SystemHealth health = system_health(spi, now, Asker::monitoring_worker);
   const HealthStatus status = health.overall();
   remember(spi, health);
-  if (before && before->status == status_text(status)) return status;
+  if (before && before->status == status_text(status)) return health;
   // The first look at a healthy system is no change.
-  if (!before && status == HealthStatus::healthy) return status;
+  if (!before && status == HealthStatus::healthy) return health;
   log_change(spi, health, before);
   queue_notifications(spi, Change(spi, health, before));
-  return status;
+  return health;
 }
 
 }  // namespace monitoring::store

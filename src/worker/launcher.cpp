@@ -25,6 +25,7 @@ extern "C" {
 
 #include "monitoring/pg/settings.hpp"
 #include "monitoring/pg/transaction.hpp"
+#include "monitoring/shmem/database_names.hpp"
 #include "monitoring/shmem/worker_slots.hpp"
 #include "worker/process.hpp"
 
@@ -39,8 +40,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-/// Not for workers: the launcher itself, the server's logical replication launcher, one courier.
-constexpr int kOtherProcesses = 3;
 /// A process that has not shown up by then is given up.
 constexpr Duration kStartTimeout = seconds(30);
 constexpr Duration kLongestBackOff = seconds(60);
@@ -65,19 +64,27 @@ struct Database {
   int failures = 0;
 };
 
-/// The databases that can be connected to and are no templates. Needs a transaction.
-std::vector<Oid> list_databases() {
-  std::vector<Oid> databases;
+struct Listed {
+  shmem::DatabaseName name;
+  bool can_have_worker;  ///< it can be connected to and is no template
+};
+
+bool can_have_worker(const FormData_pg_database& database) {
+  if (!database.datallowconn || database.datistemplate) return false;
+  // A negative limit other than -1 marks a database whose DROP was interrupted.
+  return database.datconnlimit >= -1;
+}
+
+/// All databases. Needs a transaction.
+std::vector<Listed> list_databases() {
+  std::vector<Listed> databases;
   pg::call([&] {
     const Relation relation = table_open(DatabaseRelationId, AccessShareLock);
     const TableScanDesc scan = table_beginscan_catalog(relation, 0, nullptr);
     HeapTuple tuple = nullptr;
     while (HeapTupleIsValid(tuple = heap_getnext(scan, ForwardScanDirection))) {
       const auto* database = reinterpret_cast<Form_pg_database>(GETSTRUCT(tuple));
-      if (!database->datallowconn || database->datistemplate) continue;
-      // A negative limit other than -1 marks a database whose DROP was interrupted.
-      if (database->datconnlimit < -1) continue;
-      databases.push_back(database->oid);
+      databases.push_back({{database->oid, database->datname}, can_have_worker(*database)});
     }
     table_endscan(scan);
     table_close(relation, AccessShareLock);
@@ -118,8 +125,14 @@ class Launcher {
   int reported_need_ = 0;
 };
 
+/// Not for workers: the launcher itself, the server's logical replication launcher, one courier, and
+/// the HTTP server if there is one.
+int other_processes() {
+  return pg::settings().http_port > 0 ? 4 : 3;
+}
+
 int Launcher::capacity() const {
-  return std::max(1, max_worker_processes - kOtherProcesses);
+  return std::max(1, max_worker_processes - other_processes());
 }
 
 int Launcher::count_processes() const {
@@ -163,8 +176,14 @@ void Launcher::hear_news() {
 
 void Launcher::refresh_list() {
   pg::Transaction transaction;
-  const std::vector<Oid> present = list_databases();
+  std::vector<Oid> present;
+  std::vector<shmem::DatabaseName> names;
+  for (const Listed& database : list_databases()) {
+    names.push_back(database.name);
+    if (database.can_have_worker) present.push_back(database.name.database);
+  }
   transaction.commit();
+  shmem::replace_names(names);
 
   for (const Oid oid : present) databases_.try_emplace(oid);
   for (auto entry = databases_.begin(); entry != databases_.end();) {
@@ -323,7 +342,7 @@ void Launcher::report_shortage() {
   const int missing = count_wanting() - count_processes();
   const bool is_full = server_is_full || count_processes() >= capacity();
   const int need = is_full && missing > 0
-                       ? std::max(max_worker_processes + missing, count_wanting() + kOtherProcesses)
+                       ? std::max(max_worker_processes + missing, count_wanting() + other_processes())
                        : 0;
   if (need == reported_need_) return;
   reported_need_ = need;

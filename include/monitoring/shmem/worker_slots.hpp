@@ -17,6 +17,8 @@ extern "C" {
 #include <type_traits>
 #include <vector>
 
+#include "monitoring/base/health_status.hpp"
+
 namespace monitoring::shmem {
 
 enum class Role : std::uint8_t { none, launcher, worker, courier, server };
@@ -34,6 +36,19 @@ enum class Outcome : std::uint8_t { none, failed, asked_to_stop, no_extension, h
 
 constexpr std::size_t kErrorTextSize = 256;
 
+/// What the last look at a database's health has found.
+struct HealthNote {
+  TimestampTz checked_at;  ///< 0: never
+  std::int64_t pending_messages;
+  double latency_ms;  ///< of the smallest statement
+  HealthStatus overall;
+  HealthStatus queues;
+  HealthStatus processing;
+  HealthStatus workers;
+  char reasons[160];  ///< separated by commas, cut if there are too many
+};
+static_assert(std::is_trivially_copyable_v<HealthNote>);
+
 struct WorkerSlot {
   Oid database;
   Role role;
@@ -48,6 +63,7 @@ struct WorkerSlot {
   TimestampTz last_tick_at;
   std::uint64_t ticks;
   std::uint64_t errors;
+  HealthNote health;  ///< of a worker's slot; survives the process
   char last_error[kErrorTextSize];
 };
 static_assert(std::is_trivially_copyable_v<WorkerSlot>);
@@ -110,6 +126,8 @@ void set_outcome(Outcome outcome);
 void set_activity(Activity activity);
 void count_tick(TimestampTz now);
 void count_error(std::string_view text);
+/// What last_error told of is over.
+void clear_error();
 bool pause_requested();
 /// True once after commits that have queued notifications.
 bool take_courier_wanted();
@@ -123,6 +141,8 @@ void wake_launcher();
 bool wake(Role role, Oid database);
 /// Notifications were queued: wakes the courier, and the worker, which starts one if there is none.
 void want_courier(Oid database);
+/// Keeps what was found, for those who ask over HTTP; nothing happens if there is no worker slot.
+void note_health(Oid database, const HealthNote& note);
 /// Keeps the worker of a database from its duties, also one that is yet to come. False when all
 /// slots are taken.
 bool pause(Oid database);

@@ -12,13 +12,9 @@
 #include <vector>
 
 #include "monitoring/base/clock.hpp"
+#include "monitoring/base/health_status.hpp"
 
 namespace monitoring::store {
-
-enum class HealthStatus { healthy, warning, critical };
-
-/// "healthy", "warning" or "critical".
-std::string_view status_text(HealthStatus status);
 
 /// A status and why it is not healthy. Raising never makes it better.
 struct Verdict {
@@ -73,6 +69,6 @@ std::string health_json(const SystemHealth& health);
 
 /// Compares the status with the last one that was written down. A change is logged as an event
 /// health_status_changed and queues a notification for every enabled receiver, in this transaction.
-HealthStatus check_health(pg::Spi& spi, Instant now);
+SystemHealth check_health(pg::Spi& spi, Instant now);
 
 }  // namespace monitoring::store
