@@ -151,6 +151,18 @@ void run_guarded(void (*body)(void*), void* argument) {
   throw PgError(error);
 }
 
+void run_then(void (*body)(void*), void* body_argument, void (*last)(void*), void* last_argument) {
+  PG_TRY();
+  { body(body_argument); }
+  PG_CATCH();
+  {
+    last(last_argument);
+    PG_RE_THROW();
+  }
+  PG_END_TRY();
+  last(last_argument);
+}
+
 void PendingError::record_current_exception() noexcept {
   try {
     throw;

@@ -4,6 +4,9 @@ extern "C" {
 #include <utils/guc.h>
 }
 // clang-format keeps the server's header first.
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
 #include <algorithm>
 #include <climits>
 #include <string_view>
@@ -136,6 +139,44 @@ void define_courier_settings() {
                              nullptr);
 }
 
+void define_hook_settings() {
+  const auto define_switch = [](const char* name, const char* meaning, bool* value) {
+    DefineCustomBoolVariable(name, meaning, nullptr, value, true, PGC_SUSET, 0, nullptr, nullptr,
+                             nullptr);
+  };
+  define_switch("monitoring.track_queries", "Times the statements of clients.",
+                &values.track_queries);
+  define_switch("monitoring.track_errors", "Counts errors and violations of row-level security.",
+                &values.track_errors);
+  define_switch("monitoring.track_logins", "Counts rejected logins.", &values.track_logins);
+  DefineCustomStringVariable(
+      "monitoring.rls_context_settings",
+      "Settings, separated by commas, that row-level security goes by; setting them is timed.",
+      nullptr, &values.rls_context_settings, "", PGC_SUSET, 0, nullptr, nullptr, nullptr);
+}
+
+bool check_address(char** address, void**, GucSource) {
+  unsigned char bytes[sizeof(in6_addr)];
+  if (inet_pton(AF_INET, *address, bytes) == 1 || inet_pton(AF_INET6, *address, bytes) == 1) {
+    return true;
+  }
+  GUC_check_errdetail("It must be an IPv4 or IPv6 address, such as 127.0.0.1, 0.0.0.0 or ::1.");
+  return false;
+}
+
+void define_server_settings(bool preloading) {
+  DefineCustomStringVariable(
+      "monitoring.http_token_file",
+      "File with the bearer token that /metrics and /health ask for; empty for none.", nullptr,
+      &values.http_token_file, "", PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
+  if (!preloading) return;
+  define({"monitoring.http_port", "TCP port of the HTTP server; 0 for none.", &values.http_port, 0,
+          0, 65535, PGC_POSTMASTER, 0});
+  DefineCustomStringVariable(
+      "monitoring.http_listen_address", "Address on which the HTTP server listens.", nullptr,
+      &values.http_listen_address, "127.0.0.1", PGC_POSTMASTER, 0, check_address, nullptr, nullptr);
+}
+
 }  // namespace
 
 const Settings& settings() {
@@ -152,6 +193,8 @@ void define_settings(bool preloading) {
   define_registry_settings(preloading);
   define_alert_settings();
   define_courier_settings();
+  define_hook_settings();
+  define_server_settings(preloading);
   MarkGUCPrefixReserved("monitoring");
 }
 

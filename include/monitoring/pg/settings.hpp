@@ -19,8 +19,17 @@ struct Settings {
   int record_ring_size_kb;  ///< shared memory for measurements on their way to the table
   int registry_size_kb;     ///< shared memory for counters, gauges and histograms
 
+  int http_port;              ///< of the HTTP server; 0: there is none
+  char* http_listen_address;  ///< an IPv4 or IPv6 address
+
   // Applied at once; a session or role may set its own.
   int on_full;  ///< an OnFull: what record_metric() does when the ring is full
+
+  // Applied at once; set by superusers.
+  bool track_queries;          ///< time the statements of clients
+  bool track_errors;           ///< count errors and RLS violations
+  bool track_logins;           ///< count rejected logins
+  char* rls_context_settings;  ///< names, separated by commas
 
   // Read from postgresql.conf, applied on reload.
   int collect_interval_s;       ///< between two records of Postgres's own basics
@@ -51,6 +60,8 @@ struct Settings {
   int courier_destination_concurrency;  ///< of these to one server
   int courier_idle_timeout_s;           ///< the process leaves after so long without work
   bool allow_link_local;                ///< connect to link-local and metadata addresses, too
+  char* http_token_file;  ///< its first word is the bearer token; empty: none is asked for
+
   char* ca_file;  ///< PEM file of certificate authorities; empty: the system's
 };
 

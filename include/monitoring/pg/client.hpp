@@ -1,0 +1,15 @@
+#pragma once
+// What a backend knows of its client, from the beginning of the connection on.
+
+#include "monitoring/pg/postgres.hpp"
+
+namespace monitoring::pg {
+
+/// The database that the client has asked for, which need not exist; nullptr in a process without a
+/// client. Nothing is allocated and no error is raised.
+const char* requested_database();
+
+/// Number of the client's transaction, as far as this backend is concerned.
+LocalTransactionId own_local_transaction();
+
+}  // namespace monitoring::pg
