@@ -7,12 +7,16 @@ extern "C" {
 }
 
 #include "monitoring/hooks/commit.hpp"
+#include "monitoring/hooks/errors.hpp"
+#include "monitoring/hooks/statements.hpp"
 #include "monitoring/hooks/utility.hpp"
 #include "monitoring/pg/settings.hpp"
+#include "monitoring/shmem/database_names.hpp"
 #include "monitoring/shmem/record_ring.hpp"
 #include "monitoring/shmem/registry.hpp"
 #include "monitoring/shmem/worker_slots.hpp"
 #include "monitoring/worker/launcher.hpp"
+#include "monitoring/worker/server.hpp"
 
 extern "C" {
 PG_MODULE_MAGIC;
@@ -29,6 +33,7 @@ void request_shared_memory() {
   monitoring::shmem::request_slots();
   monitoring::shmem::request_ring();
   monitoring::shmem::request_registry();
+  monitoring::shmem::request_names();
 }
 
 void create_shared_memory() {
@@ -36,6 +41,7 @@ void create_shared_memory() {
   monitoring::shmem::create_slots();
   monitoring::shmem::create_ring();
   monitoring::shmem::create_registry();
+  monitoring::shmem::create_names();
 }
 
 void install_while_preloading() {
@@ -45,8 +51,12 @@ void install_while_preloading() {
   shmem_startup_hook = create_shared_memory;
   monitoring::hooks::watch_extensions();
   monitoring::hooks::watch_utility_commands();
+  monitoring::hooks::time_statements();
+  monitoring::hooks::count_errors();
   // pg_upgrade must find the databases untouched.
-  if (!IsBinaryUpgrade) monitoring::worker::register_launcher();
+  if (IsBinaryUpgrade) return;
+  monitoring::worker::register_launcher();
+  monitoring::worker::register_server();
 }
 
 }  // namespace

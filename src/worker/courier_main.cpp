@@ -5,18 +5,13 @@
 
 extern "C" {
 #include <postmaster/bgworker.h>
-#include <postmaster/interrupt.h>
 #include <storage/ipc.h>
-#include <storage/latch.h>
-#include <utils/backend_status.h>
 #include <utils/timestamp.h>
-#include <utils/wait_event.h>
 }
 // clang-format keeps the server's headers first.
 #include <algorithm>
 
 #include "monitoring/pg/settings.hpp"
-#include "monitoring/pg/version.hpp"
 #include "monitoring/shmem/worker_slots.hpp"
 #include "worker/courier.hpp"
 #include "worker/courier_probes.hpp"
@@ -32,43 +27,6 @@ namespace {
 
 constexpr Duration kLongestBackOff = std::chrono::seconds(30);
 
-/// The latch, the postmaster's death and the network in one wait.
-class Waiter {
- public:
-  Waiter(int notifications, int probes) {
-    set_ = pg::call([&] {
-      WaitEventSet* set = pg::create_wait_event_set(kEvents);
-      AddWaitEventToSet(set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, nullptr);
-      AddWaitEventToSet(set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, nullptr, nullptr);
-      AddWaitEventToSet(set, WL_SOCKET_READABLE, notifications, nullptr, nullptr);
-      AddWaitEventToSet(set, WL_SOCKET_READABLE, probes, nullptr, nullptr);
-      return set;
-    });
-  }
-  ~Waiter() { FreeWaitEventSet(set_); }
-  Waiter(const Waiter&) = delete;
-  Waiter& operator=(const Waiter&) = delete;
-
-  /// Whether the latch was set: somebody may have queued something, or wants something of us.
-  bool wait(Duration longest) const {
-    const auto timeout =
-        std::chrono::ceil<std::chrono::milliseconds>(std::max(longest, Duration::zero()));
-    return pg::call([&] {
-      WaitEvent events[kEvents];
-      const int count = WaitEventSetWait(set_, timeout.count(), events, kEvents, PG_WAIT_EXTENSION);
-      const bool latch = std::any_of(events, events + count, [](const WaitEvent& event) {
-        return (event.events & WL_LATCH_SET) != 0;
-      });
-      if (latch) ResetLatch(MyLatch);
-      return latch;
-    });
-  }
-
- private:
-  static constexpr int kEvents = 4;
-  WaitEventSet* set_;
-};
-
 /// Runs the courier until it is asked to stop or has had nothing to do for long enough.
 class CourierProcess {
  public:
@@ -76,7 +34,7 @@ class CourierProcess {
       : clock_(clock),
         courier_(clock),
         probes_(clock),
-        waiter_(courier_.descriptor(), probes_.descriptor()),
+        waiter_({courier_.descriptor(), probes_.descriptor()}),
         idle_since_(clock.now()) {}
 
   void run() {

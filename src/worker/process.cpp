@@ -15,6 +15,7 @@ extern "C" {
 
 #include "monitoring/pg/settings.hpp"
 #include "monitoring/pg/spi.hpp"
+#include "monitoring/pg/version.hpp"
 
 namespace monitoring::worker {
 
@@ -75,7 +76,37 @@ bool shutdown_requested() {
   return ShutdownRequestPending;
 }
 
-void serve_interrupts() {
+Waiter::Waiter(std::initializer_list<int> descriptors) {
+  set_ = pg::call([&] {
+    WaitEventSet* set = pg::create_wait_event_set(2 + static_cast<int>(descriptors.size()));
+    AddWaitEventToSet(set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, nullptr);
+    AddWaitEventToSet(set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, nullptr, nullptr);
+    for (const int descriptor : descriptors) {
+      AddWaitEventToSet(set, WL_SOCKET_READABLE, descriptor, nullptr, nullptr);
+    }
+    return set;
+  });
+}
+
+Waiter::~Waiter() {
+  FreeWaitEventSet(set_);
+}
+
+bool Waiter::wait(Duration longest) const {
+  const auto timeout =
+      std::chrono::ceil<std::chrono::milliseconds>(std::max(longest, Duration::zero()));
+  return pg::call([&] {
+    WaitEvent events[4];
+    const int count = WaitEventSetWait(set_, timeout.count(), events, 4, PG_WAIT_EXTENSION);
+    const bool latch = std::any_of(events, events + count, [](const WaitEvent& event) {
+      return (event.events & WL_LATCH_SET) != 0;
+    });
+    if (latch) ResetLatch(MyLatch);
+    return latch;
+  });
+}
+
+bool serve_interrupts() {
   const bool reload = pg::call([] {
     pgstat_report_stat(false);
     // Nothing runs that a cancel could mean.
@@ -83,10 +114,11 @@ void serve_interrupts() {
     CHECK_FOR_INTERRUPTS();
     return ConfigReloadPending != 0;
   });
-  if (!reload) return;
+  if (!reload) return false;
   ConfigReloadPending = false;
   pg::call([] { ProcessConfigFile(PGC_SIGHUP); });
   limit_lock_waits();
+  return true;
 }
 
 bool nap(Duration longest) {

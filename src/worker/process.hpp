@@ -3,9 +3,12 @@
 
 #include "monitoring/pg/guard.hpp"
 // clang-format keeps the server's header first.
+#include <initializer_list>
 #include <string>
 
 #include "monitoring/worker/system_clock.hpp"
+
+struct WaitEventSet;
 
 namespace monitoring::worker {
 
@@ -19,12 +22,29 @@ bool shutdown_requested();
 void use_own_settings(const char* application_name);
 
 /// What the server expects of a process between two pieces of work: reads the configuration after
-/// SIGHUP, lets barriers pass, reports statistics.
-void serve_interrupts();
+/// SIGHUP, lets barriers pass, reports statistics. True if the configuration was read again.
+bool serve_interrupts();
 
 /// Sleeps until the latch is set or the time is over, then serves interrupts. Ends the process when
 /// the postmaster is gone. True if the latch was set: somebody wants something.
 bool nap(Duration longest);
+
+/// The latch, the postmaster's death and some descriptors in one wait.
+class Waiter {
+ public:
+  /// The descriptors are the caller's and stay open for as long as this lives.
+  explicit Waiter(std::initializer_list<int> descriptors);
+  ~Waiter();
+  Waiter(const Waiter&) = delete;
+  Waiter& operator=(const Waiter&) = delete;
+
+  /// Until something happens or the time is over. Whether the latch was set: somebody may have
+  /// queued something, or wants something of us.
+  bool wait(Duration longest) const;
+
+ private:
+  WaitEventSet* set_;
+};
 
 /// The words in pg_stat_activity.query; nullptr shows the process as idle.
 void show_activity(const char* words);

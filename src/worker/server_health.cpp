@@ -1,0 +1,213 @@
+#include "worker/server_health.hpp"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "monitoring/base/rfc3339.hpp"
+#include "monitoring/pg/spi.hpp"
+
+namespace monitoring::worker {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+using shmem::Activity;
+using shmem::Role;
+using shmem::WorkerSlot;
+
+double seconds_of(Duration duration) {
+  return std::chrono::duration<double>(duration).count();
+}
+
+/// "a,b" as a list.
+std::vector<std::string> split(std::string_view text) {
+  std::vector<std::string> words;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find(','), text.size());
+    words.emplace_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return words;
+}
+
+const char* name_of(Activity activity) {
+  switch (activity) {
+    case Activity::waiting:
+      return "waiting";
+    case Activity::starting:
+      return "starting";
+    case Activity::running:
+      return "running";
+    case Activity::paused:
+      return "paused";
+    case Activity::holding:
+      return "holding";
+  }
+  return "";
+}
+
+/// A database that has the extension, as far as anybody knows.
+struct Judged {
+  std::string name;
+  const WorkerSlot* slot;
+  HealthStatus status = HealthStatus::healthy;
+  std::vector<std::string> reasons;
+  std::optional<Duration> age;
+  bool stale = false;
+};
+
+/// A copy that was not activated is not looked at, and that is a warning of its own.
+void judge_holding(Judged* judged) {
+  judged->status = HealthStatus::warning;
+  judged->reasons = {"inactive"};
+}
+
+/// No result yet: a worker that has just started may still be looking.
+void judge_unknown(const ClusterView& view, Judged* judged) {
+  const bool has_process = judged->slot->pid != 0;
+  const Instant since = has_process ? pg::instant_of(judged->slot->started_at) : view.started_at;
+  judged->stale = view.now - since > view.stale_after;
+}
+
+void judge_result(const ClusterView& view, Judged* judged) {
+  const shmem::HealthNote& note = judged->slot->health;
+  judged->age = std::max(view.now - pg::instant_of(note.checked_at), Duration::zero());
+  judged->stale = *judged->age > view.stale_after;
+  judged->status = note.overall;
+  judged->reasons = split(note.reasons);
+}
+
+Judged judge(const ClusterView& view, const WorkerSlot& slot) {
+  const auto name = view.names.find(slot.database);
+  Judged judged;
+  judged.name = name != view.names.end() ? name->second : std::to_string(slot.database);
+  judged.slot = &slot;
+  if (slot.activity == Activity::holding) {
+    judge_holding(&judged);
+    return judged;
+  }
+  if (slot.health.checked_at == 0) {
+    judge_unknown(view, &judged);
+  } else {
+    judge_result(view, &judged);
+  }
+  if (!judged.stale) return judged;
+  judged.status = HealthStatus::critical;
+  judged.reasons = {"stale"};
+  return judged;
+}
+
+/// All of them together.
+struct Verdict {
+  std::vector<Judged> databases;
+  HealthStatus status = HealthStatus::healthy;
+  HealthStatus queues = HealthStatus::healthy;
+  HealthStatus processing = HealthStatus::healthy;
+  std::int64_t pending_messages = 0;
+  double latency_ms = 0;
+  bool stale = false;
+};
+
+/// A slot that is only being looked at, for the launcher to know whether the extension is there,
+/// says nothing of a database.
+bool is_database(const WorkerSlot& slot) {
+  if (slot.role != Role::worker) return false;
+  return slot.health.checked_at != 0 || slot.activity != Activity::starting;
+}
+
+Verdict judge_all(const ClusterView& view) {
+  Verdict verdict;
+  for (const WorkerSlot& slot : view.processes) {
+    if (!is_database(slot)) continue;
+    verdict.databases.push_back(judge(view, slot));
+    const Judged& judged = verdict.databases.back();
+    verdict.status = std::max(verdict.status, judged.status);
+    verdict.stale = verdict.stale || judged.stale;
+    verdict.queues = std::max(verdict.queues, slot.health.queues);
+    verdict.processing = std::max(verdict.processing, slot.health.processing);
+    verdict.pending_messages += slot.health.pending_messages;
+    verdict.latency_ms = std::max(verdict.latency_ms, slot.health.latency_ms);
+  }
+  return verdict;
+}
+
+Json json_of(const Judged& judged) {
+  return {{"status", status_text(judged.status)},
+          {"reasons", judged.reasons},
+          {"worker", name_of(judged.slot->activity)},
+          {"age_seconds", judged.age ? Json(seconds_of(*judged.age)) : Json(nullptr)}};
+}
+
+/// The state of the worker that is worst off.
+const char* worker_state(const ClusterView& view, const Verdict& verdict) {
+  if (view.in_recovery) return "standby";
+  const auto worst = std::min_element(
+      verdict.databases.begin(), verdict.databases.end(),
+      [](const Judged& a, const Judged& b) { return a.slot->activity < b.slot->activity; });
+  return worst != verdict.databases.end() ? name_of(worst->slot->activity) : "absent";
+}
+
+bool has_launcher(const ClusterView& view) {
+  return std::any_of(view.processes.begin(), view.processes.end(), [](const WorkerSlot& slot) {
+    return slot.role == Role::launcher && slot.pid != 0;
+  });
+}
+
+const char* database_word(const Verdict& verdict) {
+  return verdict.stale ? "not responding" : "connected";
+}
+
+}  // namespace
+
+Statement health(const ClusterView& view) {
+  const Verdict verdict = judge_all(view);
+  Json databases = Json::object();
+  for (const Judged& judged : verdict.databases) databases[judged.name] = json_of(judged);
+  const Json json = {
+      {"status", status_text(verdict.status)},
+      {"timestamp", rfc3339(view.now)},
+      {"uptime", static_cast<std::int64_t>(seconds_of(view.now - view.started_at))},
+      {"version", MONITORING_VERSION},
+      {"services",
+       {{"database", {{"status", database_word(verdict)}, {"latency_ms", verdict.latency_ms}}},
+        {"worker", {{"status", worker_state(view, verdict)}}},
+        {"queues", {{"status", status_text(verdict.queues)}}},
+        {"processing", {{"status", status_text(verdict.processing)}}}}},
+      {"metrics",
+       {{"active_connections", view.client_connections},
+        {"job_queue_size", verdict.pending_messages},
+        {"memory_usage_mb", nullptr},
+        {"cpu_usage_percent", nullptr}}},
+      {"databases", databases}};
+  return {verdict.status != HealthStatus::critical, json.dump()};
+}
+
+Statement short_health(const ClusterView& view) {
+  const Verdict verdict = judge_all(view);
+  const Json json = {{"status", status_text(verdict.status)},
+                     {"database", database_word(verdict)},
+                     {"cache", "not_configured"},
+                     {"version", MONITORING_VERSION}};
+  return {verdict.status != HealthStatus::critical, json.dump()};
+}
+
+Statement liveness(const ClusterView& view) {
+  return {true, Json{{"status", "alive"}, {"timestamp", rfc3339(view.now)}}.dump()};
+}
+
+Statement readiness(const ClusterView& view) {
+  std::vector<std::string> reasons;
+  if (view.in_recovery) reasons.emplace_back("in_recovery");
+  if (!view.in_recovery && !has_launcher(view)) reasons.emplace_back("no_launcher");
+  const bool missing =
+      std::any_of(view.processes.begin(), view.processes.end(), [](const WorkerSlot& slot) {
+        return slot.role == Role::worker && slot.activity == Activity::waiting;
+      });
+  if (missing) reasons.emplace_back("no_worker");
+  const Json json = {{"status", reasons.empty() ? "ready" : "not_ready"},
+                     {"reasons", reasons},
+                     {"timestamp", rfc3339(view.now)}};
+  return {reasons.empty(), json.dump()};
+}
+
+}  // namespace monitoring::worker

@@ -1,0 +1,44 @@
+# What the HTTP server of a node says, and single samples of it.
+#
+#   use Metrics;
+#   my $port = http_port();                          # for monitoring.http_port
+#   my $answer = http_get($port, '/health');         # {status, headers, content}, as HTTP::Tiny gives it
+#   my $before = samples($port);                     # {'errors_total{...}' => 1, ...}
+#   is(moved($before, samples($port), 'errors_total{datname="postgres",...}'), 1, 'one more');
+package Metrics;
+
+use strict;
+use warnings;
+
+use Exporter qw(import);
+use HTTP::Tiny;
+use PostgreSQL::Test::Cluster;
+
+our @EXPORT = qw(http_port http_get samples moved);
+
+sub http_port { return PostgreSQL::Test::Cluster::get_free_port(); }
+
+sub http_get
+{
+	my ($port, $path, %headers) = @_;
+	return HTTP::Tiny->new(timeout => 60, keep_alive => 0)
+	  ->get("http://127.0.0.1:$port$path", { headers => \%headers });
+}
+
+# Name with labels => value, of /metrics.
+sub samples
+{
+	my ($port) = @_;
+	my $answer = http_get($port, '/metrics');
+	die "/metrics: $answer->{status} $answer->{content}" unless $answer->{status} == 200;
+	return { map { /^(.+) (\S+)$/ ? ($1, $2) : () } grep { !/^#/ } split /\n/, $answer->{content} };
+}
+
+# By how much a sample has moved; one that was not there began at zero.
+sub moved
+{
+	my ($before, $after, $name) = @_;
+	return ($after->{$name} // 0) - ($before->{$name} // 0);
+}
+
+1;
