@@ -40,6 +40,7 @@ MODULE_big = monitoring
 OBJS = src/module.o $(filter-out $(NET_ONLY), $(call objects, base $(L1_ROOMS) $(SERVER_ROOMS)))
 NET_LIBRARY = monitoring_net.so
 # Of the other rooms it has what those two need of them.
+# Of the other rooms it has what those two need of them.
 NET_SHARED = $(call objects, shmem) src/hooks/connection_gauges.o src/store/issues.o \
 	src/store/outbox_lease.o src/store/probes.o src/store/receiver_pace.o src/store/secrets.o src/worker/process.o
 NET_OBJS = $(call objects, base $(L1_ROOMS) $(NET_ROOMS) pg) $(NET_SHARED) \

@@ -59,8 +59,8 @@ SELECT d.datname AS database, s.role, s.pid, s.started_at, s.last_tick_at, s.tic
 FROM monitoring._worker_status() AS s
 LEFT JOIN pg_catalog.pg_database AS d ON d.oid = s.database_oid;
 COMMENT ON VIEW monitoring.worker_status IS
-    'The processes of the extension in the whole cluster: launcher, and worker and courier of each '
-    'database. A worker without a pid waits; last_error says why.';
+    'The processes of the extension in the whole cluster: launcher, HTTP server, and worker and '
+    'courier of each database. A worker without a pid waits; last_error says why.';
 COMMENT ON COLUMN monitoring.worker_status.database IS 'NULL for processes of the whole cluster';
 COMMENT ON COLUMN monitoring.worker_status.ticks IS 'How often the process has woken up';
 COMMENT ON COLUMN monitoring.worker_status.errors IS

@@ -1,6 +1,6 @@
 #include "monitoring/hooks/statements.hpp"
 
-#include "monitoring/pg/guard.hpp"
+#include "monitoring/pg/run_then.hpp"
 #include "monitoring/pg/version.hpp"
 
 extern "C" {

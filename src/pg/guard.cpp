@@ -6,6 +6,8 @@ extern "C" {
 // clang-format keeps the server's header first.
 #include <new>
 
+#include "monitoring/pg/run_then.hpp"
+
 namespace monitoring::pg {
 
 namespace {

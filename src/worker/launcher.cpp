@@ -125,8 +125,8 @@ class Launcher {
   int reported_need_ = 0;
 };
 
-/// Not for workers: the launcher itself, the server's logical replication launcher, one courier, and
-/// the HTTP server if there is one.
+/// Not for workers: the launcher itself, the server's logical replication launcher, one courier,
+/// and the HTTP server if there is one.
 int other_processes() {
   return pg::settings().http_port > 0 ? 4 : 3;
 }
@@ -341,9 +341,9 @@ void Launcher::report_shortage() {
   if (anything_unknown() && !server_is_full) return;
   const int missing = count_wanting() - count_processes();
   const bool is_full = server_is_full || count_processes() >= capacity();
-  const int need = is_full && missing > 0
-                       ? std::max(max_worker_processes + missing, count_wanting() + other_processes())
-                       : 0;
+  const int need = is_full && missing > 0 ? std::max(max_worker_processes + missing,
+                                                     count_wanting() + other_processes())
+                                          : 0;
   if (need == reported_need_) return;
   reported_need_ = need;
   if (need == 0) return;

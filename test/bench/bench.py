@@ -16,6 +16,7 @@ import ingest_cases
 import read_cases
 import registry_cases
 import rollup_cases
+import server_cases
 import size_cases
 from harness import MAINTENANCE, Session, Table, machine
 
@@ -33,7 +34,7 @@ def rooms(bench):
 
 
 CASES = ([("rooms", rooms)] + rollup_cases.CASES + ingest_cases.CASES + registry_cases.CASES + read_cases.CASES
-         + size_cases.CASES + alert_cases.CASES)
+         + size_cases.CASES + alert_cases.CASES + server_cases.CASES)
 
 
 class Bench:

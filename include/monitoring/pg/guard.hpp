@@ -22,9 +22,6 @@ namespace detail {
 /// C++ exception the body threw.
 void run_guarded(void (*body)(void*), void* argument);
 
-/// Runs body, then last, whether body returns or the server raises an error in it.
-void run_then(void (*body)(void*), void* body_argument, void (*last)(void*), void* last_argument);
-
 /// One error between the catch block and the ereport. raise() jumps over it: no destructor.
 class PendingError {
  public:
@@ -73,18 +70,6 @@ auto enter(Body&& body) -> std::invoke_result_t<Body> {
     pending.record_current_exception();
   }
   pending.raise();
-}
-
-/// For hooks: runs body, then last, also when the server raises an error in body. That goes on as
-/// it is; nothing is caught, copied or changed. Neither may throw, nor hold an object with a
-/// destructor.
-template <class Body, class Last>
-void run_then(Body&& body, Last&& last) {
-  const auto run = [](auto* function) {
-    return [](void* argument) { (*static_cast<decltype(function)>(argument))(); };
-  };
-  detail::run_then(run(&body), const_cast<void*>(static_cast<const void*>(&body)), run(&last),
-                   const_cast<void*>(static_cast<const void*>(&last)));
 }
 
 }  // namespace monitoring::pg
