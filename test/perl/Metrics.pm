@@ -4,6 +4,7 @@
 #   my $port = http_port();                          # for monitoring.http_port
 #   my $answer = http_get($port, '/health');         # {status, headers, content}, as HTTP::Tiny gives it
 #   my $before = samples($port);                     # {'errors_total{...}' => 1, ...}
+#   is(promtool_complaints($text), '', 'nothing');    # beside the units that documents prescribe
 #   is(moved($before, samples($port), 'errors_total{datname="postgres",...}'), 1, 'one more');
 package Metrics;
 
@@ -12,9 +13,10 @@ use warnings;
 
 use Exporter qw(import);
 use HTTP::Tiny;
+use IPC::Run ();
 use PostgreSQL::Test::Cluster;
 
-our @EXPORT = qw(http_port http_get samples moved);
+our @EXPORT = qw(http_port http_get samples moved promtool_complaints);
 
 sub http_port { return PostgreSQL::Test::Cluster::get_free_port(); }
 
@@ -32,6 +34,16 @@ sub samples
 	my $answer = http_get($port, '/metrics');
 	die "/metrics: $answer->{status} $answer->{content}" unless $answer->{status} == 200;
 	return { map { /^(.+) (\S+)$/ ? ($1, $2) : () } grep { !/^#/ } split /\n/, $answer->{content} };
+}
+
+# What `promtool check metrics` says of a text. Two names have the unit of the documents that
+# prescribe them, which is not Prometheus's style; nothing else is excused.
+sub promtool_complaints
+{
+	my ($text) = @_;
+	$text .= "\n" unless $text =~ /\n\z/;
+	IPC::Run::run([ 'promtool', 'check', 'metrics' ], '<', \$text, '>', \my $out, '2>', \my $err);
+	return join "\n", grep { !/^(?:db_query_duration_ms|rls_context_set_duration_ms) / } split /\n/, $out . $err;
 }
 
 # By how much a sample has moved; one that was not there began at zero.

@@ -3,6 +3,7 @@
 use strict;
 use warnings;
 use IPC::Run;
+use Metrics;
 use MonitoringTest;
 use Test::More;
 
@@ -14,16 +15,6 @@ sub exposition
 {
 	my ($openmetrics) = @_;
 	return $node->safe_psql('postgres', "SELECT monitoring.prometheus_metrics($openmetrics)");
-}
-
-sub promtool_says
-{
-	my ($text) = @_;
-	my $file = $node->basedir . '/exposition.txt';
-	open(my $out, '>', $file) or die $!;
-	print $out "$text\n";
-	close($out);
-	return `promtool check metrics < $file 2>&1`;
 }
 
 sub value_of
@@ -69,7 +60,7 @@ SQL
 wait_until($node, q(SELECT count(*) = 1 FROM monitoring.metrics WHERE metric_name = 'monitoring_outbox_pending'),
 	what => 'the worker counts its own');
 my $text = exposition('false');
-is(promtool_says($text), '', 'promtool has no complaint');
+is(promtool_complaints($text), '', 'promtool has no complaint');
 like($text, qr/^monitoring_worker_cpu_seconds_total \d/m, 'the worker says what it costs');
 like(exposition('true'), qr/\n# EOF\n?\z/, 'OpenMetrics has an end');
 
@@ -108,7 +99,7 @@ kill 'KILL', $node->safe_psql('postgres', q(SELECT pid FROM pg_stat_activity WHE
 wait_until($node, q(SELECT count(*) = 0 FROM monitoring.metrics WHERE metric_name IN ('storm_total', 'odd_total')),
 	what => 'everything starts from zero');
 $storm->finish;
-is(promtool_says(exposition('false')), '', 'promtool has no complaint after a crash');
+is(promtool_complaints(exposition('false')), '', 'promtool has no complaint after a crash');
 $node->safe_psql('postgres', q(SELECT monitoring.counter_inc('storm_total') FROM generate_series(1, 10)));
 is(value_of('storm_total'), 10, 'counting goes on');
 
