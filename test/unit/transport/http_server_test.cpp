@@ -164,6 +164,7 @@ TEST_F(HttpServerTest, AHalfClosedPeerGetsItsAnswer) {
   a.send(get("/half") + get("/whole"));
   a.end_sending();
   EXPECT_TRUE(run_until_answer(a, "hello /whole\n"));
+  run_until([] { return false; });
   pass(seconds(1));
   EXPECT_TRUE(run_until_closed(a));
   EXPECT_TRUE(run_until([&] { return server_->connections() == 0; }));
