@@ -124,8 +124,7 @@ void run_courier() {
 
 void monitoring_courier_main(Datum main_arg) {
   using namespace monitoring;
-  // Until the courier is connected, SIGTERM ends it at once, which is the server's default.
-  BackgroundWorkerUnblockSignals();
+  worker::unblock_signals();
   const Oid database = DatumGetObjectId(main_arg);
   on_shmem_exit(worker::tell_worker, main_arg);
   worker::in_slot = shmem::occupy_own_slot(shmem::Role::courier, database, GetCurrentTimestamp());

@@ -134,8 +134,7 @@ void work(const shmem::StartOrder& order) {
 
 void monitoring_worker_main(Datum) {
   using namespace monitoring;
-  // Until the worker is connected, SIGTERM ends it at once, which is the server's default.
-  BackgroundWorkerUnblockSignals();
+  worker::unblock_signals();
   shmem::StartOrder order;
   std::memcpy(&order, MyBgworkerEntry->bgw_extra, sizeof order);
   Oid database = InvalidOid;

@@ -2,9 +2,11 @@
 
 extern "C" {
 #include <pgstat.h>
+#include <postmaster/bgworker.h>
 #include <postmaster/interrupt.h>
 #include <signal.h>
 #include <storage/latch.h>
+#include <tcop/tcopprot.h>
 #include <utils/backend_status.h>
 #include <utils/guc.h>
 #include <utils/timestamp.h>
@@ -49,6 +51,11 @@ Instant SystemClock::now() const {
 void install_signal_handlers() {
   pqsignal(SIGTERM, on_sigterm);
   pqsignal(SIGHUP, SignalHandlerForConfigReload);
+}
+
+void unblock_signals() {
+  pqsignal(SIGTERM, die);
+  BackgroundWorkerUnblockSignals();
 }
 
 void use_own_settings(const char* application_name) {

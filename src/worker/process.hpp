@@ -17,6 +17,11 @@ namespace monitoring::worker {
 void install_signal_handlers();
 bool shutdown_requested();
 
+/// Lets signals come in a process that is not connected yet: SIGTERM ends it at the next check for
+/// interrupts. The server's own handler for background workers would end it inside the handler,
+/// also in the middle of a malloc(), and the process would then crash on its way out.
+void unblock_signals();
+
 /// Sets what the statements of our own processes rely on. What a database or role sets for people
 /// does not apply to them.
 void use_own_settings(const char* application_name);

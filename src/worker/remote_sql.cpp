@@ -109,7 +109,7 @@ std::int64_t run_in_database(const std::string& database, const std::string& sql
 
 void monitoring_remote_sql_main(Datum argument) {
   using namespace monitoring::worker;
-  BackgroundWorkerUnblockSignals();
+  unblock_signals();
   dsm_segment* segment = dsm_attach(DatumGetUInt32(argument));
   if (segment == nullptr) proc_exit(0);
   auto* errand = static_cast<Errand*>(dsm_segment_address(segment));
