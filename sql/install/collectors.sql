@@ -31,8 +31,7 @@ CREATE TABLE monitoring.collectors (
     last_error text,
     last_series bigint,
     consecutive_failures integer NOT NULL DEFAULT 0,
-    missed_runs bigint NOT NULL DEFAULT 0,
-    stretch integer NOT NULL DEFAULT 1 CONSTRAINT stretch_is_positive CHECK (stretch > 0)
+    missed_runs bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 70);
 COMMENT ON TABLE monitoring.collectors IS
     'Queries that the worker runs on a timer, each as its owner: made by create_collector() and '
@@ -68,8 +67,6 @@ COMMENT ON COLUMN monitoring.collectors.consecutive_failures IS
     'each doubles the time to the next run, up to an hour';
 COMMENT ON COLUMN monitoring.collectors.missed_runs IS
     'runs that were skipped because the worker was late';
-COMMENT ON COLUMN monitoring.collectors.stretch IS
-    'by how much every is stretched for now to keep within monitoring.max_duty_cycle';
 SELECT pg_catalog.pg_extension_config_dump('monitoring.collectors', '');
 
 CREATE TRIGGER check_owner BEFORE INSERT OR UPDATE OF owner, query, search_path, source

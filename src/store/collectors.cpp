@@ -72,7 +72,7 @@ struct Collected {
 /// The first run comes at a moment of the ten seconds after its creation that the name decides.
 #define MONITORING_COLLECTOR                                                              \
   "SELECT c.collector_name, c.query,"                                                     \
-  " (extract(epoch FROM c.every) * 1000000)::int8 * c.stretch,"                           \
+  " (extract(epoch FROM c.every) * 1000000)::int8,"                                       \
   " (extract(epoch FROM c.timeout) * 1000000)::int8, c.series_limit, c.store,"            \
   " c.expose AND c.enabled, c.scope = 'cluster', c.metric_type, c.metrics::text,"         \
   " c.owner::text, o.oid, o.rolsuper, EXISTS (SELECT FROM monitoring._pack_collectors p"  \
