@@ -4,7 +4,7 @@
 CREATE FUNCTION monitoring._check_probe() RETURNS trigger
 AS 'MODULE_PATHNAME', 'monitoring_check_probe' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION monitoring._check_probe() IS
-    'Trigger: refuses a probe that could not be sent, and wakes the worker';
+    'Trigger: refuses a probe that could not be sent, and wakes the courier at commit';
 
 CREATE TABLE monitoring.probes (
     probe_name text PRIMARY KEY CONSTRAINT probe_has_name CHECK (probe_name <> ''),
@@ -97,12 +97,11 @@ BEGIN
     INSERT INTO monitoring.enabled_packs (pack_name, with_alerts, mapping, owner)
     SELECT 'probes', false, '{}', current_user WHERE EXISTS (SELECT FROM monitoring.probes)
     ON CONFLICT DO NOTHING;
-    PERFORM monitoring._wake_worker();
     RETURN NULL;
 END
 $$;
 COMMENT ON FUNCTION monitoring._probes_changed() IS
-    'Trigger: the first probe enables the pack "probes"; the worker looks at what is due';
+    'Trigger: the first probe enables the pack "probes"';
 CREATE TRIGGER probes_changed AFTER INSERT OR UPDATE ON monitoring.probes
 FOR EACH STATEMENT EXECUTE FUNCTION monitoring._probes_changed();
 

@@ -4,15 +4,13 @@
 
 extern "C" {
 #include <catalog/pg_type.h>
-#include <commands/trigger.h>
-#include <executor/spi.h>
 #include <utils/builtins.h>
-#include <utils/rel.h>
 #include <utils/timestamp.h>
 }
 // clang-format keeps the server's headers first.
 #include <string>
 
+#include "api/trigger_row.hpp"
 #include "monitoring/alerting/threshold.hpp"
 #include "monitoring/store/alert_eval.hpp"
 #include "monitoring/store/alert_rules.hpp"
@@ -22,54 +20,6 @@ extern "C" {
 using namespace monitoring;
 
 namespace {
-
-/// The row that a trigger fires for.
-class TriggerRow {
- public:
-  explicit TriggerRow(FunctionCallInfo fcinfo) {
-    if (!CALLED_AS_TRIGGER(fcinfo)) {
-      throw pg::Report(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
-                       "the function can only be called as a trigger");
-    }
-    trigger_ = reinterpret_cast<TriggerData*>(fcinfo->context);
-    row_ = is_update() ? trigger_->tg_newtuple : trigger_->tg_trigtuple;
-  }
-
-  bool is_update() const { return TRIGGER_FIRED_BY_UPDATE(trigger_->tg_event); }
-  /// The column's text form, none for NULL.
-  std::optional<std::string> text(const char* column) const {
-    const char* value = pg::call([&] {
-      const TupleDesc columns = RelationGetDescr(trigger_->tg_relation);
-      return static_cast<const char*>(SPI_getvalue(row_, columns, SPI_fnumber(columns, column)));
-    });
-    if (value == nullptr) return std::nullopt;
-    return std::string(value);
-  }
-  std::optional<double> float8(const char* column) const {
-    bool is_null = false;
-    const Datum value = pg::call([&] {
-      const TupleDesc columns = RelationGetDescr(trigger_->tg_relation);
-      return SPI_getbinval(row_, columns, SPI_fnumber(columns, column), &is_null);
-    });
-    if (is_null) return std::nullopt;
-    return DatumGetFloat8(value);
-  }
-  /// Sets a column of type timestamptz.
-  void set_timestamptz(const char* column, TimestampTz value) {
-    row_ = pg::call([&] {
-      const TupleDesc columns = RelationGetDescr(trigger_->tg_relation);
-      int number = SPI_fnumber(columns, column);
-      Datum datum = TimestampTzGetDatum(value);
-      bool is_null = false;
-      return heap_modify_tuple_by_cols(row_, columns, 1, &number, &datum, &is_null);
-    });
-  }
-  Datum result() const { return PointerGetDatum(row_); }
-
- private:
-  TriggerData* trigger_ = nullptr;
-  HeapTuple row_ = nullptr;
-};
 
 /// Through SQL, for the search_path of that function.
 void try_rule(pg::Spi& spi, std::int64_t id) {
@@ -99,7 +49,7 @@ std::int32_t required_count(FunctionCallInfo fcinfo, int index, const char* name
 
 /// Trigger: what no constraint can say of a rule.
 MONITORING_FUNCTION(monitoring_check_alert_rule) {
-  TriggerRow row(fcinfo);
+  api::TriggerRow row(fcinfo);
   const auto name = row.text("rule_name");
   const auto labels = row.text("labels");
   const auto annotations = row.text("annotations");
@@ -114,7 +64,7 @@ MONITORING_FUNCTION(monitoring_check_alert_rule) {
 
 /// Trigger: levels that contradict each other.
 MONITORING_FUNCTION(monitoring_check_threshold) {
-  const TriggerRow row(fcinfo);
+  const api::TriggerRow row(fcinfo);
   const auto comparison = row.text("comparison");
   // For the constraint to refuse.
   if (!comparison || !alerting::comparison_from_text(*comparison)) return row.result();

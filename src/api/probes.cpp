@@ -1,12 +1,6 @@
 // SQL entry points of the probes.
 
-#include "monitoring/pg/arguments.hpp"
-
-extern "C" {
-#include <commands/trigger.h>
-#include <executor/spi.h>
-#include <utils/rel.h>
-}
+#include "api/trigger_row.hpp"
 // clang-format keeps the server's headers first.
 #include <re2/re2.h>
 
@@ -14,20 +8,11 @@ extern "C" {
 #include <string>
 
 #include "monitoring/notify/url.hpp"
+#include "monitoring/store/courier_wake.hpp"
 
 using namespace monitoring;
 
 namespace {
-
-/// The column's text form, none for NULL.
-std::optional<std::string> column(const TriggerData* trigger, HeapTuple row, const char* name) {
-  const char* value = pg::call([&] {
-    const TupleDesc columns = RelationGetDescr(trigger->tg_relation);
-    return static_cast<const char*>(SPI_getvalue(row, columns, SPI_fnumber(columns, name)));
-  });
-  if (value == nullptr) return std::nullopt;
-  return std::string(value);
-}
 
 /// Schemes of connections have the shape of http's, with a port.
 void check_url(const std::string& url) {
@@ -87,16 +72,12 @@ void check_headers(const std::string& text) {
 
 /// Trigger BEFORE INSERT OR UPDATE FOR EACH ROW on monitoring.probes.
 MONITORING_FUNCTION(monitoring_check_probe) {
-  if (!CALLED_AS_TRIGGER(fcinfo)) {
-    throw pg::Report(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
-                     "monitoring._check_probe() can only be called as a trigger");
-  }
-  const auto* trigger = reinterpret_cast<const TriggerData*>(fcinfo->context);
-  HeapTuple row =
-      TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? trigger->tg_newtuple : trigger->tg_trigtuple;
+  const api::TriggerRow row(fcinfo);
+  // What is new or changed is asked soon, also where no courier was needed so far.
+  store::wake_courier_at_commit();
   // NULLs are for the constraints to refuse.
-  if (const auto url = column(trigger, row, "url")) check_url(*url);
-  if (const auto body = column(trigger, row, "expect_body")) check_expression(*body);
-  if (const auto headers = column(trigger, row, "headers")) check_headers(*headers);
-  return PointerGetDatum(row);
+  if (const auto url = row.text("url")) check_url(*url);
+  if (const auto body = row.text("expect_body")) check_expression(*body);
+  if (const auto headers = row.text("headers")) check_headers(*headers);
+  return row.result();
 }

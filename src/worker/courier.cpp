@@ -14,6 +14,7 @@ extern "C" {
 #include "monitoring/pg/transaction.hpp"
 #include "monitoring/store/receiver_pace.hpp"
 #include "monitoring/store/secrets.hpp"
+#include "worker/courier_network.hpp"
 #include "worker/courier_translate.hpp"
 
 namespace monitoring::worker {
@@ -37,24 +38,6 @@ constexpr std::uint32_t kLeaseAhead = 2;
 
 std::uint32_t unsigned_setting(int value) {
   return static_cast<std::uint32_t>(value);
-}
-
-std::unique_ptr<transport::Reactor> make_reactor() {
-  auto reactor = transport::make_curl_reactor();
-  if (!reactor) throw pg::Report(ERRCODE_SYSTEM_ERROR, "libcurl could not be initialized");
-  return reactor;
-}
-
-transport::DispatchLimits limits() {
-  const pg::Settings& settings = pg::settings();
-  return {static_cast<std::size_t>(settings.courier_concurrency),
-          static_cast<std::size_t>(settings.courier_destination_concurrency)};
-}
-
-RequestTerms request_terms() {
-  const pg::Settings& settings = pg::settings();
-  return {milliseconds(settings.notification_timeout_ms),
-          settings.ca_file != nullptr ? settings.ca_file : "", settings.allow_link_local};
 }
 
 json parse(const std::string& text) {
@@ -81,7 +64,7 @@ notify::Judgement judge(const std::string& kind, const notify::DeliveryOutcome& 
 }  // namespace
 
 Courier::Courier(const Clock& clock)
-    : clock_(clock), reactor_(make_reactor()), dispatcher_(*reactor_, limits()) {}
+    : clock_(clock), reactor_(make_reactor()), dispatcher_(*reactor_, dispatch_limits()) {}
 
 void Courier::take_over() {
   pg::Transaction transaction;
@@ -95,7 +78,7 @@ void Courier::take_over() {
 }
 
 void Courier::turn(bool look) {
-  dispatcher_.set_limits(limits());
+  dispatcher_.set_limits(dispatch_limits());
   take_completions();
   if (look || look_again_ || has_ended_) record_and_lease();
 }

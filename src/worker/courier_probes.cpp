@@ -10,10 +10,9 @@ extern "C" {
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "monitoring/pg/settings.hpp"
 #include "monitoring/pg/transaction.hpp"
 #include "monitoring/store/secrets.hpp"
-#include "worker/courier_translate.hpp"
+#include "worker/courier_network.hpp"
 
 namespace monitoring::worker {
 
@@ -80,22 +79,10 @@ std::optional<std::string> wrong(const store::DueProbe& probe, const transport::
   return wrong_body(probe, outcome.body_head);
 }
 
-transport::DispatchLimits limits() {
-  const pg::Settings& settings = pg::settings();
-  return {static_cast<std::size_t>(settings.courier_concurrency),
-          static_cast<std::size_t>(settings.courier_destination_concurrency)};
-}
-
-std::unique_ptr<transport::Reactor> make_reactor() {
-  auto reactor = transport::make_curl_reactor();
-  if (!reactor) throw pg::Report(ERRCODE_SYSTEM_ERROR, "libcurl could not be initialized");
-  return reactor;
-}
-
 }  // namespace
 
 CourierProbes::CourierProbes(const Clock& clock)
-    : clock_(clock), reactor_(make_reactor()), dispatcher_(*reactor_, limits()) {}
+    : clock_(clock), reactor_(make_reactor()), dispatcher_(*reactor_, dispatch_limits()) {}
 
 Instant CourierProbes::next_turn_at() const {
   if (!results_.empty()) return clock_.now();
@@ -103,7 +90,7 @@ Instant CourierProbes::next_turn_at() const {
 }
 
 void CourierProbes::turn() {
-  dispatcher_.set_limits(limits());
+  dispatcher_.set_limits(dispatch_limits());
   take_completions();
   if (clock_.now() >= next_turn_at()) record_and_take_due();
 }
@@ -205,12 +192,12 @@ void CourierProbes::start(store::DueProbe probe, const Secrets& secrets) {
 void CourierProbes::ask(Running running) {
   const auto left = std::chrono::duration_cast<milliseconds>(running.started_at +
                                                              running.probe.timeout - clock_.now());
-  const pg::Settings& settings = pg::settings();
+  const RequestTerms terms = request_terms();
   transport::Request request;
   request.timeout = std::max(left, milliseconds(1));
   request.connect_timeout = request.timeout;
-  request.ca_file = settings.ca_file != nullptr ? settings.ca_file : "";
-  request.allow_link_local = settings.allow_link_local;
+  request.ca_file = terms.ca_file;
+  request.allow_link_local = terms.allow_link_local;
   request.kept_body_bytes = kBodyBytes;
   request.fresh_connection = true;
   if (auto connection = connection_of(running.url)) {
