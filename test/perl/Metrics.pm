@@ -5,6 +5,7 @@
 #   my $answer = http_get($port, '/health');         # {status, headers, content}, as HTTP::Tiny gives it
 #   my $before = samples($port);                     # {'errors_total{...}' => 1, ...}
 #   is(promtool_complaints($text), '', 'nothing');    # beside the units that documents prescribe
+#   is(openmetrics_complaints($text), '', 'nothing');
 #   is(moved($before, samples($port), 'errors_total{datname="postgres",...}'), 1, 'one more');
 package Metrics;
 
@@ -16,7 +17,7 @@ use HTTP::Tiny;
 use IPC::Run ();
 use PostgreSQL::Test::Cluster;
 
-our @EXPORT = qw(http_port http_get samples moved promtool_complaints);
+our @EXPORT = qw(http_port http_get samples moved promtool_complaints openmetrics_complaints);
 
 sub http_port { return PostgreSQL::Test::Cluster::get_free_port(); }
 
@@ -44,6 +45,16 @@ sub promtool_complaints
 	$text .= "\n" unless $text =~ /\n\z/;
 	IPC::Run::run([ 'promtool', 'check', 'metrics' ], '<', \$text, '>', \my $out, '2>', \my $err);
 	return join "\n", grep { !/^(?:db_query_duration_ms|rls_context_set_duration_ms) / } split /\n/, $out . $err;
+}
+
+# What the OpenMetrics parser of Prometheus's Python client, which is strict, says of a text.
+sub openmetrics_complaints
+{
+	my ($text) = @_;
+	IPC::Run::run([ 'python3', '-c', 'import sys
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse
+for family in parse(sys.stdin.read()): pass' ], '<', \$text, '>', \my $out, '2>', \my $err);
+	return $err;
 }
 
 # By how much a sample has moved; one that was not there began at zero.

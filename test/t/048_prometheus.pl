@@ -31,6 +31,9 @@ $node->psql('postgres', 'SELECT 1 / 0');
 
 my $text = http_get($port, '/metrics')->{content};
 is(promtool_complaints($text), '', 'promtool check metrics');
+my $open = http_get($port, '/metrics', Accept => 'application/openmetrics-text; version=1.0.0')->{content};
+is(openmetrics_complaints($open), '', 'a strict parser of OpenMetrics takes it');
+isnt(openmetrics_complaints($text), '', 'as it does not take the text format');
 like($text, qr/^rls_context_set_duration_ms_count\{/m, 'of all of them');
 
 my $folder = $node->basedir;
