@@ -1,6 +1,6 @@
 # Prometheus itself: promtool finds nothing wrong, scrapes under load do not fail, in both formats,
 # and what Prometheus has stored is what the database counts.
-#   MONITORING_SCRAPE_SECONDS=60   for longer than the few seconds of an ordinary run
+#   SCRAPE_SECONDS=60   for longer than the few seconds of an ordinary run
 use strict;
 use warnings;
 
@@ -13,7 +13,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes ();
 
-my $seconds = $ENV{MONITORING_SCRAPE_SECONDS} // 4;
+my $seconds = $ENV{SCRAPE_SECONDS} // 4;
 my $port = http_port();
 my $node = new_node(preload => 1, conf => <<"EOF");
 monitoring.http_port = $port
