@@ -264,6 +264,30 @@ FROM monitoring.probe_state AS s JOIN monitoring.probes AS p USING (probe_name),
     ('probe_ssl_seconds_left', extract(epoch FROM s.certificate_expires_at - $1)::float8)
 ) AS m (metric_name, value)
 WHERE p.enabled AND s.probed_at IS NOT NULL$q$),
+-- Queues: monitoring.queues, and those of pgmq.
+('queues', 'state', interval '1 minute', 'database', true, 5000, 0, 999999, $q$
+SELECT 'queue_' || m.name AS metric_name, m.value, s.queue_name AS queue
+FROM monitoring.queue_state AS s, LATERAL (VALUES
+    ('pending_messages', s.pending_messages::float8),
+    ('processing_messages', s.processing_messages), ('stuck_messages', s.stuck_messages),
+    ('dead_letter_messages', s.dead_letter_messages),
+    ('oldest_message_age_seconds', extract(epoch FROM s.oldest_message_age)::float8),
+    ('finished_messages_hourly', s.finished_messages),
+    ('failed_messages_hourly', s.failed_messages),
+    ('failed_ratio', s.failed_messages::float8
+        / nullif(s.failed_messages + s.finished_messages, 0)),
+    ('processing_p50_seconds', s.processing_p50_seconds),
+    ('processing_p95_seconds', s.processing_p95_seconds),
+    ('processing_p99_seconds', s.processing_p99_seconds)
+) AS m (name, value)
+WHERE s.last_error IS NULL$q$),
+('queues', 'bullmq', interval '1 minute', 'database', true, 2000, 0, 999999, $q$
+SELECT 'bullmq_queue_' || m.name AS metric_name, m.value, s.queue_name AS queue
+FROM monitoring.queue_state AS s, LATERAL (VALUES
+    ('waiting', s.pending_messages), ('active', s.processing_messages),
+    ('completed', s.finished_messages), ('failed', s.dead_letter_messages)
+) AS m (name, value)
+WHERE s.last_error IS NULL$q$),
 -- node_exporter's.
 ('host', 'gauges', interval '1 minute', 'cluster', true, 2000, 0, 999999, $q$
 SELECT metric_name, value, labels FROM monitoring._host_metrics('gauge')$q$),
@@ -564,6 +588,17 @@ SELECT * FROM (VALUES
      '{{ $labels.probe }} does not answer as it should'),
     ('probes', 'CertificateExpiresSoon', 'probe_ssl_seconds_left', '<', 1209600, 259200, 'last',
      '10 minutes', '0', 'the certificate of {{ $labels.probe }} is good for {{ $value | humanizeDuration }}'),
+    -- Document 001's and 004's for queues.
+    ('queues', 'QueueStuck', 'queue_stuck_messages', '>', 0, 10, 'last', '5 minutes', '0',
+     '{{ $value }} messages of queue {{ $labels.queue }} are stuck'),
+    ('queues', 'QueueDeadLetters', 'queue_dead_letter_messages', '>', 0, NULL, 'last', '5 minutes',
+     '0', 'queue {{ $labels.queue }} has {{ $value }} dead letters'),
+    ('queues', 'QueueBacklog', 'queue_pending_messages', '>', 50, NULL, 'last', '5 minutes',
+     '5 minutes', '{{ $value }} messages wait in queue {{ $labels.queue }}'),
+    ('queues', 'QueueFailureRate', 'queue_failed_ratio', '>', NULL, 0.1, 'last', '5 minutes',
+     '5 minutes', '{{ $value | humanizePercentage }} of the jobs of queue {{ $labels.queue }} fail'),
+    ('queues', 'QueueSlow', 'queue_processing_p95_seconds', '>', 60, NULL, 'last', '5 minutes',
+     '10 minutes', 'one job in twenty of queue {{ $labels.queue }} takes longer than {{ $value | humanizeDuration }}'),
     -- Document 004's for the machine.
     ('host', 'HostCpuBusy', 'node_cpu_idle_mean_seconds_total', '<', 0.2, 0.05, 'rate',
      '5 minutes', '10 minutes', 'CPUs are idle for {{ $value | humanizePercentage }} of the time'),
@@ -623,6 +658,7 @@ FROM (VALUES
     ('postgres', 'this server, under postgres_exporter''s names'),
     ('host', 'the machine, under node_exporter''s names'),
     ('probes', 'results of monitoring.probes, under blackbox_exporter''s names'),
+    ('queues', 'queues of monitoring.queues and of pgmq, also under BullMQ''s names'),
     ('application', 'AI actions, jobs and audit, from the tables ai_action_ledger, ingest_jobs, '
                     'audit_log and "aiUsage"')
 ) AS p (pack_name, description)
@@ -771,3 +807,21 @@ COMMENT ON FUNCTION monitoring.enable_pack(text, boolean, jsonb) IS
     'other names of its tables and columns, and other values that mean success and pending. They '
     'run as the caller, who should be a member of pg_monitor; where the caller is a superuser, '
     'those of the application pack run as the owner of the table';
+
+CREATE FUNCTION monitoring._enable_pack_of_rows() RETURNS trigger
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    -- A dump brings the collectors itself.
+    IF NOT monitoring._restoring()
+       AND NOT EXISTS (SELECT FROM monitoring.enabled_packs AS e WHERE e.pack_name = TG_ARGV[0]) THEN
+        PERFORM monitoring.enable_pack(TG_ARGV[0]);
+    END IF;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION monitoring._enable_pack_of_rows() IS
+    'Trigger: new rows enable the pack that shows them, which the trigger''s argument names';
+CREATE TRIGGER enable_pack AFTER INSERT ON monitoring.queues
+FOR EACH STATEMENT EXECUTE FUNCTION monitoring._enable_pack_of_rows('queues');

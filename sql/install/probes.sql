@@ -82,28 +82,8 @@ SELECT pg_catalog.pg_extension_config_dump('monitoring.probe_days', '');
 CREATE TRIGGER check_probe BEFORE INSERT OR UPDATE ON monitoring.probes
 FOR EACH ROW EXECUTE FUNCTION monitoring._check_probe();
 
-CREATE FUNCTION monitoring._probes_changed() RETURNS trigger
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    -- The metrics of probes come with the first one.
-    INSERT INTO monitoring.collectors (collector_name, query, every, scope, metric_type, pack_name,
-                                       owner, search_path)
-    SELECT p.collector_name, p.query, p.every, p.scope, p.metric_type, p.pack_name, current_user, ''
-    FROM monitoring._pack_collectors AS p
-    WHERE p.pack_name = 'probes' AND EXISTS (SELECT FROM monitoring.probes)
-    ON CONFLICT DO NOTHING;
-    INSERT INTO monitoring.enabled_packs (pack_name, with_alerts, mapping, owner)
-    SELECT 'probes', false, '{}', current_user WHERE EXISTS (SELECT FROM monitoring.probes)
-    ON CONFLICT DO NOTHING;
-    RETURN NULL;
-END
-$$;
-COMMENT ON FUNCTION monitoring._probes_changed() IS
-    'Trigger: the first probe enables the pack "probes"';
-CREATE TRIGGER probes_changed AFTER INSERT OR UPDATE ON monitoring.probes
-FOR EACH STATEMENT EXECUTE FUNCTION monitoring._probes_changed();
+CREATE TRIGGER enable_pack AFTER INSERT ON monitoring.probes
+FOR EACH STATEMENT EXECUTE FUNCTION monitoring._enable_pack_of_rows('probes');
 
 CREATE FUNCTION monitoring.uptime(
     probe_name text, over_last interval DEFAULT '30 days',

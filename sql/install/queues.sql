@@ -18,6 +18,10 @@ CREATE TABLE monitoring.queues (
     done_values text[] NOT NULL DEFAULT '{done,completed}',
     dead_values text[] NOT NULL DEFAULT '{dead,failed}',
     since_column name NOT NULL DEFAULT 'created_at',
+    started_column name,
+    finished_column name,
+    dead_letter_queue text,
+    max_reads integer CONSTRAINT max_reads_is_positive CHECK (max_reads > 0),
     stuck_after interval NOT NULL DEFAULT '15 minutes'
         CONSTRAINT stuck_after_is_positive CHECK (stuck_after > interval '0'),
     check_timeout interval NOT NULL DEFAULT '5 seconds'
@@ -34,9 +38,19 @@ COMMENT ON COLUMN monitoring.queues.kind IS
 COMMENT ON COLUMN monitoring.queues.source IS
     'the relation, with its schema; for pgmq by default pgmq.q_<queue_name>';
 COMMENT ON COLUMN monitoring.queues.status_column IS 'kind table: the column that the values are in';
-COMMENT ON COLUMN monitoring.queues.done_values IS 'kind table: never read, listed for the reader';
+COMMENT ON COLUMN monitoring.queues.done_values IS
+    'kind table: jobs that succeeded; read only where finished_column is given';
 COMMENT ON COLUMN monitoring.queues.since_column IS
     'kind table: when the job entered the queue, or its present status';
+COMMENT ON COLUMN monitoring.queues.started_column IS
+    'kind table: when work on the job began; NULL: since_column, so that waiting counts as processing';
+COMMENT ON COLUMN monitoring.queues.finished_column IS
+    'kind table: when the job was done or failed; NULL: how long jobs take is not looked at. The '
+    'time of pgmq is that from sending to archiving';
+COMMENT ON COLUMN monitoring.queues.dead_letter_queue IS
+    'kind pgmq: the queue that takes dead letters; by default <queue_name>_dlq, if there is one';
+COMMENT ON COLUMN monitoring.queues.max_reads IS
+    'kind pgmq: a message that was read more often and is visible again is a dead letter';
 COMMENT ON COLUMN monitoring.queues.stuck_after IS
     'a message that is pending or processing for longer is stuck';
 COMMENT ON COLUMN monitoring.queues.check_timeout IS 'a check that takes longer is given up';
@@ -56,10 +70,19 @@ CREATE TABLE monitoring.queue_state (
     dead_letter_messages bigint NOT NULL DEFAULT 0,
     oldest_message_age interval,
     last_check_time timestamptz,
-    last_error text
+    last_error text,
+    finished_messages bigint NOT NULL DEFAULT 0,
+    failed_messages bigint NOT NULL DEFAULT 0,
+    processing_p50_seconds float8,
+    processing_p95_seconds float8,
+    processing_p99_seconds float8
 );
 COMMENT ON TABLE monitoring.queue_state IS
     'What the last successful check of each queue saw, and why the last one failed, if it did';
+COMMENT ON COLUMN monitoring.queue_state.finished_messages IS 'that were done within the last hour';
+COMMENT ON COLUMN monitoring.queue_state.failed_messages IS 'that failed within the last hour';
+COMMENT ON COLUMN monitoring.queue_state.processing_p95_seconds IS
+    'how long those that were done within the last hour took: 95 % of them no longer than this';
 
 CREATE VIEW public.queue_monitoring_view AS
 SELECT queue_name,
@@ -68,7 +91,12 @@ SELECT queue_name,
        COALESCE(s.stuck_messages, 0) AS stuck_messages,
        COALESCE(s.dead_letter_messages, 0) AS dead_letter_messages,
        s.oldest_message_age,
-       s.last_check_time
+       s.last_check_time,
+       COALESCE(s.finished_messages, 0) AS finished_messages,
+       COALESCE(s.failed_messages, 0) AS failed_messages,
+       s.processing_p50_seconds,
+       s.processing_p95_seconds,
+       s.processing_p99_seconds
 FROM (SELECT q.queue_name FROM monitoring.queues q WHERE q.enabled) AS named
 FULL JOIN monitoring.queue_state AS s USING (queue_name);
 COMMENT ON VIEW public.queue_monitoring_view IS
@@ -79,3 +107,12 @@ AS 'MODULE_PATHNAME', 'monitoring_check_queues' LANGUAGE C VOLATILE PARALLEL UNS
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION monitoring.check_queues() IS
     'Checks every queue and returns how many could be; a broken queue becomes a worker issue';
+
+CREATE FUNCTION monitoring.requeue_dead_letters(queue_name text) RETURNS bigint
+AS 'MODULE_PATHNAME', 'monitoring_requeue_dead_letters' LANGUAGE C VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION monitoring.requeue_dead_letters(text) IS
+    'Makes every dead letter of a queue wait again, and returns how many; logs an event. Of a table '
+    'of jobs: the status becomes the first of pending_values, since_column now, started_column and '
+    'finished_column NULL. Of pgmq: messages of the dead-letter queue are sent again, those that '
+    'were read too often count as never read. It writes as the role that the queue is read as';

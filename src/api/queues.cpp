@@ -12,6 +12,8 @@ extern "C" {
 #include <utils/acl.h>
 #include <utils/builtins.h>
 }
+// clang-format keeps the server's headers first.
+#include <nlohmann/json.hpp>
 
 using namespace monitoring;
 
@@ -42,6 +44,16 @@ MONITORING_FUNCTION(monitoring_check_queues) {
                        ", \"queues_failed\": " + std::to_string(result.failed) +
                        ", \"stuck_messages\": " + std::to_string(result.stuck_messages) + "}");
   PG_RETURN_INT32(result.checked);
+}
+
+/// monitoring.requeue_dead_letters(queue_name text) -> bigint
+MONITORING_FUNCTION(monitoring_requeue_dead_letters) {
+  const std::string queue_name = pg::required_text(fcinfo, 0, "queue_name");
+  pg::Spi spi;
+  const std::int64_t requeued = store::requeue_dead_letters(spi, queue_name);
+  const nlohmann::ordered_json details = {{"queue_name", queue_name}, {"messages", requeued}};
+  store::log_event(spi, "dead_letters_requeued", details.dump());
+  PG_RETURN_INT64(requeued);
 }
 
 /// Trigger BEFORE INSERT OR UPDATE FOR EACH ROW on a table with a column owner of type name.

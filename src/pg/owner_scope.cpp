@@ -82,7 +82,7 @@ Surroundings become(Oid owner, const OwnerLimits& limits) {
     before.guc_level = NewGUCNestLevel();
     set_local("search_path", limits.search_path);
     set_local("lock_timeout", lock_timeout.c_str());
-    XactReadOnly = true;
+    if (limits.read_only) XactReadOnly = true;
     SetUserIdAndSecContext(owner, before.security_context | SECURITY_RESTRICTED_OPERATION);
     return before;
   });

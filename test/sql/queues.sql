@@ -73,6 +73,94 @@ SELECT monitoring.check_queues();
 SELECT queue_name, stuck_messages AS stuck
 FROM public.queue_monitoring_view WHERE queue_name IN ('Mail', 'empty') ORDER BY queue_name;
 
+-- How long jobs take, of those that were done within the last hour: 100 took 1 s to 100 s from start
+-- to end, one more ended two hours ago; 25 failed. Without a column of the start, waiting counts.
+CREATE TYPE app.task_state AS ENUM ('pending', 'running', 'done', 'dead');
+CREATE TABLE app.tasks (state app.task_state, queued_at timestamptz, began_at timestamp NOT NULL
+                        DEFAULT now(), ended_at timestamptz);
+INSERT INTO app.tasks
+SELECT CASE WHEN n <= 100 THEN 'done' ELSE 'dead' END::app.task_state, now() - interval '30 minutes',
+       now() - interval '10 minutes', now() - interval '10 minutes' + n * interval '1 s'
+FROM generate_series(1, 125) AS n;
+INSERT INTO app.tasks VALUES ('done', now() - interval '9 hours', now() - interval '9 hours',
+                              now() - interval '2 hours');
+INSERT INTO monitoring.queues (queue_name, source, status_column, since_column, started_column,
+                               finished_column, processing_values)
+VALUES ('tasks', 'app.tasks', 'state', 'queued_at', 'began_at', 'ended_at', '{running}'),
+       ('tasks from the start', 'app.tasks', 'state', 'queued_at', NULL, 'ended_at', '{running}');
+SELECT monitoring.check_queues();
+SELECT queue_name, dead_letter_messages AS dead, finished_messages AS finished,
+       failed_messages AS failed, processing_p50_seconds AS p50, processing_p95_seconds AS p95,
+       processing_p99_seconds AS p99
+FROM public.queue_monitoring_view WHERE queue_name LIKE 'tasks%' ORDER BY queue_name;
+-- pgmq: from sending to archiving. Dead letters are in a queue of their own, which is not watched
+-- itself, and among those that were read too often.
+CREATE TABLE pgmq.q_orders (msg_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+                            read_ct int NOT NULL DEFAULT 0,
+                            enqueued_at timestamptz NOT NULL DEFAULT now(),
+                            vt timestamptz NOT NULL, message jsonb, headers jsonb);
+CREATE TABLE pgmq.a_orders (msg_id bigint PRIMARY KEY, read_ct int NOT NULL DEFAULT 0,
+                            enqueued_at timestamptz NOT NULL DEFAULT now(),
+                            archived_at timestamptz NOT NULL DEFAULT now(),
+                            vt timestamptz NOT NULL, message jsonb, headers jsonb);
+CREATE TABLE pgmq.q_orders_dlq (LIKE pgmq.q_orders INCLUDING IDENTITY INCLUDING DEFAULTS);
+INSERT INTO pgmq.meta VALUES ('orders', false, false), ('orders_dlq', false, false);
+INSERT INTO pgmq.a_orders (msg_id, enqueued_at, archived_at, vt)
+SELECT n, now() - n * interval '1 s', now(), now() FROM generate_series(1, 20) AS n;
+INSERT INTO pgmq.a_orders (msg_id, enqueued_at, archived_at, vt)
+VALUES (21, now() - interval '1 day', now() - interval '61 minutes', now());
+INSERT INTO pgmq.q_orders (read_ct, enqueued_at, vt, message)
+VALUES (0, now(), now(), '1'), (6, now() - interval '1 day', now() - interval '1 hour', '2'),
+       (6, now(), now() + interval '1 minute', '3');
+INSERT INTO pgmq.q_orders_dlq (read_ct, enqueued_at, vt, message, headers)
+VALUES (4, now() - interval '2 days', now() - interval '1 day', '4', '{"h": 1}');
+SELECT monitoring.check_queues();
+CREATE VIEW pg_temp.orders AS
+SELECT queue_name, pending_messages AS pending, processing_messages AS processing,
+       stuck_messages AS stuck, dead_letter_messages AS dead, finished_messages AS finished,
+       processing_p50_seconds AS p50, processing_p95_seconds AS p95, processing_p99_seconds AS p99
+FROM public.queue_monitoring_view WHERE queue_name LIKE 'orders%' ORDER BY queue_name;
+SELECT * FROM pg_temp.orders;
+INSERT INTO monitoring.queues (queue_name, kind, max_reads) VALUES ('orders', 'pgmq', 5);
+SELECT monitoring.check_queues();
+SELECT * FROM pg_temp.orders;
+
+-- The first queue has brought its metrics.
+SELECT collector_name, last_error FROM monitoring.collectors WHERE pack_name = 'queues'
+ORDER BY collector_name;
+SELECT metric_name, value, labels FROM monitoring.preview_collector('queues/state')
+WHERE labels ->> 'queue' IN ('tasks', 'orders') AND metric_name <> 'queue_oldest_message_age_seconds'
+ORDER BY labels ->> 'queue', metric_name COLLATE "C";
+SELECT metric_name, value, labels FROM monitoring.preview_collector('queues/bullmq')
+WHERE labels ->> 'queue' = 'orders' ORDER BY metric_name COLLATE "C";
+
+-- Dead letters wait again.
+CREATE FUNCTION pg_temp.sqlstate_of(statement text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE statement;
+    RETURN 'no error';
+EXCEPTION WHEN OTHERS THEN
+    RETURN sqlstate || ': ' || sqlerrm;
+END $$;
+SELECT pg_temp.sqlstate_of($$SELECT monitoring.requeue_dead_letters('nobody''s')$$);
+SELECT pg_temp.sqlstate_of($$SELECT monitoring.requeue_dead_letters('orders_dlq')$$);
+SELECT pg_temp.sqlstate_of($$SELECT monitoring.requeue_dead_letters(NULL)$$);
+-- A start cannot be NULL in this table: nothing is changed.
+SELECT pg_temp.sqlstate_of($$SELECT monitoring.requeue_dead_letters('tasks')$$);
+SELECT monitoring.requeue_dead_letters('tasks from the start'),
+       monitoring.requeue_dead_letters('tasks from the start') AS again;
+SELECT state, count(*), count(ended_at) AS ended, bool_and(queued_at = now()) AS anew
+FROM app.tasks GROUP BY state ORDER BY state;
+SELECT monitoring.requeue_dead_letters('imports'), monitoring.requeue_dead_letters('Mail'),
+       monitoring.requeue_dead_letters('odd enum') AS none_there;
+SELECT monitoring.requeue_dead_letters('orders'), monitoring.requeue_dead_letters('orders') AS again;
+SELECT read_ct, enqueued_at = now() AS sent_now, vt = now() AS visible_now, message, headers
+FROM pgmq.q_orders ORDER BY message;
+SELECT count(*) FROM pgmq.q_orders_dlq;
+SELECT details FROM public.monitoring_events
+WHERE event_type = 'dead_letters_requeued' AND created_at = now() ORDER BY details::text COLLATE "C";
+DELETE FROM monitoring.queues WHERE queue_name LIKE 'tasks%';
+
 -- Broken queues: each is one issue however often it is checked, and the others are still checked.
 CREATE FUNCTION app.fail() RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE 'out of order'; END $$;
 CREATE FUNCTION app.nap() RETURNS text LANGUAGE sql
@@ -121,6 +209,17 @@ VALUES ('who 1', 'app.reveal', current_user), ('who 2', 'app.reveal', 'regress_m
 SELECT monitoring.check_queues();
 SELECT queue_name, last_error FROM monitoring.queue_state
 WHERE queue_name LIKE 'who%' ORDER BY queue_name;
+-- Who writes: the same.
+CREATE TABLE app.writers (status text, created_at timestamptz);
+INSERT INTO app.writers VALUES ('dead', now());
+CREATE FUNCTION app.witness() RETURNS trigger LANGUAGE plpgsql
+AS $$ BEGIN RAISE 'written as %', current_user; END $$;
+CREATE TRIGGER witness BEFORE UPDATE ON app.writers FOR EACH ROW EXECUTE FUNCTION app.witness();
+ALTER TABLE app.writers OWNER TO regress_monitoring_app;
+INSERT INTO monitoring.queues (queue_name, source, owner)
+VALUES ('who 5', 'app.writers', current_user), ('who 6', 'app.writers', 'regress_monitoring_other');
+SELECT pg_temp.sqlstate_of($$SELECT monitoring.requeue_dead_letters('who 5')$$);
+SELECT pg_temp.sqlstate_of($$SELECT monitoring.requeue_dead_letters('who 6')$$);
 SELECT current_user = session_user AS user_restored,
        current_setting('transaction_read_only') AS read_only,
        current_setting('lock_timeout') AS lock_timeout;

@@ -4,8 +4,8 @@
 // Inside run_as_owner
 //   - the effective user is the owner, in a security-restricted operation: no SET ROLE, no
 //     temporary objects, no deferred work that would run later as somebody else;
-//   - the transaction is read-only, and cannot be made read-write again, because all runs in a
-//     subtransaction that began as a read-only one;
+//   - the transaction is read-only unless `read_only` is off, and cannot be made read-write again,
+//     because all runs in a subtransaction that began as a read-only one;
 //   - search_path is pg_catalog alone, unless `search_path` says otherwise;
 //   - a timer of ours ends it (statement_timeout does nothing in a background worker), and so does
 //     a lock that is not free in time; a user's cancel and a shutdown are passed on;
@@ -27,6 +27,7 @@ struct OwnerLimits {
   Duration timeout;
   Duration lock_timeout = std::chrono::seconds(1);
   const char* search_path = "pg_catalog, pg_temp";
+  bool read_only = true;
 };
 
 /// Why user-supplied SQL did not finish.
