@@ -25,7 +25,7 @@ DATA_built = $(SQL_BUILT)
 DATA = $(filter-out $(SQL_BUILT), $(wildcard sql/monitoring--*--*.sql))
 
 # Rooms by layer (CONTRIBUTING.md): arrows point down only.
-L1_ROOMS = metrics alerting notify host
+L1_ROOMS = metrics alerting notify host foreign
 NET_ROOMS = transport
 SERVER_ROOMS = pg shmem store hooks worker api
 
@@ -36,14 +36,15 @@ objects = $(patsubst %.cpp, %.o, $(call sources, $(1)))
 # the HTTP server only.
 NET_ONLY = src/worker/courier% src/worker/server%
 NET_LIBS = -lcurl -lmicrohttpd -lz
+# What reads files of other programs is for SQL functions only.
+NET_L1_ROOMS = $(filter-out foreign, $(L1_ROOMS))
 MODULE_big = monitoring
 OBJS = src/module.o $(filter-out $(NET_ONLY), $(call objects, base $(L1_ROOMS) $(SERVER_ROOMS)))
 NET_LIBRARY = monitoring_net.so
 # Of the other rooms it has what those two need of them.
-# Of the other rooms it has what those two need of them.
 NET_SHARED = $(call objects, shmem) src/hooks/connection_gauges.o src/store/issues.o \
 	src/store/outbox_lease.o src/store/probes.o src/store/receiver_pace.o src/store/secrets.o src/worker/process.o
-NET_OBJS = $(call objects, base $(L1_ROOMS) $(NET_ROOMS) pg) $(NET_SHARED) \
+NET_OBJS = $(call objects, base $(NET_L1_ROOMS) $(NET_ROOMS) pg) $(NET_SHARED) \
 	$(filter $(NET_ONLY), $(call objects, worker))
 
 # -isystem wins over the -I of PGXS: warnings in the server's headers are not ours to mend.
@@ -58,7 +59,7 @@ PURE_CXXFLAGS = -std=c++17 -O2 -g -fPIC -fvisibility=hidden -fstack-protector-st
 	-Wall -Wextra -Werror -Iinclude -Isrc -MMD -MP $(COPT)
 
 EXPORTS = -Wl,--version-script=src/exports.map
-SHLIB_LINK = $(EXPORTS) -lre2 -lstdc++
+SHLIB_LINK = $(EXPORTS) -lre2 -lyaml-cpp -lstdc++
 override with_llvm = no
 
 # guard needs test/modules, which only the harness installs.

@@ -119,3 +119,26 @@ AS 'MODULE_PATHNAME', 'monitoring_preview_collector' LANGUAGE C VOLATILE STRICT 
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION monitoring.preview_collector(text) IS
     'What a collector would collect now, as its owner; nothing is kept, a failure is an error';
+
+CREATE FUNCTION monitoring._import_collectors(
+    yaml text, every interval, owner text, search_path text,
+    OUT collector_name text, OUT metric_names text[])
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'monitoring_import_collectors' LANGUAGE C VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION monitoring._import_collectors(text, interval, text, text) IS
+    'import_collectors(), with the search_path that the queries are to have';
+
+CREATE FUNCTION monitoring.import_collectors(
+    yaml text, every interval DEFAULT '1 minute', owner name DEFAULT NULL,
+    OUT collector_name text, OUT metric_names text[])
+RETURNS SETOF record LANGUAGE sql VOLATILE PARALLEL UNSAFE
+AS $$
+    SELECT i.collector_name, i.metric_names
+    FROM monitoring._import_collectors(
+        yaml, every, owner::pg_catalog.text, pg_catalog.current_setting('search_path')) AS i
+$$;
+COMMENT ON FUNCTION monitoring.import_collectors(text, interval, name) IS
+    'Makes collectors of a file in the format of postgres_exporter''s queries.yaml, or changes those '
+    'of their names: all of it or nothing. What has no effect, or does not work yet, is a warning. '
+    'every: for queries without cache_seconds';

@@ -10,6 +10,7 @@ extern "C" {
 }
 
 #include "monitoring/store/alert_rules.hpp"
+#include "monitoring/store/collector_import.hpp"
 #include "monitoring/worker/system_clock.hpp"
 
 using namespace monitoring;
@@ -103,5 +104,31 @@ MONITORING_FUNCTION(monitoring_preview_collector) {
     samples = store::preview_collector(spi, name, worker::SystemClock().now());
   }
   for (const store::CollectedSample& sample : samples) put(fcinfo, sample);
+  PG_RETURN_NULL();
+}
+
+/// monitoring._import_collectors(yaml, every, owner, search_path)
+///   -> setof (collector_name, metric_names)
+MONITORING_FUNCTION(monitoring_import_collectors) {
+  const std::string yaml = pg::required_text(fcinfo, 0, "yaml");
+  pg::required_positive_interval(fcinfo, 1, "every");
+  store::ImportSettings settings;
+  settings.every = pg::argument(fcinfo, 1, INTERVALOID);
+  settings.owner = pg::optional_text(fcinfo, 2);
+  settings.search_path = pg::optional_text(fcinfo, 3).value_or("");
+  settings.now = worker::SystemClock().now();
+  pg::call([&] { InitMaterializedSRF(fcinfo, 0); });
+  store::CollectorImport imported;
+  {
+    pg::Spi spi;
+    imported = store::import_collectors(spi, yaml, settings);
+  }
+  for (const auto& note : imported.notes) warn(note.message, note.hint.c_str());
+  const auto* result = reinterpret_cast<const ReturnSetInfo*>(fcinfo->resultinfo);
+  for (const auto& collector : imported.collectors) {
+    Datum values[] = {pg::text(collector.name).value, pg::text_array(collector.metric_names).value};
+    bool nulls[2] = {};
+    pg::call([&] { tuplestore_putvalues(result->setResult, result->setDesc, values, nulls); });
+  }
   PG_RETURN_NULL();
 }

@@ -11,8 +11,11 @@ extern "C" {
 #include <catalog/namespace.h>
 #include <catalog/pg_class.h>
 #include <catalog/pg_type.h>
+#include <executor/spi.h>
+#include <miscadmin.h>
 #include <nodes/makefuncs.h>
 #include <utils/jsonb.h>
+#include <utils/plancache.h>
 #include <utils/syscache.h>
 }
 // clang-format keeps the server's headers first.
@@ -23,6 +26,7 @@ extern "C" {
 
 #include "monitoring/base/run_grid.hpp"
 #include "monitoring/shmem/registry.hpp"
+#include "monitoring/shmem/worker_slots.hpp"
 #include "monitoring/store/alert_rules.hpp"
 #include "monitoring/store/issues.hpp"
 #include "monitoring/store/records.hpp"
@@ -36,6 +40,7 @@ namespace {
 constexpr const char* kFailed = "collector_failed";
 constexpr const char* kNotExposed = "collector_not_exposed";
 constexpr const char* kTooMany = "high_cardinality";
+constexpr Duration kPlanTimeout = std::chrono::seconds(5);
 constexpr Duration kLongestBackOff = std::chrono::hours(1);
 
 struct Collector {
@@ -153,10 +158,17 @@ CollectorShape collector_shape_of(const pg::Rows& rows) {
   return shape;
 }
 
-void add_labels(const std::string& json, Labels* labels) {
+/// The bound of a bucket: those of a histogram that somebody else has counted.
+bool is_bound(const std::string& metric_name, const std::string& label) {
+  constexpr std::string_view kBucket = "_bucket";
+  return label == "le" && metric_name.size() > kBucket.size() &&
+         metric_name.compare(metric_name.size() - kBucket.size(), kBucket.size(), kBucket) == 0;
+}
+
+void add_labels(const std::string& json, CollectedSample* sample) {
   for (const auto& [name, value] : labels_of_json(json, "labels")) {
-    refuse_bad_label(name);
-    if (!value.empty()) labels->set(name, value);
+    if (!is_bound(sample->metric_name, name)) refuse_bad_label(name);
+    if (!value.empty()) sample->labels.set(name, value);
   }
 }
 
@@ -173,7 +185,7 @@ std::optional<CollectedSample> sample_of(const Collector& collector, const pg::R
     }
   }
   if (shape.labels != 0) {
-    if (const auto json = rows.text(row, shape.labels)) add_labels(*json, &sample.labels);
+    if (const auto json = rows.text(row, shape.labels)) add_labels(*json, &sample);
   }
   return sample;
 }
@@ -253,27 +265,49 @@ Runner runner_of(const Collector& collector) {
                     "\" is a superuser, and monitoring.allow_superuser_rules is off");
 }
 
-Collected collect(const Collector& collector, Instant now) {
-  Collected collected;
+/// Does something as the collector's owner, within its limits; returns why it did not finish.
+std::optional<pg::OwnerFailure> as_owner(const Collector& collector,
+                                         const std::function<void()>& body) {
   const Runner runner = runner_of(collector);
-  collected.failure = runner.failure;
-  if (collected.failure) return collected;
+  if (runner.failure) return runner.failure;
   // Temporary objects are the session's: they must not stand in for the owner's.
   const std::string path = collector.is_shipped || collector.search_path.empty()
                                ? "pg_catalog, pg_temp"
                                : collector.search_path + ", pg_temp";
   const pg::OwnerLimits limits{collector.timeout, std::chrono::seconds(1), path.c_str()};
   try {
-    collected.failure = pg::run_as_owner(runner.role, limits, [&] {
+    return pg::run_as_owner(runner.role, limits, [&] {
       settle_output_format();
       pg::Spi inner;
-      const pg::Rows rows = run_one_query(collector.query, now, collector.series_limit);
-      collected.samples = samples_of(collector, rows);
+      body();
     });
   } catch (const pg::Report& report) {
-    collected.failure = pg::OwnerFailure{false, report.sqlstate(), report.what()};
+    return pg::OwnerFailure{false, report.sqlstate(), report.what()};
   }
+}
+
+Collected collect(const Collector& collector, Instant now) {
+  Collected collected;
+  collected.failure = as_owner(collector, [&] {
+    const pg::Rows rows = run_one_query(collector.query, now, collector.series_limit);
+    collected.samples = samples_of(collector, rows);
+  });
   return collected;
+}
+
+std::vector<QueryColumn> result_columns(SPIPlanPtr plan) {
+  const auto* source = static_cast<CachedPlanSource*>(linitial(SPI_plan_get_plan_sources(plan)));
+  std::vector<QueryColumn> columns;
+  for (int i = 0; i < source->resultDesc->natts; ++i) {
+    const FormData_pg_attribute* column = TupleDescAttr(source->resultDesc, i);
+    columns.push_back({NameStr(column->attname), column->atttypid});
+  }
+  return columns;
+}
+
+[[noreturn]] void raise(const pg::OwnerFailure& failure) {
+  throw pg::Report(failure.sqlstate, failure.message)
+      .hint("It was run as the collector's owner, with the collector's limits.");
 }
 
 void store_measurements(const std::vector<CollectedSample>& samples, Instant now) {
@@ -369,6 +403,15 @@ CollectorRun run(pg::Spi& spi, const Collector& collector, const Clock& clock) {
 
 }  // namespace
 
+ClusterWide cluster_wide() {
+  const auto slots = shmem::all_slots();
+  const bool is_first = std::none_of(slots.begin(), slots.end(), [](const shmem::WorkerSlot& slot) {
+    return slot.role == shmem::Role::worker && slot.activity == shmem::Activity::running &&
+           slot.database < MyDatabaseId;
+  });
+  return is_first ? ClusterWide::yes : ClusterWide::no;
+}
+
 std::optional<CollectorRun> run_due_collector(pg::Spi& spi, ClusterWide cluster_wide,
                                               const Clock& clock) {
   static pg::Prepared due(kDue, {TIMESTAMPTZOID, BOOLOID});
@@ -384,9 +427,28 @@ CollectorRun run_collector(pg::Spi& spi, const std::string& name, const Clock& c
 
 std::vector<CollectedSample> preview_collector(pg::Spi& spi, const std::string& name, Instant now) {
   Collected collected = collect(load(spi, kNamed, name), now);
-  if (!collected.failure) return std::move(collected.samples);
-  throw pg::Report(collected.failure->sqlstate, collected.failure->message)
-      .hint("It was run as the collector's owner, with the collector's limits.");
+  if (collected.failure) raise(*collected.failure);
+  return std::move(collected.samples);
+}
+
+std::vector<QueryColumn> columns_of_query(pg::Spi& spi, const QueryOfOwner& query) {
+  Collector collector;
+  collector.query = query.query;
+  collector.timeout = kPlanTimeout;
+  collector.owner = query.owner;
+  collector.search_path = query.search_path;
+  const pg::Rows role =
+      spi.query("SELECT r.oid, r.rolsuper FROM pg_catalog.pg_roles AS r WHERE r.rolname = $1",
+                {pg::text(query.owner)});
+  if (!role.empty()) {
+    collector.owner_id = static_cast<Oid>(*role.int8(0, 1));
+    collector.owner_is_superuser = *role.boolean(0, 2);
+  }
+  std::vector<QueryColumn> columns;
+  const auto failure =
+      as_owner(collector, [&] { columns = result_columns(plan_one_query(collector.query)); });
+  if (failure) raise(*failure);
+  return columns;
 }
 
 }  // namespace monitoring::store

@@ -61,16 +61,19 @@ void settle_output_format() {
   });
 }
 
-pg::Rows run_one_query(const std::string& sql, Instant now, std::int64_t row_limit) {
+SPIPlanPtr plan_one_query(const std::string& sql) {
   const char* text = sql.c_str();
   // Planned by itself, so that nothing else can hide in the text.
   SPIPlanPtr plan = pg::call([&] {
     Oid types[] = {TIMESTAMPTZOID};
     return SPI_prepare(text, 1, types);
   });
-  if (plan == nullptr || !pg::call([&] { return SPI_is_cursor_plan(plan); })) {
-    throw pg::Report(ERRCODE_SYNTAX_ERROR, "the expression must be one query");
-  }
+  if (plan != nullptr && pg::call([&] { return SPI_is_cursor_plan(plan); })) return plan;
+  throw pg::Report(ERRCODE_SYNTAX_ERROR, "the expression must be one query");
+}
+
+pg::Rows run_one_query(const std::string& sql, Instant now, std::int64_t row_limit) {
+  SPIPlanPtr plan = plan_one_query(sql);
   const pg::Param at = pg::timestamptz(now);
   pg::call([&] {
     Datum values[] = {at.value};

@@ -14,11 +14,17 @@
 
 #include "monitoring/base/labels.hpp"
 
+struct _SPI_plan;
+
 namespace monitoring::store {
 
 /// Labels are texts, and texts are identities: they must not depend on who evaluates. Undone when
 /// the owner's scope ends, in which it has to be called.
 void settle_output_format();
+
+/// The plan of what must be one query; $1 is the time. Anything else is 42601. Needs an Spi that
+/// outlives it.
+_SPI_plan* plan_one_query(const std::string& sql);
 
 /// Runs what must be one query; $1 is the time. More rows than this are 54000, anything but one
 /// query 42601. Needs an Spi that outlives the rows.

@@ -1,13 +1,7 @@
 #include "worker/collect_duty.hpp"
 
-extern "C" {
-#include <miscadmin.h>
-}
-// clang-format keeps the server's headers first.
-#include <algorithm>
 #include <memory>
 
-#include "monitoring/shmem/worker_slots.hpp"
 #include "monitoring/store/collectors.hpp"
 #include "worker/process.hpp"
 
@@ -19,17 +13,6 @@ namespace {
 constexpr Duration kLookEvery = std::chrono::seconds(1);
 /// How long the metrics of a dropped or disabled collector may stay.
 constexpr Duration kTidyEvery = std::chrono::seconds(5);
-
-/// What concerns the whole cluster is collected in one database: of those with a worker, the one
-/// with the lowest oid.
-store::ClusterWide cluster_wide() {
-  const auto slots = shmem::all_slots();
-  const bool is_first = std::none_of(slots.begin(), slots.end(), [](const shmem::WorkerSlot& slot) {
-    return slot.role == shmem::Role::worker && slot.activity == shmem::Activity::running &&
-           slot.database < MyDatabaseId;
-  });
-  return is_first ? store::ClusterWide::yes : store::ClusterWide::no;
-}
 
 /// Takes away the metrics of collectors that are not to be exposed any more.
 void tidy(DutyContext& context, Instant* next_tidy) {
@@ -55,7 +38,8 @@ Duty collect_duty() {
   duty.run = [may_be_more, next_tidy](DutyContext& context) {
     *may_be_more = false;
     tidy(context, next_tidy.get());
-    *may_be_more = store::run_due_collector(context.spi, cluster_wide(), SystemClock()).has_value();
+    *may_be_more =
+        store::run_due_collector(context.spi, store::cluster_wide(), SystemClock()).has_value();
   };
   return duty;
 }

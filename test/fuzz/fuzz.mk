@@ -20,7 +20,7 @@ fuzz: $(addprefix build/fuzz/, $(FUZZ_NAMES))
 	done
 
 $(addprefix build/fuzz/, $(FUZZ_NAMES)): build/fuzz/%: build/fuzz/test/fuzz/%_fuzz.o $(FUZZ_OBJS)
-	$(FUZZ_CXX) -fsanitize=fuzzer,address,undefined -o $@ $^ -lre2 -lpthread
+	$(FUZZ_CXX) -fsanitize=fuzzer,address,undefined -o $@ $^ -lre2 -lyaml-cpp -lpthread
 
 build/fuzz/%.o: %.cpp
 	@mkdir -p $(@D)

@@ -32,6 +32,10 @@ struct CollectorRun {
 /// Whether this process runs collectors of scope cluster.
 enum class ClusterWide { no, yes };
 
+/// What concerns the whole cluster is collected in one database: of those with a worker, the one
+/// with the lowest oid.
+ClusterWide cluster_wide();
+
 /// Runs the collector that has been due for longest, in the caller's transaction, and writes what
 /// came of it to its row. Nothing if none is due, or those that are are being run elsewhere. What a
 /// collector does wrong is no error here.
@@ -44,6 +48,22 @@ CollectorRun run_collector(pg::Spi& spi, const std::string& name, const Clock& c
 
 /// What the collector gives now; nothing is written. Throws what is wrong with it.
 std::vector<CollectedSample> preview_collector(pg::Spi& spi, const std::string& name, Instant now);
+
+/// A query, and as whom and with which search_path it is to run.
+struct QueryOfOwner {
+  std::string query;
+  std::string owner;
+  std::string search_path;
+};
+
+struct QueryColumn {
+  std::string name;
+  Oid type;
+};
+
+/// The columns of what the query will give as a collector's. It is planned, as its owner, and not
+/// run. Throws what is wrong with it, as preview_collector() does.
+std::vector<QueryColumn> columns_of_query(pg::Spi& spi, const QueryOfOwner& query);
 
 /// Takes away the metrics that collectors of an earlier worker have exposed. Once in a worker,
 /// before the first run.
