@@ -78,7 +78,8 @@ SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off;
 COMMENT ON FUNCTION monitoring.health_check() IS
     'What a load balancer or a status page asks for: status, timestamp, uptime in seconds, version, '
-    'services, metrics. memory_usage_mb and cpu_usage_percent are of the host and not known here.';
+    'services, metrics. Services are the database, and what is probed (monitoring.probes): connected, '
+    'disconnected with the error, or unknown. One that is down is a warning. memory_usage_mb and cpu_usage_percent are of the host and not known here.';
 
 CREATE FUNCTION monitoring.liveness() RETURNS jsonb
 AS 'MODULE_PATHNAME', 'monitoring_liveness' LANGUAGE C VOLATILE PARALLEL SAFE;

@@ -263,7 +263,12 @@ FROM monitoring.probe_state AS s JOIN monitoring.probes AS p USING (probe_name),
     ('probe_ssl_earliest_cert_expiry', extract(epoch FROM s.certificate_expires_at)::float8),
     ('probe_ssl_seconds_left', extract(epoch FROM s.certificate_expires_at - $1)::float8)
 ) AS m (metric_name, value)
-WHERE p.enabled AND s.probed_at IS NOT NULL$q$),
+-- What nobody has asked for a while is not known.
+WHERE p.enabled AND s.probed_at >= $1 - 3 * p.every - p.timeout$q$),
+('probes', 'uptime', interval '5 minutes', 'database', true, 1000, 0, 999999, $q$
+SELECT 'probe_uptime_30_days_percent' AS metric_name,
+       monitoring.uptime(p.probe_name, '30 days', $1) AS value, p.probe_name AS probe
+FROM monitoring.probes AS p WHERE p.enabled$q$),
 -- Queues: monitoring.queues, and those of pgmq.
 ('queues', 'state', interval '1 minute', 'database', true, 5000, 0, 999999, $q$
 SELECT 'queue_' || m.name AS metric_name, m.value, s.queue_name AS queue
@@ -583,9 +588,11 @@ SELECT * FROM (VALUES
      '5 minutes', '0', 'one job in twenty takes longer than {{ $value | humanizeDuration }}'),
     ('application', 'AuditActivityUnusual', 'audit_activity_baseline_ratio', '>', 2, NULL, 'last',
      '15 minutes', '0', 'audited actions are {{ $value | humanize }} times what is usual at this hour'),
-    -- Document 003's ServiceDown, and certificates that nobody has renewed.
+    -- Document 003's ServiceDown and uptime, and certificates that nobody has renewed.
     ('probes', 'ServiceDown', 'probe_success', '<', NULL, 1, 'last', '5 minutes', '2 minutes',
      '{{ $labels.probe }} does not answer as it should'),
+    ('probes', 'UptimeLow', 'probe_uptime_30_days_percent', '<', 99, 95, 'last', '15 minutes', '0',
+     '{{ $labels.probe }} was there {{ $value | printf "%.2f" }} % of the last 30 days'),
     ('probes', 'CertificateExpiresSoon', 'probe_ssl_seconds_left', '<', 1209600, 259200, 'last',
      '10 minutes', '0', 'the certificate of {{ $labels.probe }} is good for {{ $value | humanizeDuration }}'),
     -- Document 001's and 004's for queues.

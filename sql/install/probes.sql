@@ -23,6 +23,8 @@ CREATE TABLE monitoring.probes (
     body text NOT NULL DEFAULT '',
     max_redirects integer NOT NULL DEFAULT 0
         CONSTRAINT max_redirects_is_small CHECK (max_redirects BETWEEN 0 AND 10),
+    uptime_target_percent numeric NOT NULL DEFAULT 99.9
+        CONSTRAINT uptime_target_is_percent CHECK (uptime_target_percent BETWEEN 0 AND 100),
     enabled boolean NOT NULL DEFAULT true,
     created_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
 );
@@ -38,6 +40,8 @@ COMMENT ON COLUMN monitoring.probes.headers IS
     'names and values; a value may be {"secret": "name"}, which is sent to the url''s own host only';
 COMMENT ON COLUMN monitoring.probes.max_redirects IS
     'how many redirects are followed; each hop''s address is checked like the first';
+COMMENT ON COLUMN monitoring.probes.uptime_target_percent IS
+    'of 30 days; monitoring.probe_uptime says whether it is met';
 SELECT pg_catalog.pg_extension_config_dump('monitoring.probes', '');
 
 CREATE TABLE monitoring.probe_state (
@@ -95,7 +99,8 @@ AS $$
     -- Whole UTC days from the counts, the two ends from the results.
     WITH span AS (
         SELECT until - over_last AS starts_at,
-               ((until - over_last) AT TIME ZONE 'UTC' + interval '1 day')::date AS first_day,
+               ((until - over_last) AT TIME ZONE 'UTC'
+                + interval '1 day' - interval '1 microsecond')::date AS first_day,
                (until AT TIME ZONE 'UTC')::date AS last_day
     ), counted AS (
         SELECT d.probes, d.successes FROM monitoring.probe_days AS d, span AS s
@@ -119,6 +124,9 @@ SELECT p.probe_name, p.url, p.enabled, s.success, s.success_changed_at, s.probed
        s.http_status, s.certificate_expires_at, s.error,
        monitoring.uptime(p.probe_name, '1 day') AS uptime_1_day_percent,
        monitoring.uptime(p.probe_name, '7 days') AS uptime_7_days_percent,
-       monitoring.uptime(p.probe_name, '30 days') AS uptime_30_days_percent
-FROM monitoring.probes AS p LEFT JOIN monitoring.probe_state AS s USING (probe_name);
-COMMENT ON VIEW monitoring.probe_uptime IS 'Each probe''s last result, and its uptime in percent';
+       u.uptime_30_days_percent, p.uptime_target_percent,
+       u.uptime_30_days_percent >= p.uptime_target_percent AS meets_target
+FROM monitoring.probes AS p LEFT JOIN monitoring.probe_state AS s USING (probe_name),
+LATERAL (SELECT monitoring.uptime(p.probe_name, '30 days') AS uptime_30_days_percent) AS u;
+COMMENT ON VIEW monitoring.probe_uptime IS
+    'Each probe''s last result, its uptime in percent, and whether that of 30 days is what it should be';

@@ -5,6 +5,7 @@
 #include "monitoring/pg/arguments.hpp"
 #include "monitoring/pg/prepared.hpp"
 #include "monitoring/shmem/worker_slots.hpp"
+#include "monitoring/store/probes.hpp"
 
 extern "C" {
 #include <access/xlog.h>
@@ -16,6 +17,7 @@ extern "C" {
 #include <utils/timestamp.h>
 }
 // clang-format keeps the server's headers first.
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "monitoring/base/rfc3339.hpp"
@@ -95,6 +97,34 @@ bool is_active(pg::Spi& spi) {
   return *statement.query(spi).boolean(0, 1);
 }
 
+Json json_of(const store::ProbedService& service) {
+  if (!service.success) return {{"status", "unknown"}, {"latency_ms", nullptr}};
+  if (*service.success) return {{"status", "connected"}, {"latency_ms", *service.duration_ms}};
+  return {{"status", "disconnected"},
+          {"latency_ms", *service.duration_ms},
+          {"error", service.error.value_or("")}};
+}
+
+/// What is probed, and our own, which win where a probe has such a name.
+Json services(const std::vector<store::ProbedService>& probed, const store::SystemHealth& health,
+              const Surroundings& around, double latency_ms) {
+  Json all = {{"database", {{"status", "connected"}, {"latency_ms", latency_ms}}},
+              {"worker", {{"status", around.worker_state}}},
+              {"queues", {{"status", status_text(health.queues.verdict.status)}}},
+              {"processing", {{"status", status_text(health.processing.verdict.status)}}}};
+  for (const store::ProbedService& service : probed) all.emplace(service.name, json_of(service));
+  return all;
+}
+
+/// A service that does not answer is a warning; what is critical is an alert's to say.
+HealthStatus overall(const std::vector<store::ProbedService>& probed,
+                     const store::SystemHealth& health) {
+  const bool one_is_down = std::any_of(
+      probed.begin(), probed.end(),
+      [](const store::ProbedService& service) { return !service.success.value_or(true); });
+  return std::max(health.overall(), one_is_down ? HealthStatus::warning : HealthStatus::healthy);
+}
+
 }  // namespace
 
 /// public.get_system_health() -> jsonb
@@ -127,17 +157,14 @@ MONITORING_FUNCTION(monitoring_health_check) {
     const store::SystemHealth health = store::system_health(spi, now());
     const double latency_ms = statement_latency_ms(spi);
     const Surroundings around = surroundings(spi);
+    const auto probed = store::probed_services(spi, health.timestamp);
     const double uptime_s =
         std::chrono::duration<double>(health.timestamp - pg::instant_of(PgStartTime)).count();
-    json = {{"status", status_text(health.overall())},
+    json = {{"status", status_text(overall(probed, health))},
             {"timestamp", rfc3339(health.timestamp)},
             {"uptime", static_cast<std::int64_t>(uptime_s)},
             {"version", around.version},
-            {"services",
-             {{"database", {{"status", "connected"}, {"latency_ms", latency_ms}}},
-              {"worker", {{"status", around.worker_state}}},
-              {"queues", {{"status", status_text(health.queues.verdict.status)}}},
-              {"processing", {{"status", status_text(health.processing.verdict.status)}}}}},
+            {"services", services(probed, health, around, latency_ms)},
             {"metrics",
              {{"active_connections", around.connections},
               {"job_queue_size", health.queues.pending_messages},

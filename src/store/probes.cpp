@@ -28,6 +28,23 @@ void postpone(pg::Spi& spi, const std::string& name, Instant next) {
 
 }  // namespace
 
+std::vector<ProbedService> probed_services(pg::Spi& spi, Instant now) {
+  static pg::Prepared statement(
+      "SELECT p.probe_name,"
+      " CASE WHEN s.probed_at >= $1 - 3 * p.every - p.timeout THEN s.success END,"
+      " s.duration_ms, s.error"
+      " FROM monitoring.probes p LEFT JOIN monitoring.probe_state s USING (probe_name)"
+      " WHERE p.enabled ORDER BY p.probe_name",
+      {TIMESTAMPTZOID});
+  const pg::Rows rows = statement.query(spi, {pg::timestamptz(now)});
+  std::vector<ProbedService> services;
+  for (std::uint64_t row = 0; row < rows.size(); ++row) {
+    services.push_back(
+        {*rows.text(row, 1), rows.boolean(row, 2), rows.float8(row, 3), rows.text(row, 4)});
+  }
+  return services;
+}
+
 std::vector<DueProbe> take_due_probes(pg::Spi& spi, Instant now, std::size_t most) {
   static pg::Prepared statement(
       "SELECT p.probe_name, p.url, p.method, p.headers::text, p.body,"

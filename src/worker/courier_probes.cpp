@@ -121,7 +121,8 @@ void CourierProbes::finish(const Running& running, const transport::Outcome& out
   result.name = running.probe.name;
   result.probed_at = running.started_at;
   result.duration = clock_.now() - running.started_at;
-  if (outcome.status != 0) result.http_status = outcome.status;
+  const bool is_http = !connection_of(running.probe.url);
+  if (is_http && outcome.status != 0) result.http_status = outcome.status;
   result.certificate_expires_at = outcome.certificate_expires_at;
   if (error) {
     const bool ascii_only = GetDatabaseEncoding() != PG_UTF8;

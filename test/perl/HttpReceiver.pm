@@ -19,7 +19,8 @@ use Time::HiRes ();
 
 my $program = abs_path(dirname(__FILE__) . '/../receivers/http_receiver.py');
 
-# Arguments: tls (serve HTTPS), names (array of names in the certificate), script, port.
+# Arguments: tls (serve HTTPS), names (array of names in the certificate), days (until it expires),
+# script, port.
 sub start
 {
 	my ($class, %args) = @_;
@@ -37,6 +38,7 @@ sub start
 		'--script' => "$folder/script.json",
 		'--port' => $args{port} // 0);
 	push @command, '--tls' => "$folder/tls" if $args{tls};
+	push @command, '--days' => $args{days} if defined $args{days};
 	push @command, map { ('--name' => $_) } @{ $args{names} // [] };
 	my ($out, $err) = ('', '');
 	my $timeout = IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default // 60);

@@ -211,7 +211,7 @@ class Server(http.server.ThreadingHTTPServer):
             pass  # The client went away, or speaks something that is no HTTP: both are its business.
 
 
-def make_certificates(folder, names):
+def make_certificates(folder, names, days):
     """A CA and a server certificate signed by it: ca.pem, server.pem, server.key."""
     os.makedirs(folder, exist_ok=True)
 
@@ -229,7 +229,7 @@ def make_certificates(folder, names):
         file.write("subjectAltName=%s\n" % alternatives)
     openssl("req", *key, "-subj", "/CN=%s" % names[0], "-keyout", "server.key", "-out", "server.csr")
     openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
-            "-CAcreateserial", "-days", "2", "-extfile", "server.ext", "-out", "server.pem")
+            "-CAcreateserial", "-days", str(days), "-extfile", "server.ext", "-out", "server.pem")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(os.path.join(folder, "server.pem"), os.path.join(folder, "server.key"))
     return context
@@ -248,6 +248,7 @@ def main():
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--tls", metavar="FOLDER", help="serve HTTPS; makes ca.pem and a certificate there")
     parser.add_argument("--name", action="append", help="name in the certificate (localhost, 127.0.0.1)")
+    parser.add_argument("--days", type=int, default=2, help="until the certificate expires; may be negative")
     parser.add_argument("--outlive-parent", action="store_true", help="stay when the parent exits")
     options = parser.parse_args()
 
@@ -257,7 +258,8 @@ def main():
     server.script = Script(options.script)
     server.log = Log(options.log)
     if options.tls:
-        server.tls = make_certificates(options.tls, options.name or ["localhost", "127.0.0.1"])
+        names = options.name or ["localhost", "127.0.0.1"]
+        server.tls = make_certificates(options.tls, names, options.days)
     print("port %d" % server.server_port, flush=True)
     try:
         server.serve_forever(poll_interval=0.1)

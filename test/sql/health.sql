@@ -181,6 +181,30 @@ SELECT jsonb_typeof(h -> 'uptime') AS uptime, h -> 'version' AS version,
        (h #>> '{metrics,active_connections}')::integer > 0 AS connections,
        h #> '{metrics,job_queue_size}' AS jobs
 FROM monitoring.health_check() AS h;
+-- Services that are probed, with the latency of the last probe; one that is down is a warning. A
+-- probe cannot take the name of what is there anyway.
+BEGIN;
+DELETE FROM monitoring.worker_issues;
+DELETE FROM monitoring.queue_state;
+DELETE FROM monitoring.queues;
+DELETE FROM monitoring.health_state;
+DELETE FROM monitoring.worker_heartbeats;
+INSERT INTO monitoring.probes (probe_name, url, every, timeout, enabled)
+SELECT n, 'tcp://127.0.0.1:1', '1 minute', '10 s', n <> 'off'
+FROM unnest('{redis,s3,late,new,off,database}'::text[]) AS n;
+INSERT INTO monitoring.probe_state (probe_name, next_probe_at, probed_at, success, duration_ms, error)
+VALUES ('redis', now(), now() - interval '150 s', true, 3, NULL),
+       ('s3', now(), now(), true, 45.5, NULL), ('off', now(), now(), false, 1, 'no'),
+       ('late', now(), now() - interval '4 minutes', false, 1, 'no'),
+       ('database', now(), now(), true, 7, NULL);
+CREATE VIEW pg_temp.services AS
+SELECT h ->> 'status' AS status, (h -> 'services') - '{worker,queues,processing,database}'::text[]
+       AS services, h #>> '{services,database,latency_ms}' = '7' AS taken
+FROM monitoring.health_check() AS h;
+SELECT * FROM pg_temp.services;
+UPDATE monitoring.probe_state SET success = false, error = 'timeout: 10 s' WHERE probe_name = 's3';
+SELECT * FROM pg_temp.services;
+ROLLBACK;
 SELECT monitoring.liveness() ->> 'status', monitoring.readiness() ->> 'status';
 
 -- SECURITY DEFINER: nothing on the caller's path is called, temporary objects included.

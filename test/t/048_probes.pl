@@ -7,6 +7,7 @@ use IO::Socket::INET;
 use JSON::PP qw(encode_json);
 use MonitoringTest;
 use PostgreSQL::Test::Utils;
+use SmtpReceiver;
 use Test::More;
 
 my $receiver = HttpReceiver->start;
@@ -15,6 +16,7 @@ $receiver->script({
 	'/ok' => [ { body => 'all is well' } ],
 	'/500' => [ { status => 500 } ],
 	'/hang' => [ { hang => 1 } ],
+	'/slow' => [ { delay_ms => 700 } ],
 	'/reset' => [ { reset => 1 } ],
 	'/moved' => [ { status => 302, headers => { Location => '/ok' } } ],
 	'/circle' => [ { status => 302, headers => { Location => '/circle' } } ],
@@ -23,7 +25,12 @@ $receiver->script({
 });
 my $secure = HttpReceiver->start(tls => 1);
 my $stranger = HttpReceiver->start(tls => 1);
-my $node = new_node(preload => 1, conf => "monitoring.ca_file = '" . $secure->ca_file . "'\n");
+my $expired = HttpReceiver->start(tls => 1, days => -1);
+my $mail = SmtpReceiver->start;
+my $authorities = PostgreSQL::Test::Utils::tempdir . '/authorities.pem';
+append_to_file($authorities, slurp_file($_->ca_file)) for $secure, $expired;
+chmod 0644, $authorities;
+my $node = new_node(preload => 1, conf => "monitoring.ca_file = '$authorities'\n");
 
 sub sql { return $node->safe_psql('postgres', $_[0]); }
 
@@ -39,6 +46,7 @@ my %probes = (
 	wanted_500 => { url => $receiver->url('/500'), expect_status => 500 },
 	body => { url => $receiver->url('/ok'), expect_body => '^well' },
 	hang => { url => $receiver->url('/hang'), timeout => '500 ms' },
+	slow => { url => $receiver->url('/slow') },
 	reset => { url => $receiver->url('/reset') },
 	closed => { url => "http://127.0.0.1:$closed_port/" },
 	moved => { url => $receiver->url('/moved') },
@@ -53,6 +61,9 @@ my %probes = (
 		headers => encode_json({ Authorization => { secret => 'none' } }) },
 	https => { url => $secure->url('/') },
 	untrusted => { url => $stranger->url('/') },
+	expired => { url => $expired->url('/') },
+	smtp => { url => 'smtp://127.0.0.1:' . $mail->{port} },
+	smtp_silent => { url => 'smtp://127.0.0.1:' . $receiver->port, timeout => '500 ms' },
 	tcp => { url => 'tcp://127.0.0.1:' . $receiver->port },
 	tcp_closed => { url => "tcp://127.0.0.1:$closed_port" },
 	tls => { url => 'tls://127.0.0.1:' . $secure->port },
@@ -73,6 +84,7 @@ my %expected = (
 	wanted_500 => qr/^t\|500\|$/,
 	body => qr/^f\|200\|the answer does not match expect_body$/,
 	hang => qr/^f\|\|timeout: /,
+	slow => qr/^t\|200\|$/,
 	reset => qr/^f\|\|reset: /,
 	closed => qr/^f\|\|connect: /,
 	moved => qr/^f\|302\|HTTP status 302 instead of/,
@@ -84,6 +96,9 @@ my %expected = (
 	no_secret => qr/^f\|\|secret "none" is not set$/,
 	https => qr/^t\|200\|$/,
 	untrusted => qr/^f\|\|tls: /,
+	expired => qr/^f\|\|tls: .*expired/,
+	smtp => qr/^t\|\|$/,
+	smtp_silent => qr/^f\|\|timeout: /,
 	tcp => qr/^t\|\|$/,
 	tcp_closed => qr/^f\|\|connect: /,
 	tls => qr/^t\|\|$/,
@@ -93,6 +108,14 @@ for my $name (sort keys %expected)
 	like(sql("SELECT success, http_status, error FROM monitoring.probe_results
 		WHERE probe_name = '$name'"), $expected{$name}, "probe $name");
 }
+
+is(sql(q(SELECT duration_ms >= 700 FROM monitoring.probe_results WHERE probe_name = 'slow')), 't',
+	'how long the answer took');
+is(sql(q(SELECT string_agg(name, ' ' ORDER BY name COLLATE "C") FROM (SELECT s.key AS name
+	FROM jsonb_each(monitoring.health_check() -> 'services') AS s
+	WHERE s.value ->> 'status' = 'disconnected') AS down)),
+	join(' ', sort grep { $expected{$_} =~ /\^f/ } keys %expected),
+	'health_check() knows which services are down');
 
 # What the servers got.
 my ($with_secret) = grep { ($_->{headers}{authorization} // '') ne '' } $receiver->requests;

@@ -37,6 +37,18 @@ struct ProbeResult {
   std::optional<std::string> error;
 };
 
+/// What is known of an enabled probe now.
+struct ProbedService {
+  std::string name;
+  /// None: not probed yet, or not for three of its intervals.
+  std::optional<bool> success;
+  std::optional<double> duration_ms;
+  std::optional<std::string> error;
+};
+
+/// Every enabled probe, by name.
+std::vector<ProbedService> probed_services(pg::Spi& spi, Instant now);
+
 /// Those that are due, at most so many, and sets when they are due next. One whose result does not
 /// come, because its courier was killed, is asked at its next time.
 std::vector<DueProbe> take_due_probes(pg::Spi& spi, Instant now, std::size_t most);
