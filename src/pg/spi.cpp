@@ -12,6 +12,7 @@ extern "C" {
 #include <utils/timestamp.h>
 }
 // clang-format keeps the server's headers first.
+#include <algorithm>
 #include <limits>
 
 namespace monitoring::pg {
@@ -23,6 +24,19 @@ constexpr std::int64_t kEpochDifferenceUs =
 
 [[noreturn]] void fail(int code) {
   throw Report(ERRCODE_INTERNAL_ERROR, std::string("SPI: ") + SPI_result_code_string(code));
+}
+
+/// An array of values that are passed by value, in a type of so many bytes.
+template <class Value, class ToDatum>
+Param array_by_value(Oid type, Oid array_type, int bytes, char alignment,
+                     const std::vector<Value>& values, ToDatum to_datum) {
+  const Datum datum = call([&] {
+    auto* elements = static_cast<Datum*>(palloc(sizeof(Datum) * (values.size() + 1)));
+    std::transform(values.begin(), values.end(), elements, to_datum);
+    return PointerGetDatum(
+        construct_array(elements, static_cast<int>(values.size()), type, bytes, true, alignment));
+  });
+  return {array_type, datum, false};
 }
 
 /// The statement's text form of a value, whatever its type.
@@ -117,6 +131,27 @@ Param text_array(const std::vector<std::string>& values) {
                                            false, TYPALIGN_INT));
   });
   return {TEXTARRAYOID, datum, false};
+}
+
+Param int8_array(const std::vector<std::int64_t>& values) {
+  return array_by_value(INT8OID, INT8ARRAYOID, sizeof(std::int64_t), TYPALIGN_DOUBLE, values,
+                        [](std::int64_t value) { return Int64GetDatum(value); });
+}
+
+Param int4_array(const std::vector<std::int32_t>& values) {
+  return array_by_value(INT4OID, INT4ARRAYOID, sizeof(std::int32_t), TYPALIGN_INT, values,
+                        [](std::int32_t value) { return Int32GetDatum(value); });
+}
+
+Param float8_array(const std::vector<double>& values) {
+  return array_by_value(FLOAT8OID, FLOAT8ARRAYOID, sizeof(double), TYPALIGN_DOUBLE, values,
+                        [](double value) { return Float8GetDatum(value); });
+}
+
+Param timestamptz_array(const std::vector<Instant>& values) {
+  return array_by_value(TIMESTAMPTZOID, TIMESTAMPTZARRAYOID, sizeof(TimestampTz), TYPALIGN_DOUBLE,
+                        values,
+                        [](Instant value) { return TimestampTzGetDatum(timestamptz_of(value)); });
 }
 
 void Rows::check(std::uint64_t row, int column) const {

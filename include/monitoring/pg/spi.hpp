@@ -53,6 +53,10 @@ Param timestamptz(Instant value);
 Param timestamptz(std::optional<Instant> value);
 Param interval(Duration value);
 Param text_array(const std::vector<std::string>& values);
+Param int8_array(const std::vector<std::int64_t>& values);
+Param int4_array(const std::vector<std::int32_t>& values);
+Param float8_array(const std::vector<double>& values);
+Param timestamptz_array(const std::vector<Instant>& values);
 Param null_of(Oid type);
 /// A Datum that the caller already holds.
 inline Param datum(Oid type, Datum value, bool is_null = false) {
