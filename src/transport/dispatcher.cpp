@@ -56,13 +56,12 @@ void Dispatcher::submit(std::uint64_t id, Request request) {
   Destination& destination = destinations_[destination_of(request)];
   destination.queue.push_back({id, std::move(request)});
   ++queued_;
-  start_some();
+  start_waiting();
 }
 
 std::vector<Completion> Dispatcher::step() {
   std::vector<Completion> completions = reactor_.step();
   for (const Completion& completion : completions) finished(completion.id);
-  start_some();
   return completions;
 }
 
@@ -70,10 +69,31 @@ void Dispatcher::finished(std::uint64_t id) {
   const auto entry = running_.find(id);
   const auto destination = destinations_.find(entry->second);
   --destination->second.running;
-  if (destination->second.running == 0 && destination->second.queue.empty()) {
-    destinations_.erase(destination);
-  }
+  forget_if_idle(destination);
   running_.erase(entry);
+}
+
+void Dispatcher::forget_if_idle(std::map<std::string, Destination>::iterator destination) {
+  if (destination->second.running > 0 || !destination->second.queue.empty()) return;
+  destinations_.erase(destination);
+}
+
+std::vector<std::uint64_t> Dispatcher::withdraw(
+    const std::function<bool(std::uint64_t id)>& unwanted) {
+  std::vector<std::uint64_t> withdrawn;
+  const auto take = [&](const Waiting& waiting) {
+    const bool taken = unwanted(waiting.id);
+    if (taken) withdrawn.push_back(waiting.id);
+    return taken;
+  };
+  for (auto next = destinations_.begin(); next != destinations_.end();) {
+    const auto destination = next++;
+    auto& queue = destination->second.queue;
+    queue.erase(queue.begin(), std::remove_if(queue.rbegin(), queue.rend(), take).base());
+    forget_if_idle(destination);
+  }
+  queued_ -= withdrawn.size();
+  return withdrawn;
 }
 
 bool Dispatcher::start_one(const std::string& name, Destination& destination) {
@@ -88,7 +108,7 @@ bool Dispatcher::start_one(const std::string& name, Destination& destination) {
   return true;
 }
 
-void Dispatcher::start_some() {
+void Dispatcher::start_waiting() {
   // One request per destination and turn, until nothing may start or the reactor is full.
   std::size_t passed_over = 0;
   auto next = destinations_.upper_bound(last_started_);

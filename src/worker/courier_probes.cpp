@@ -92,6 +92,7 @@ Instant CourierProbes::next_turn_at() const {
 void CourierProbes::turn() {
   dispatcher_.set_limits(dispatch_limits());
   take_completions();
+  dispatcher_.start_waiting();
   if (clock_.now() >= next_turn_at()) record_and_take_due();
 }
 

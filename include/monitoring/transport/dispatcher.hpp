@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <string>
 #include <unordered_map>
@@ -30,11 +31,17 @@ class Dispatcher {
  public:
   Dispatcher(Reactor& reactor, const DispatchLimits& limits);
 
-  /// Takes a request; it starts at once or from a later step(). `id` must not be in use.
+  /// Takes a request; it starts at once or from a later start_waiting(). `id` must not be in use.
   void submit(std::uint64_t id, Request request);
 
-  /// Drives the reactor, starts what now may start, and hands out what ended.
+  /// Drives the reactor and hands out what ended. The places that became free are given away by
+  /// start_waiting(), so that the caller can first withdraw() what an answer has made unwanted.
   std::vector<Completion> step();
+  void start_waiting();
+
+  /// Takes back the requests that have not started and for whose ids `unwanted` says yes, asked
+  /// from the last to the first of each destination. They have no completion. Returns their ids.
+  std::vector<std::uint64_t> withdraw(const std::function<bool(std::uint64_t id)>& unwanted);
 
   /// Takes effect for requests started from now on.
   void set_limits(const DispatchLimits& limits) { limits_ = limits; }
@@ -53,7 +60,7 @@ class Dispatcher {
     std::size_t running = 0;
   };
 
-  void start_some();
+  void forget_if_idle(std::map<std::string, Destination>::iterator destination);
   /// Starts the first request of a queue if the destination has room.
   bool start_one(const std::string& name, Destination& destination);
   void finished(std::uint64_t id);

@@ -53,9 +53,30 @@ TEST(Dispatcher, ASlowDestinationHoldsBackOnlyItself) {
 
   reactor.end(1);
   const std::vector<Completion> ended = dispatcher.step();
+  dispatcher.start_waiting();
   ASSERT_EQ(ended.size(), 1U);
   EXPECT_EQ(ended[0].id, 1U);
   EXPECT_EQ(reactor.started, (std::vector<std::uint64_t>{2, 11, 3})) << "in the order given";
+}
+
+TEST(Dispatcher, WhatHasNotStartedCanBeTakenBack) {
+  ManualReactor reactor;
+  Dispatcher dispatcher(reactor, {4, 1});
+  for (std::uint64_t id = 1; id <= 4; ++id) dispatcher.submit(id, to("http://a/"));
+  for (std::uint64_t id = 5; id <= 6; ++id) dispatcher.submit(id, to("http://b/"));
+  reactor.end(1);
+  reactor.end(5);
+  EXPECT_EQ(dispatcher.step().size(), 2U);
+  const auto even = [](std::uint64_t id) { return id % 2 == 0; };
+  EXPECT_EQ(dispatcher.withdraw(even), (std::vector<std::uint64_t>{4, 2, 6}));
+  EXPECT_TRUE(dispatcher.withdraw(even).empty());
+  EXPECT_EQ(dispatcher.pending(), 1U);
+
+  dispatcher.start_waiting();
+  EXPECT_EQ(reactor.started, (std::vector<std::uint64_t>{3})) << "what is left";
+  reactor.end(3);
+  EXPECT_EQ(dispatcher.step().size(), 1U);
+  EXPECT_EQ(dispatcher.pending(), 0U);
 }
 
 TEST(Dispatcher, DestinationsTakeTurnsWhenTheReactorIsFull) {
@@ -69,6 +90,7 @@ TEST(Dispatcher, DestinationsTakeTurnsWhenTheReactorIsFull) {
     order.push_back(reactor.started[0]);
     reactor.end(reactor.started[0]);
     dispatcher.step();
+    dispatcher.start_waiting();
   }
   EXPECT_EQ(order, (std::vector<std::uint64_t>{1, 11, 2, 12, 3, 13}));
   EXPECT_EQ(dispatcher.running(), 0U);
