@@ -1,10 +1,15 @@
 #include "monitoring/store/outbox_lease.hpp"
 
+#include "monitoring/pg/prepared.hpp"
+
+extern "C" {
+#include <catalog/pg_type.h>
+}
+// clang-format keeps the server's headers first.
 #include <algorithm>
 #include <iterator>
 #include <nlohmann/json.hpp>
 
-#include "monitoring/base/rfc3339.hpp"
 #include "monitoring/store/issues.hpp"
 
 namespace monitoring::store {
@@ -17,97 +22,104 @@ using nlohmann::json;
 /// earlier one ends the wait; this is for rows that were locked then.
 constexpr Duration kBlockedWait = std::chrono::seconds(30);
 
-/// Candidates of each receiver in the order of time, at most as many as it may have; of these it
-/// gets as many as its rate limit allows. Those that are blocked are put off, so that the next look
-/// finds those behind them: each look costs as much as it leases, however long the queue.
+/// Candidates of each receiver in the order of time, at most as many as there is room for; of these
+/// it gets as many as its rate limit allows. Those that are blocked are put off, so that the next
+/// look finds those behind them: each look costs as much as it leases, however long the queue.
+/// Rows are found again by their place, which cannot change while they are locked.
 constexpr const char* kLease = R"(
-WITH room AS (
-  SELECT r.receiver_name, r.settings,
-         least(($4::int8 - coalesce((h.held ->> r.receiver_name)::int8, 0)), $5::int8) AS room,
-         coalesce((h.allowed ->> r.receiver_name)::int8, $5::int8) AS allowed
-  FROM monitoring.receivers r, (SELECT $6::jsonb AS held, $8::jsonb AS allowed) h
-  WHERE r.enabled
-), candidate AS (
-  SELECT n.id, n.receiver, n.next_attempt_at, room.settings, room.allowed,
+WITH candidate AS MATERIALIZED (
+  SELECT n.*, share.allowed,
          EXISTS (SELECT FROM monitoring.notifications e
                  WHERE e.receiver = n.receiver AND e.group_key = n.group_key AND e.id < n.id
                    AND e.address = n.address
                    AND hashtextextended(e.group_key, 0) = hashtextextended(n.group_key, 0)
                    AND e.status IN ('queued', 'sending', 'retrying')) AS blocked
-  FROM room CROSS JOIN LATERAL (
-    SELECT c.id, c.receiver, c.group_key, c.address, c.next_attempt_at
+  FROM unnest($5, $6, $7) AS share (receiver, room, allowed) CROSS JOIN LATERAL (
+    SELECT c.ctid AS place, c.id, c.receiver, c.group_key, c.address, c.next_attempt_at
     FROM monitoring.notifications c
-    WHERE room.allowed > 0 AND c.receiver = room.receiver_name AND c.status IN ('queued', 'retrying')
+    WHERE c.receiver = share.receiver AND c.status IN ('queued', 'retrying')
       AND c.next_attempt_at <= $2
-    ORDER BY c.next_attempt_at, c.id LIMIT greatest(room.room, 0)
+    ORDER BY c.next_attempt_at, c.id LIMIT share.room
     FOR UPDATE SKIP LOCKED) n
-  LIMIT $5
-), ranked AS (
-  SELECT c.*, row_number() OVER (PARTITION BY c.receiver, c.blocked
-                                 ORDER BY c.next_attempt_at, c.id) AS place
+  LIMIT $4
+), ranked AS MATERIALIZED (
+  SELECT c.place, c.blocked, c.allowed,
+         row_number() OVER (PARTITION BY c.receiver, c.blocked
+                            ORDER BY c.next_attempt_at, c.id) AS rank
   FROM candidate c
 )
 UPDATE monitoring.notifications n
 SET status = CASE WHEN c.blocked THEN n.status ELSE 'sending' END,
-    next_attempt_at = CASE WHEN c.blocked THEN $7 ELSE n.next_attempt_at END,
-    leased_by = CASE WHEN c.blocked THEN NULL ELSE $1::int4 END,
+    next_attempt_at = CASE WHEN c.blocked THEN $8 ELSE n.next_attempt_at END,
+    leased_by = CASE WHEN c.blocked THEN NULL ELSE $1 END,
     leased_until = CASE WHEN c.blocked THEN NULL ELSE $3 END
-FROM ranked c WHERE n.id = c.id AND (c.blocked OR c.place <= c.allowed)
-RETURNING n.id, n.receiver, n.kind, c.settings, n.payload, n.attempts,
+FROM ranked c WHERE n.ctid = c.place AND (c.blocked OR c.rank <= c.allowed)
+RETURNING n.id, n.receiver, n.kind, n.payload::text, n.attempts,
           least(n.queued_at + $9, n.expires_at), c.blocked)";
-
-/// The attempts that are about to be recorded, as rows.
-constexpr const char* kLockHeld = R"(
-SELECT n.id FROM monitoring.notifications n
-WHERE n.id = ANY ($1::int8[]) AND n.status = 'sending' AND n.leased_by = $2
-FOR UPDATE SKIP LOCKED)";
 
 constexpr const char* kStillHeld = R"(
 SELECT n.id FROM monitoring.notifications n
-WHERE n.id = ANY ($1::int8[]) AND n.status = 'sending' AND n.leased_by = $2)";
+WHERE n.id = ANY ($1) AND n.status = 'sending' AND n.leased_by = $2)";
 
+/// Empty texts and status 0 stand for NULL.
 constexpr const char* kRecord = R"(
-WITH ended AS (
-  SELECT * FROM jsonb_to_recordset($1) AS
-    (id int8, outcome text, next_attempt_at timestamptz, ended_at timestamptz, duration_ms float8,
-     http_status int4, reason text, error text, response text)
+WITH held AS MATERIALIZED (
+  SELECT e.*, l.place
+  FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10) AS e
+    (id, outcome, next_attempt_at, ended_at, duration_ms, http_status, reason, error, response)
+  CROSS JOIN LATERAL (
+    SELECT n.ctid AS place FROM monitoring.notifications n
+    WHERE n.id = e.id AND n.status = 'sending' AND n.leased_by = $1
+    FOR UPDATE SKIP LOCKED) l
 ), updated AS (
   UPDATE monitoring.notifications n
-  SET status = CASE e.outcome WHEN 'sent' THEN 'sent' WHEN 'dead' THEN 'dead' ELSE 'retrying' END,
+  SET status = CASE h.outcome WHEN 'sent' THEN 'sent' WHEN 'dead' THEN 'dead' ELSE 'retrying' END,
       attempts = n.attempts + 1,
-      next_attempt_at = CASE e.outcome WHEN 'retry' THEN e.next_attempt_at
+      next_attempt_at = CASE h.outcome WHEN 'retry' THEN h.next_attempt_at
                                        ELSE n.next_attempt_at END,
-      last_error = e.error,
-      sent_at = CASE e.outcome WHEN 'sent' THEN e.ended_at END,
+      last_error = nullif(h.error, ''),
+      sent_at = CASE h.outcome WHEN 'sent' THEN h.ended_at END,
       leased_by = NULL, leased_until = NULL
-  FROM ended e WHERE n.id = e.id
-  RETURNING n.id, n.attempts
+  FROM held h WHERE n.ctid = h.place
+  RETURNING n.attempts, h.*
 )
 INSERT INTO monitoring.notification_attempts
   (notification_id, attempt, attempted_at, duration_ms, outcome, http_status, reason, error,
    response)
-SELECT u.id, u.attempts, e.ended_at, e.duration_ms, e.outcome, e.http_status, e.reason, e.error,
-       e.response
-FROM updated u JOIN ended e ON e.id = u.id)";
+SELECT u.id, u.attempts, u.ended_at, u.duration_ms, u.outcome, nullif(u.http_status, 0),
+       nullif(u.reason, ''), nullif(u.error, ''), nullif(u.response, '')
+FROM updated u
+RETURNING notification_id)";
 
 /// The next of each group whose first has ended need wait no longer.
 constexpr const char* kUnblock = R"(
-UPDATE monitoring.notifications n SET next_attempt_at = $2
-WHERE n.id IN (
-  SELECT s.id FROM monitoring.notifications d CROSS JOIN LATERAL (
-    SELECT x.id FROM monitoring.notifications x
+WITH next AS MATERIALIZED (
+  SELECT s.place FROM monitoring.notifications d CROSS JOIN LATERAL (
+    SELECT x.ctid AS place, x.status, x.next_attempt_at FROM monitoring.notifications x
     WHERE x.receiver = d.receiver AND x.group_key = d.group_key
       AND hashtextextended(x.group_key, 0) = hashtextextended(d.group_key, 0)
       AND x.address = d.address AND x.status IN ('queued', 'sending', 'retrying')
     ORDER BY x.id LIMIT 1 FOR UPDATE SKIP LOCKED) s
-  WHERE d.id = ANY ($1::int8[]))
-AND n.status = 'queued' AND n.next_attempt_at > $2)";
+  WHERE d.id = ANY ($1) AND s.status = 'queued' AND s.next_attempt_at > $2
+)
+UPDATE monitoring.notifications n SET next_attempt_at = $2 FROM next WHERE n.ctid = next.place)";
 
 constexpr const char* kRelease = R"(
 UPDATE monitoring.notifications
 SET status = CASE WHEN attempts > 0 THEN 'retrying' ELSE 'queued' END,
     leased_by = NULL, leased_until = NULL
 WHERE status = 'sending')";
+
+constexpr const char* kPutBack = R"(
+WITH held AS MATERIALIZED (
+  SELECT n.ctid AS place FROM monitoring.notifications n
+  WHERE n.id = ANY ($2) AND n.status = 'sending' AND n.leased_by = $1
+  FOR UPDATE SKIP LOCKED
+)
+UPDATE monitoring.notifications n
+SET status = CASE WHEN n.attempts > 0 THEN 'retrying' ELSE 'queued' END,
+    leased_by = NULL, leased_until = NULL
+FROM held h WHERE n.ctid = h.place)";
 
 constexpr const char* kSweep = R"(
 WITH swept AS (
@@ -135,7 +147,7 @@ SELECT DISTINCT ON (receiver) receiver, last_error FROM swept WHERE status = 'de
 constexpr const char* kRenew = R"(
 UPDATE monitoring.notifications n SET leased_until = $3
 WHERE n.id IN (SELECT x.id FROM monitoring.notifications x
-               WHERE x.id = ANY ($1::int8[]) AND x.status = 'sending' AND x.leased_by = $2
+               WHERE x.id = ANY ($1) AND x.status = 'sending' AND x.leased_by = $2
                FOR UPDATE SKIP LOCKED))";
 
 constexpr const char* kNextDelivery = R"(
@@ -154,16 +166,6 @@ std::string json_text(const json& value) {
   return value.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
-/// An int8[] literal.
-std::string array_text(const std::vector<std::int64_t>& ids) {
-  std::string text = "{";
-  for (const std::int64_t id : ids) {
-    if (text.size() > 1) text += ',';
-    text += std::to_string(id);
-  }
-  return text + "}";
-}
-
 std::vector<std::int64_t> ids_of(const pg::Rows& rows) {
   std::vector<std::int64_t> ids;
   for (std::uint64_t row = 0; row < rows.size(); ++row) ids.push_back(*rows.int8(row, 1));
@@ -171,76 +173,114 @@ std::vector<std::int64_t> ids_of(const pg::Rows& rows) {
   return ids;
 }
 
-bool contains(const std::vector<std::int64_t>& sorted, std::int64_t id) {
-  return std::binary_search(sorted.begin(), sorted.end(), id);
+/// Attempts as the columns that kRecord takes.
+struct AttemptColumns {
+  explicit AttemptColumns(const std::vector<AttemptRecord>& records) {
+    for (const AttemptRecord& record : records) {
+      ids.push_back(record.id);
+      outcomes.push_back(record.outcome);
+      next_attempts.push_back(record.next_attempt_at);
+      ends.push_back(record.ended_at);
+      durations_ms.push_back(record.duration_ms);
+      statuses.push_back(record.http_status);
+      reasons.push_back(record.reason);
+      errors.push_back(record.error);
+      responses.push_back(record.response);
+    }
+  }
+
+  std::vector<std::int64_t> ids;
+  std::vector<std::string> outcomes;
+  std::vector<Instant> next_attempts;
+  std::vector<Instant> ends;
+  std::vector<double> durations_ms;
+  std::vector<std::int32_t> statuses;
+  std::vector<std::string> reasons;
+  std::vector<std::string> errors;
+  std::vector<std::string> responses;
+};
+
+std::vector<std::int64_t> record_held(pg::Spi& spi, int owner, const AttemptColumns& all) {
+  static pg::Prepared statement(
+      kRecord, {INT4OID, INT8ARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID,
+                FLOAT8ARRAYOID, INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID});
+  return ids_of(statement.query(
+      spi,
+      {pg::int4(owner), pg::int8_array(all.ids), pg::text_array(all.outcomes),
+       pg::timestamptz_array(all.next_attempts), pg::timestamptz_array(all.ends),
+       pg::float8_array(all.durations_ms), pg::int4_array(all.statuses),
+       pg::text_array(all.reasons), pg::text_array(all.errors), pg::text_array(all.responses)}));
 }
 
-json or_null(const std::string& text) {
-  return text.empty() ? json() : json(text);
+std::vector<std::int64_t> still_held(pg::Spi& spi, int owner,
+                                     const std::vector<std::int64_t>& ids) {
+  static pg::Prepared statement(kStillHeld, {INT8ARRAYOID, INT4OID});
+  return ids_of(statement.query(spi, {pg::int8_array(ids), pg::int4(owner)}));
 }
 
-json record_json(const AttemptRecord& record) {
-  return {{"id", record.id},
-          {"outcome", record.outcome},
-          {"next_attempt_at", rfc3339(record.next_attempt_at)},
-          {"ended_at", rfc3339(record.ended_at)},
-          {"duration_ms", record.duration_ms},
-          {"http_status", record.http_status == 0 ? json() : json(record.http_status)},
-          {"reason", or_null(record.reason)},
-          {"error", or_null(record.error)},
-          {"response", or_null(record.response)}};
+void unblock(pg::Spi& spi, const std::vector<std::int64_t>& ended, Instant now) {
+  static pg::Prepared statement(kUnblock, {INT8ARRAYOID, TIMESTAMPTZOID});
+  statement.execute(spi, {pg::int8_array(ended), pg::timestamptz(now)});
 }
 
 }  // namespace
 
 LeaseResult lease_due(pg::Spi& spi, const LeaseTerms& terms) {
+  static pg::Prepared statement(
+      kLease, {INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, TEXTARRAYOID, INT8ARRAYOID,
+               INT8ARRAYOID, TIMESTAMPTZOID, INTERVALOID});
+  std::vector<std::string> receivers;
+  std::vector<std::int64_t> room;
+  std::vector<std::int64_t> allowed;
+  for (const LeaseShare& share : terms.shares) {
+    receivers.push_back(share.receiver);
+    room.push_back(share.room);
+    allowed.push_back(share.allowed);
+  }
   LeaseResult result;
-  const pg::Rows rows = spi.query(
-      kLease, {pg::int4(terms.owner), pg::timestamptz(terms.now), pg::timestamptz(terms.until),
-               pg::int8(terms.per_receiver), pg::int8(terms.total),
-               pg::jsonb(json_text(json(terms.held))), pg::timestamptz(terms.now + kBlockedWait),
-               pg::jsonb(json_text(json(terms.allowed))), pg::interval(terms.max_age)});
+  if (receivers.empty()) return result;
+  const pg::Rows rows = statement.query(
+      spi, {pg::int4(terms.owner), pg::timestamptz(terms.now), pg::timestamptz(terms.until),
+            pg::int8(terms.total), pg::text_array(receivers), pg::int8_array(room),
+            pg::int8_array(allowed), pg::timestamptz(terms.now + kBlockedWait),
+            pg::interval(terms.max_age)});
   for (std::uint64_t row = 0; row < rows.size(); ++row) {
-    if (*rows.boolean(row, 8)) {
+    if (*rows.boolean(row, 7)) {
       result.look_again = true;
       continue;
     }
     result.leased.push_back({*rows.int8(row, 1), *rows.text(row, 2), *rows.text(row, 3),
-                             *rows.text(row, 4), *rows.text(row, 5),
-                             static_cast<std::uint32_t>(*rows.int8(row, 6)),
-                             *rows.timestamptz(row, 7)});
+                             *rows.text(row, 4), static_cast<std::uint32_t>(*rows.int8(row, 5)),
+                             *rows.timestamptz(row, 6)});
   }
   return result;
 }
 
 std::vector<std::int64_t> record_attempts(pg::Spi& spi, int owner, Instant now,
                                           const std::vector<AttemptRecord>& records) {
-  std::vector<std::int64_t> ids;
-  for (const AttemptRecord& record : records) ids.push_back(record.id);
-  const std::string all = array_text(ids);
-  const auto locked = ids_of(spi.query(kLockHeld, {pg::text(all), pg::int4(owner)}));
-  const auto held = locked.size() == records.size()
-                        ? locked
-                        : ids_of(spi.query(kStillHeld, {pg::text(all), pg::int4(owner)}));
-
-  json ended = json::array();
-  std::vector<std::int64_t> finished;
+  const AttemptColumns columns(records);
+  std::vector<std::int64_t> done = record_held(spi, owner, columns);
+  const auto is_recorded = [&, recorded = done](std::int64_t id) {
+    return std::binary_search(recorded.begin(), recorded.end(), id);
+  };
+  std::vector<std::int64_t> ended;
+  std::vector<std::int64_t> left;
   for (const AttemptRecord& record : records) {
-    if (!contains(locked, record.id)) continue;
-    ended.push_back(record_json(record));
-    if (record.outcome != "retry") finished.push_back(record.id);
+    if (!is_recorded(record.id)) {
+      left.push_back(record.id);
+    } else if (record.outcome != "retry") {
+      ended.push_back(record.id);
+    }
   }
-  if (!ended.empty()) spi.execute(kRecord, {pg::jsonb(json_text(ended))});
-  if (!finished.empty()) {
-    spi.execute(kUnblock, {pg::text(array_text(finished)), pg::timestamptz(now)});
-  }
+  if (!ended.empty()) unblock(spi, ended, now);
+  if (left.empty()) return done;
 
   // Held by us and locked by somebody else: to be tried again.
-  ids.erase(
-      std::remove_if(ids.begin(), ids.end(),
-                     [&](std::int64_t id) { return contains(held, id) && !contains(locked, id); }),
-      ids.end());
-  return ids;
+  const std::vector<std::int64_t> held = still_held(spi, owner, left);
+  std::copy_if(left.begin(), left.end(), std::back_inserter(done),
+               [&](std::int64_t id) { return !std::binary_search(held.begin(), held.end(), id); });
+  std::sort(done.begin(), done.end());
+  return done;
 }
 
 std::set<std::string> receivers_with_issue(pg::Spi& spi) {
@@ -278,9 +318,15 @@ std::uint64_t release_all_leases(pg::Spi& spi) {
   return spi.execute(kRelease);
 }
 
+void release_leases(pg::Spi& spi, int owner, const std::vector<std::int64_t>& ids) {
+  if (ids.empty()) return;
+  static pg::Prepared statement(kPutBack, {INT4OID, INT8ARRAYOID});
+  statement.execute(spi, {pg::int4(owner), pg::int8_array(ids)});
+}
+
 void renew_leases(pg::Spi& spi, int owner, const std::vector<std::int64_t>& ids, Instant until) {
   if (ids.empty()) return;
-  spi.execute(kRenew, {pg::text(array_text(ids)), pg::int4(owner), pg::timestamptz(until)});
+  spi.execute(kRenew, {pg::int8_array(ids), pg::int4(owner), pg::timestamptz(until)});
 }
 
 std::vector<GivenUp> sweep_outbox(pg::Spi& spi, Instant now, Duration max_age) {
@@ -298,7 +344,8 @@ bool any_leased(pg::Spi& spi) {
 }
 
 std::optional<Instant> next_delivery_at(pg::Spi& spi) {
-  return spi.query(kNextDelivery).timestamptz(0, 1);
+  static pg::Prepared statement(kNextDelivery, {});
+  return statement.query(spi).timestamptz(0, 1);
 }
 
 }  // namespace monitoring::store

@@ -1,8 +1,12 @@
 #include "monitoring/store/receiver_pace.hpp"
 
-#include <nlohmann/json.hpp>
+#include "monitoring/pg/prepared.hpp"
 
-#include "monitoring/base/rfc3339.hpp"
+extern "C" {
+#include <catalog/pg_type.h>
+}
+// clang-format keeps the server's headers first.
+#include <nlohmann/json.hpp>
 
 namespace monitoring::store {
 
@@ -19,23 +23,24 @@ json parsed(const std::optional<std::string>& text) {
 }  // namespace
 
 RateLimits::RateLimits(pg::Spi& spi, Instant now) : spi_(spi), now_(now) {
-  const pg::Rows rows = spi.query(
+  static pg::Prepared statement(
       "SELECT r.receiver_name, r.kind, (r.settings -> 'rate_limit')::text, p.full_at"
       " FROM monitoring.receivers r LEFT JOIN monitoring.receiver_pace p USING (receiver_name)"
-      " WHERE r.enabled");
+      " WHERE r.enabled",
+      {});
+  const pg::Rows rows = statement.query(spi);
   for (std::uint64_t row = 0; row < rows.size(); ++row) {
+    receivers_.push_back(*rows.text(row, 1));
     const auto limit = notify::rate_limit_of(*rows.text(row, 2), parsed(rows.text(row, 3)));
     if (!limit) continue;
-    states_[*rows.text(row, 1)] = {*limit, rows.timestamptz(row, 4).value_or(now)};
+    states_[receivers_.back()] = {*limit, rows.timestamptz(row, 4).value_or(now)};
   }
 }
 
-std::map<std::string, std::uint32_t> RateLimits::allowed() const {
-  std::map<std::string, std::uint32_t> allowed;
-  for (const auto& [receiver, state] : states_) {
-    allowed[receiver] = notify::requests_allowed(state.limit, state.full_at, now_);
-  }
-  return allowed;
+std::optional<std::uint32_t> RateLimits::allowed(const std::string& receiver) const {
+  const auto found = states_.find(receiver);
+  if (found == states_.end()) return std::nullopt;
+  return notify::requests_allowed(found->second.limit, found->second.full_at, now_);
 }
 
 void RateLimits::take(const std::vector<std::string>& receivers) {
@@ -44,22 +49,39 @@ void RateLimits::take(const std::vector<std::string>& receivers) {
     if (states_.count(receiver) > 0) ++requests[receiver];
   }
   if (requests.empty()) return;
-  json rows = json::array();
+  std::vector<std::string> names;
+  std::vector<Instant> full;
+  std::vector<Instant> limited_until;
   for (const auto& [receiver, count] : requests) {
     State& state = states_.at(receiver);
     state.full_at = notify::full_after(state.limit, state.full_at, count, now_);
-    const Instant next = notify::next_request_at(state.limit, state.full_at);
-    rows.push_back({{"receiver", receiver},
-                    {"full_at", rfc3339(state.full_at)},
-                    {"limited_until", rfc3339(next)}});
+    names.push_back(receiver);
+    full.push_back(state.full_at);
+    limited_until.push_back(notify::next_request_at(state.limit, state.full_at));
   }
-  spi_.execute(
+  static pg::Prepared statement(
       "INSERT INTO monitoring.receiver_pace AS p (receiver_name, full_at, limited_until)"
-      " SELECT receiver, full_at, limited_until FROM jsonb_to_recordset($1) AS"
-      "  t(receiver text, full_at timestamptz, limited_until timestamptz)"
+      " SELECT * FROM unnest($1, $2, $3)"
       " ON CONFLICT (receiver_name) DO UPDATE"
       "  SET full_at = excluded.full_at, limited_until = excluded.limited_until",
-      {pg::jsonb(rows.dump(-1, ' ', false, json::error_handler_t::replace))});
+      {TEXTARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID});
+  statement.execute(spi_, {pg::text_array(names), pg::timestamptz_array(full),
+                           pg::timestamptz_array(limited_until)});
+}
+
+std::map<std::string, std::string> settings_of(pg::Spi& spi,
+                                               const std::vector<std::string>& receivers) {
+  if (receivers.empty()) return {};
+  static pg::Prepared statement(
+      "SELECT receiver_name, settings::text FROM monitoring.receivers"
+      " WHERE receiver_name = ANY ($1)",
+      {TEXTARRAYOID});
+  const pg::Rows rows = statement.query(spi, {pg::text_array(receivers)});
+  std::map<std::string, std::string> settings;
+  for (std::uint64_t row = 0; row < rows.size(); ++row) {
+    settings[*rows.text(row, 1)] = *rows.text(row, 2);
+  }
+  return settings;
 }
 
 Pauses load_pauses(pg::Spi& spi, Instant now) {
@@ -75,16 +97,19 @@ Pauses load_pauses(pg::Spi& spi, Instant now) {
 
 void save_pauses(pg::Spi& spi, const Pauses& pauses) {
   if (pauses.empty()) return;
-  json rows = json::array();
+  std::vector<std::string> names;
+  std::vector<Instant> times;
   for (const auto& [receiver, until] : pauses) {
-    rows.push_back({{"receiver", receiver}, {"until", rfc3339(until)}});
+    names.push_back(receiver);
+    times.push_back(until);
   }
-  spi.execute(
+  static pg::Prepared statement(
       "INSERT INTO monitoring.receiver_pace AS p (receiver_name, paused_until)"
-      " SELECT receiver, until FROM jsonb_to_recordset($1) AS t(receiver text, until timestamptz)"
+      " SELECT * FROM unnest($1, $2)"
       " ON CONFLICT (receiver_name) DO UPDATE SET paused_until = excluded.paused_until"
       "  WHERE p.paused_until IS DISTINCT FROM excluded.paused_until",
-      {pg::jsonb(rows.dump(-1, ' ', false, json::error_handler_t::replace))});
+      {TEXTARRAYOID, TIMESTAMPTZARRAYOID});
+  statement.execute(spi, {pg::text_array(names), pg::timestamptz_array(times)});
 }
 
 void forget_gone_receivers(pg::Spi& spi) {

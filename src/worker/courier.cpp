@@ -32,12 +32,23 @@ constexpr Duration kLease = std::chrono::minutes(10);
 /// How long to leave rows alone that could not be recorded or leased: locked by a user, or their
 /// receiver has enough under way.
 constexpr Duration kRetryLease = seconds(1);
-/// Rows are leased for as many requests as may run, and as many again that wait for their turn, so
-/// that the next one starts without a transaction in between.
-constexpr std::uint32_t kLeaseAhead = 2;
+/// While requests are under way transactions are so far apart, unless so many attempts have ended.
+constexpr Duration kBetweenTransactions = milliseconds(5);
+constexpr std::size_t kManyEnded = 256;
+/// Rows that are leased of all receivers: as many as may run, as many again that wait for their
+/// turn so that the next one starts without a transaction in between, and those leased ahead for
+/// quick receivers.
+constexpr std::uint32_t kRowsPerRequest = 2;
+constexpr std::uint32_t kRowsAhead = 1024;
+/// What would take longer than this is taken back.
+constexpr Duration kLongestHold = seconds(10);
 
 std::uint32_t unsigned_setting(int value) {
   return static_cast<std::uint32_t>(value);
+}
+
+std::uint32_t destination_concurrency() {
+  return unsigned_setting(pg::settings().courier_destination_concurrency);
 }
 
 json parse(const std::string& text) {
@@ -54,6 +65,28 @@ const char* outcome_text(notify::Verdict verdict) {
       return "dead";
   }
   return "dead";
+}
+
+/// Of the receivers of these notifications.
+std::map<std::string, json> settings_of(pg::Spi& spi, const std::vector<store::Leased>& leased) {
+  std::set<std::string> receivers;
+  for (const store::Leased& notification : leased) receivers.insert(notification.receiver);
+  std::map<std::string, json> settings;
+  for (const auto& [receiver, text] :
+       store::settings_of(spi, {receivers.begin(), receivers.end()})) {
+    settings[receiver] = parse(text);
+  }
+  return settings;
+}
+
+/// Whose names these settings hold.
+std::map<std::string, std::string, std::less<>> secrets_of(
+    pg::Spi& spi, const std::map<std::string, json>& settings) {
+  std::set<std::string> names;
+  for (const auto& [receiver, of_receiver] : settings) {
+    for (std::string& name : notify::secret_names(of_receiver)) names.insert(std::move(name));
+  }
+  return store::read_secrets(spi, {names.begin(), names.end()});
 }
 
 notify::Judgement judge(const std::string& kind, const notify::DeliveryOutcome& outcome) {
@@ -80,20 +113,33 @@ void Courier::take_over() {
 void Courier::turn(bool look) {
   dispatcher_.set_limits(dispatch_limits());
   take_completions();
-  if (look || look_again_ || has_ended_) record_and_lease();
+  end_pauses();
+  take_back();
+  dispatcher_.start_waiting();
+  if (look) look_ = true;
+  if (wants_transaction() && next_transaction_at() <= clock_.now()) record_and_lease();
+}
+
+Instant Courier::next_transaction_at() const {
+  const bool at_once = in_flight_.empty() || to_record_.size() >= kManyEnded;
+  return at_once ? clock_.now() : last_transaction_at_ + kBetweenTransactions;
 }
 
 Instant Courier::next_turn_at() const {
-  if (look_again_ || has_ended_) return clock_.now();
+  if (wants_transaction()) return next_transaction_at();
   return next_due_ ? std::min(*next_due_, next_sweep_) : next_sweep_;
 }
 
 void Courier::take_completions() {
   for (transport::Completion& completion : dispatcher_.step()) {
     const auto found = in_flight_.find(completion.id);
+    const InFlight& entry = found->second;
     const microseconds duration = completion.outcome.duration;
+    Receiver& receiver = receivers_[entry.notification.receiver];
+    receiver.tempo.note(duration, entry.payload_bytes);
+    --receiver.held;
     const auto outcome = to_delivery_outcome(std::move(completion.outcome));
-    note_end(found->second, judge(found->second.notification.kind, outcome), outcome, duration);
+    note_end(entry, judge(entry.notification.kind, outcome), outcome, duration);
     in_flight_.erase(found);
   }
 }
@@ -136,6 +182,7 @@ void Courier::note_end(const InFlight& entry, const notify::Judgement& judgement
 
 void Courier::record_and_lease() {
   store::LeaseResult result;
+  Settings settings;
   Secrets secrets;
   std::vector<std::int64_t> done;
   // A copy, which only counts once the transaction is committed.
@@ -145,22 +192,29 @@ void Courier::record_and_lease() {
     {
       pg::Spi spi;
       if (!to_record_.empty()) done = record(spi, failing);
+      store::release_leases(spi, MyProcPid, to_release_);
       store::save_pauses(spi, paused_);
       if (next_sweep_ <= clock_.now()) sweep(spi, failing);
       result = lease(spi);
-      secrets = secrets_of(spi, result.leased);
+      settings = settings_of(spi, result.leased);
+      secrets = secrets_of(spi, settings);
       next_due_ = store::next_delivery_at(spi);
     }
     transaction.commit();
   }
   failing_ = std::move(failing);
+  to_release_.clear();
   forget_recorded(done);
   has_ended_ = false;
-  look_again_ = result.look_again;
+  look_ = result.look_again;
   const Instant now = clock_.now();
+  last_transaction_at_ = now;
   const bool left_behind = !to_record_.empty() || (next_due_ && *next_due_ <= now);
   if (left_behind) next_due_ = now + kRetryLease;
-  for (store::Leased& notification : result.leased) send(std::move(notification), secrets);
+  for (store::Leased& notification : result.leased) {
+    const json& of_receiver = settings[notification.receiver];
+    send(std::move(notification), of_receiver, secrets);
+  }
 }
 
 std::vector<std::int64_t> Courier::record(pg::Spi& spi, std::set<std::string>& failing) const {
@@ -205,27 +259,72 @@ void Courier::sweep(pg::Spi& spi, std::set<std::string>& failing) {
     failing.insert(notification.receiver);
   }
   store::forget_gone_receivers(spi);
+  forget_idle_receivers();
   next_sweep_ = now + kSweepInterval;
 }
 
-std::map<std::string, std::uint32_t> Courier::held_by_receiver(std::uint32_t most) {
-  std::map<std::string, std::uint32_t> held;
-  for (const auto& [id, entry] : in_flight_) ++held[entry.notification.receiver];
-  const Instant now = clock_.now();
-  for (auto entry = paused_.begin(); entry != paused_.end();) {
-    if (entry->second <= now) {
-      entry = paused_.erase(entry);
-      continue;
-    }
-    held[entry->first] = most;
-    ++entry;
+void Courier::forget_idle_receivers() {
+  for (auto next = receivers_.begin(); next != receivers_.end();) {
+    next = next->second.held == 0 ? receivers_.erase(next) : std::next(next);
   }
-  return held;
+}
+
+bool Courier::is_paused(const std::string& receiver) const {
+  return paused_.count(receiver) > 0;
+}
+
+void Courier::end_pauses() {
+  const Instant now = clock_.now();
+  for (auto next = paused_.begin(); next != paused_.end();) {
+    next = next->second <= now ? paused_.erase(next) : std::next(next);
+  }
+}
+
+std::uint32_t Courier::most_to_hold(const std::string& name, const Receiver& receiver) const {
+  return is_paused(name) ? 0 : receiver.tempo.rows_to_hold(destination_concurrency());
+}
+
+void Courier::take_back() {
+  const auto takes_too_long = [&](const auto& entry) {
+    const auto& [name, receiver] = entry;
+    if (receiver.held <= most_to_hold(name, receiver)) return false;
+    return is_paused(name) ||
+           receiver.tempo.time_for(receiver.held, destination_concurrency()) > kLongestHold;
+  };
+  if (std::none_of(receivers_.begin(), receivers_.end(), takes_too_long)) return;
+  const auto unwanted = [&](std::uint64_t id) {
+    const auto receiver = receivers_.find(in_flight_.at(id).notification.receiver);
+    if (!takes_too_long(*receiver)) return false;
+    --receiver->second.held;
+    return true;
+  };
+  for (const std::uint64_t id : dispatcher_.withdraw(unwanted)) {
+    to_release_.push_back(static_cast<std::int64_t>(id));
+    in_flight_.erase(id);
+  }
+}
+
+/// Those that hold least come first, so that no queue, however long, keeps others from their turn.
+std::vector<store::LeaseShare> Courier::shares(const store::RateLimits& limits) {
+  std::vector<std::pair<std::uint32_t, store::LeaseShare>> shares;
+  for (const std::string& name : limits.receivers()) {
+    const Receiver& receiver = receivers_[name];
+    const std::uint32_t most = most_to_hold(name, receiver);
+    const std::uint32_t room = most - std::min(most, receiver.held);
+    const std::uint32_t allowed = limits.allowed(name).value_or(room);
+    if (room > 0 && allowed > 0) shares.push_back({receiver.held, {name, room, allowed}});
+  }
+  std::stable_sort(shares.begin(), shares.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<store::LeaseShare> in_order;
+  for (auto& [held, share] : shares) in_order.push_back(std::move(share));
+  return in_order;
 }
 
 store::LeaseResult Courier::lease(pg::Spi& spi) {
   const pg::Settings& settings = pg::settings();
-  const std::uint32_t total = kLeaseAhead * unsigned_setting(settings.courier_concurrency);
+  const std::uint32_t total =
+      kRowsPerRequest * unsigned_setting(settings.courier_concurrency) + kRowsAhead;
   const auto under_way = static_cast<std::uint32_t>(pending());
   if (under_way >= total) return {};
   store::LeaseTerms terms;
@@ -233,11 +332,9 @@ store::LeaseResult Courier::lease(pg::Spi& spi) {
   terms.now = clock_.now();
   terms.until = terms.now + kLease;
   terms.max_age = seconds(settings.notification_max_age_s);
-  terms.per_receiver = kLeaseAhead * unsigned_setting(settings.courier_destination_concurrency);
   terms.total = total - under_way;
-  terms.held = held_by_receiver(terms.per_receiver);
   store::RateLimits limits(spi, terms.now);
-  terms.allowed = limits.allowed();
+  terms.shares = shares(limits);
   store::LeaseResult result = store::lease_due(spi, terms);
   std::vector<std::string> receivers;
   for (const store::Leased& leased : result.leased) receivers.push_back(leased.receiver);
@@ -245,29 +342,18 @@ store::LeaseResult Courier::lease(pg::Spi& spi) {
   return result;
 }
 
-Courier::Secrets Courier::secrets_of(pg::Spi& spi, const std::vector<store::Leased>& leased) const {
-  std::vector<std::string> names;
-  for (const store::Leased& notification : leased) {
-    for (std::string& name : notify::secret_names(parse(notification.settings))) {
-      names.push_back(std::move(name));
-    }
-  }
-  std::sort(names.begin(), names.end());
-  names.erase(std::unique(names.begin(), names.end()), names.end());
-  return store::read_secrets(spi, names);
-}
-
-void Courier::send(store::Leased notification, const Secrets& secrets) {
-  const json settings = parse(notification.settings);
-  InFlight entry{std::move(notification), {}};
+void Courier::send(store::Leased notification, const json& settings, const Secrets& secrets) {
+  const json payload = parse(notification.payload);
+  InFlight entry{std::move(notification), notification.payload.size(), {}};
+  entry.notification.payload = {};
   const auto lookup = [&](std::string_view name) -> std::optional<std::string> {
     const auto found = secrets.find(name);
     if (found == secrets.end()) return std::nullopt;
     entry.redaction.add_secret(found->second);
     return found->second;
   };
-  auto request = notify::wire_request(entry.notification.kind, parse(entry.notification.payload),
-                                      settings, lookup, clock_.now());
+  auto request =
+      notify::wire_request(entry.notification.kind, payload, settings, lookup, clock_.now());
   if (!request) {
     // A secret or setting that is wrong may be mended; a dead notification would not come back.
     const notify::Judgement judgement{notify::Verdict::kRetry, notify::FailureReason::kClientError,
@@ -285,6 +371,7 @@ void Courier::send(store::Leased notification, const Secrets& secrets) {
       id, mail != nullptr
               ? to_request(std::move(*mail), terms)
               : to_request(std::move(std::get<notify::HttpDelivery>(request.value())), terms));
+  ++receivers_[entry.notification.receiver].held;
   in_flight_.emplace(id, std::move(entry));
 }
 

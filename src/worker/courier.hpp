@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <set>
 #include <string>
@@ -18,7 +19,9 @@
 #include "monitoring/base/clock.hpp"
 #include "monitoring/notify/receiver.hpp"
 #include "monitoring/notify/redaction.hpp"
+#include "monitoring/notify/tempo.hpp"
 #include "monitoring/store/outbox_lease.hpp"
+#include "monitoring/store/receiver_pace.hpp"
 #include "monitoring/transport/dispatcher.hpp"
 #include "monitoring/transport/reactor.hpp"
 
@@ -32,9 +35,10 @@ class Courier {
   /// Puts back what an earlier courier of this database held. Call it once, before turn().
   void take_over();
 
-  /// One turn; `look` says that there may be something new in the outbox. Transactions are opened
-  /// and closed inside, none is open when it returns. After an error (PgError) it can be called
-  /// again: what has ended and is not recorded yet is kept.
+  /// One turn; `look` says that there may be something new in the outbox. Its transaction is put
+  /// off for a moment while requests are under way, so that it is about many of them. Transactions
+  /// are opened and closed inside, none is open when it returns. After an error (PgError) it can be
+  /// called again: what has ended and is not recorded yet is kept.
   void turn(bool look);
 
   /// Readable when turn() has something to do because of the network.
@@ -52,11 +56,20 @@ class Courier {
   /// A notification whose request is under way.
   struct InFlight {
     store::Leased notification;
+    std::size_t payload_bytes;
     /// Of what the request holds and no record may.
     notify::Redaction redaction;
   };
+  struct Receiver {
+    notify::Tempo tempo;
+    /// Rows leased for it whose requests have not ended.
+    std::uint32_t held = 0;
+  };
+  using Settings = std::map<std::string, nlohmann::json>;
   using Secrets = std::map<std::string, std::string, std::less<>>;
 
+  bool wants_transaction() const { return look_ || has_ended_; }
+  Instant next_transaction_at() const;
   void take_completions();
   /// Keeps what is to be recorded of an attempt.
   void note_end(const InFlight& entry, const notify::Judgement& judgement,
@@ -69,25 +82,36 @@ class Courier {
                             std::set<std::string>& failing);
   void forget_recorded(const std::vector<std::int64_t>& done);
   void sweep(pg::Spi& spi, std::set<std::string>& failing);
+  void forget_idle_receivers();
+  bool is_paused(const std::string& receiver) const;
+  void end_pauses();
+  /// Rows that may be leased for it at a time.
+  std::uint32_t most_to_hold(const std::string& name, const Receiver& receiver) const;
+  /// Takes back what has not been sent to receivers that have become slow or want to be left alone.
+  void take_back();
+  std::vector<store::LeaseShare> shares(const store::RateLimits& limits);
   store::LeaseResult lease(pg::Spi& spi);
-  std::map<std::string, std::uint32_t> held_by_receiver(std::uint32_t most);
-  Secrets secrets_of(pg::Spi& spi, const std::vector<store::Leased>& leased) const;
-  void send(store::Leased notification, const Secrets& secrets);
+  void send(store::Leased notification, const nlohmann::json& settings, const Secrets& secrets);
 
   const Clock& clock_;
   std::unique_ptr<transport::Reactor> reactor_;
   transport::Dispatcher dispatcher_;
   std::unordered_map<std::uint64_t, InFlight> in_flight_;
   std::vector<store::AttemptRecord> to_record_;
+  /// Taken back, and still leased in the table.
+  std::vector<std::int64_t> to_release_;
+  std::map<std::string, Receiver> receivers_;
   /// Receivers that have asked to be left alone, and until when.
   std::map<std::string, Instant> paused_;
   /// Receivers with an open issue.
   std::set<std::string> failing_;
-  bool look_again_ = true;
+  /// There may be something to lease.
+  bool look_ = true;
   /// Attempts have ended since the last transaction.
   bool has_ended_ = false;
   std::optional<Instant> next_due_;
   Instant next_sweep_{};
+  Instant last_transaction_at_{};
 };
 
 }  // namespace monitoring::worker

@@ -6,6 +6,7 @@
 extern "C" {
 #include <postmaster/bgworker.h>
 #include <storage/ipc.h>
+#include <utils/guc.h>
 #include <utils/timestamp.h>
 }
 // clang-format keeps the server's headers first.
@@ -111,9 +112,23 @@ void tell_worker(int, Datum database) {
   if (in_slot) shmem::want_courier(DatumGetObjectId(database));
 }
 
+/// Its statements are planned once, perhaps while the outbox is empty, and find few rows among any
+/// number: by index, and not worth compiling.
+void plan_once_by_index() {
+  const auto set = [](const char* name, const char* value) {
+    SetConfigOption(name, value, PGC_USERSET, PGC_S_OVERRIDE);
+  };
+  pg::call([&] {
+    set("plan_cache_mode", "force_generic_plan");
+    set("enable_seqscan", "off");
+    set("jit", "off");
+  });
+}
+
 void run_courier() {
   install_signal_handlers();
   use_own_settings("monitoring courier");
+  plan_once_by_index();
   const SystemClock clock;
   CourierProcess(clock).run();
 }

@@ -8,7 +8,8 @@ use MonitoringTest;
 use Test::More;
 use Time::HiRes ();
 
-my $receiver = HttpReceiver->start(script => { '/pager' => [ { status => 404 }, {} ] });
+my %script = ('/pager' => [ { status => 404 }, {} ]);
+my $receiver = HttpReceiver->start(script => \%script);
 my $node = new_node(preload => 1, conf => "monitoring.health_check_interval = '1h'\n");
 
 sub sql { return $node->safe_psql('postgres', $_[0]); }
@@ -54,6 +55,25 @@ sql(q(UPDATE monitoring.receivers SET settings = settings || '{"rate_limit": fal
 $receiver->wait_for_requests(2, path => '/slow');
 wait_until($node, q(SELECT count(*) FROM monitoring.waiting_notifications), expect => '0',
 	what => 'without the limit it goes, and nothing waits');
+
+# One that asks to be left alone is, also by what was leased for it already: it had been quick.
+$node->append_conf('postgresql.conf', "monitoring.courier_destination_concurrency = 1\n");
+$node->reload;
+create('quick', '{}');
+my $tests = q(SELECT count(monitoring._queue_notification('quick', i::text, '{"alerts": [{"labels": {"alertname": "A"}}]}'))
+	FROM generate_series(1, 60) AS i);
+sql($tests);
+$receiver->wait_for_requests(60, path => '/quick');
+$receiver->script({ %script, '/quick' => [ ({}) x 10, { status => 429, headers => { 'Retry-After' => '2' } }, {} ] });
+sql($tests);
+my @quick = $receiver->wait_for_requests(121, path => '/quick');
+cmp_ok($quick[71]{time} - $quick[70]{time}, '>=', 1.9, 'nothing more is sent after a Retry-After');
+wait_until($node, q(SELECT count(*) FROM monitoring.notifications WHERE receiver = 'quick' AND status = 'sent'),
+	expect => '120', what => 'and all of it later');
+is(sql(q(SELECT count(*), max(attempts) FROM monitoring.notifications WHERE receiver = 'quick')), '120|2',
+	'with one attempt more than there are notifications');
+$node->append_conf('postgresql.conf', "monitoring.courier_destination_concurrency = 8\n");
+$node->reload;
 
 # A dead notification is an alert to another receiver, until the failed one takes something again.
 create('pager', '{}');

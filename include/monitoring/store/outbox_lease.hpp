@@ -28,13 +28,21 @@ struct Leased {
   std::int64_t id;
   std::string receiver;
   std::string kind;
-  /// JSON texts.
-  std::string settings;
+  /// JSON text.
   std::string payload;
   /// Attempts that have ended before this one.
   std::uint32_t attempts;
   /// When it becomes too old to be tried again.
   Instant expires_at;
+};
+
+/// What a receiver may get of a lease.
+struct LeaseShare {
+  std::string receiver;
+  /// Most rows, whether they can be sent now or must wait for an earlier one of their group.
+  std::uint32_t room;
+  /// Of these, rows that its rate limit lets be leased now.
+  std::uint32_t allowed;
 };
 
 struct LeaseTerms {
@@ -44,13 +52,10 @@ struct LeaseTerms {
   Instant until;
   /// Notifications older than this are given up, see Leased::expires_at.
   Duration max_age;
-  /// Most rows of one receiver, and of all together, that may be leased now.
-  std::uint32_t per_receiver;
+  /// Most rows of all receivers together.
   std::uint32_t total;
-  /// Rows of each receiver that are leased already; they count towards per_receiver.
-  std::map<std::string, std::uint32_t> held;
-  /// Rows of each receiver that its rate limit lets be leased now; missing where it has none.
-  std::map<std::string, std::uint32_t> allowed;
+  /// In the order in which they are served. A receiver that is not there gets nothing.
+  std::vector<LeaseShare> shares;
 };
 
 struct LeaseResult {
@@ -82,8 +87,8 @@ struct AttemptRecord {
 };
 
 /// Records attempts of rows that `owner` holds and lets the next ones of their groups go. Rows that
-/// somebody else has locked are left out. Returns the ids that are done with: recorded, or no
-/// longer held.
+/// somebody else has locked are left out. Returns the ids that are done with, sorted: recorded,
+/// or no longer held.
 std::vector<std::int64_t> record_attempts(pg::Spi& spi, int owner, Instant now,
                                           const std::vector<AttemptRecord>& records);
 
@@ -104,6 +109,9 @@ void resolve_receiver_issue(pg::Spi& spi, const std::string& receiver);
 
 /// Puts back what an earlier courier held: for a courier that starts, and so is the only one.
 std::uint64_t release_all_leases(pg::Spi& spi);
+
+/// Puts back rows that were leased and not sent.
+void release_leases(pg::Spi& spi, int owner, const std::vector<std::int64_t>& ids);
 
 /// The rows are still being sent: their leases hold until then.
 void renew_leases(pg::Spi& spi, int owner, const std::vector<std::int64_t>& ids, Instant until);

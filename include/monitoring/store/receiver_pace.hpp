@@ -7,6 +7,7 @@
 // clang-format keeps the server's header first.
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,13 +15,14 @@
 
 namespace monitoring::store {
 
-/// The rate limits of all enabled receivers, as they stand at `now`.
+/// The enabled receivers, and their rate limits as they stand at `now`.
 class RateLimits {
  public:
   RateLimits(pg::Spi& spi, Instant now);
 
-  /// How many requests may be made now, by receiver; one that is not there has no limit.
-  std::map<std::string, std::uint32_t> allowed() const;
+  const std::vector<std::string>& receivers() const { return receivers_; }
+  /// How many requests may be made now; nullopt where the receiver has no limit.
+  std::optional<std::uint32_t> allowed(const std::string& receiver) const;
   /// So many requests are about to be made; one for each name.
   void take(const std::vector<std::string>& receivers);
 
@@ -32,8 +34,13 @@ class RateLimits {
 
   pg::Spi& spi_;
   Instant now_;
+  std::vector<std::string> receivers_;
   std::map<std::string, State> states_;
 };
+
+/// Their settings, as JSON texts; those that are gone are left out.
+std::map<std::string, std::string> settings_of(pg::Spi& spi,
+                                               const std::vector<std::string>& receivers);
 
 /// Receivers that have asked to be left alone, and until when.
 using Pauses = std::map<std::string, Instant>;
