@@ -15,7 +15,7 @@ SQL_PARTS = $(addprefix sql/install/, \
 	queues.sql health.sql \
 	records.sql metrics.sql outbox.sql secrets.sql \
 	alerts.sql routing.sql \
-	collectors.sql host.sql packs.sql probes.sql \
+	collectors.sql host.sql pack_metrics.sql packs.sql probes.sql \
 	jobs.sql \
 	activate.sql system_metrics.sql adopt.sql supabase.sql \
 	access.sql \
@@ -122,3 +122,4 @@ include test/modules/modules.mk
 include test/conformance/conformance.mk
 include test/fuzz/fuzz.mk
 include test/bench/bench.mk
+include test/compare/compare.mk

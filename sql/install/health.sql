@@ -79,7 +79,9 @@ SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET j
 COMMENT ON FUNCTION monitoring.health_check() IS
     'What a load balancer or a status page asks for: status, timestamp, uptime in seconds, version, '
     'services, metrics. Services are the database, and what is probed (monitoring.probes): connected, '
-    'disconnected with the error, or unknown. One that is down is a warning. memory_usage_mb and cpu_usage_percent are of the host and not known here.';
+    'disconnected with the error, or unknown. One that is down is a warning. memory_usage_mb and '
+    'cpu_usage_percent are of the whole machine; the latter is that of the worker''s last look, NULL '
+    'without one';
 
 CREATE FUNCTION monitoring.liveness() RETURNS jsonb
 AS 'MODULE_PATHNAME', 'monitoring_liveness' LANGUAGE C VOLATILE PARALLEL SAFE;

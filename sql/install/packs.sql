@@ -3,7 +3,7 @@
 
 CREATE VIEW monitoring._pack_collectors AS
 SELECT p.pack_name, p.pack_name || '/' || p.name AS collector_name, p.every, p.scope, p.store,
-       CASE WHEN p.name = 'counters' THEN 'counter' ELSE 'gauge' END AS metric_type,
+       CASE WHEN p.name ~ 'counters$' THEN 'counter' ELSE 'gauge' END AS metric_type,
        p.series_limit, p.from_version, p.to_version, p.query
 FROM (VALUES
 -- postgres_exporter's collectors, under its names and labels.
@@ -25,6 +25,18 @@ LATERAL (VALUES
         WHERE backend_type = 'client backend')::float8
         / current_setting('max_connections')::float8)
 ) AS m (metric_name, value)$q$),
+('postgres', 'exporter', interval '30 seconds', 'cluster', false, 100, 0, 999999, $q$
+WITH run AS (SELECT substr(collector_name, length('postgres/') + 1) AS collector,
+                    last_duration_ms / 1000 AS seconds, last_error IS NOT NULL AS failed
+             FROM monitoring.collectors
+             WHERE pack_name = 'postgres' AND enabled AND last_run_at IS NOT NULL)
+SELECT 'pg_scrape_collector_duration_seconds' AS metric_name, seconds AS value, collector FROM run
+UNION ALL SELECT 'pg_scrape_collector_success', (NOT failed)::int, collector FROM run
+UNION ALL SELECT 'pg_exporter_last_scrape_duration_seconds', sum(seconds), NULL FROM run
+UNION ALL SELECT 'pg_exporter_last_scrape_error', bool_or(failed)::int, NULL FROM run$q$),
+('postgres', 'roles', interval '5 minutes', 'cluster', false, 1000, 0, 999999, $q$
+SELECT 'pg_roles_connection_limit' AS metric_name, rolconnlimit AS value, rolname
+FROM pg_roles$q$),
 ('postgres', 'database', interval '1 minute', 'cluster', true, 3000, 0, 999999, $q$
 SELECT m.metric_name, m.value, d.datname
 FROM pg_database AS d, LATERAL (VALUES
@@ -49,7 +61,18 @@ FROM pg_stat_database AS d, LATERAL (VALUES
     ('deadlocks', d.deadlocks::float8), ('blk_read_time', d.blk_read_time),
     ('blk_write_time', d.blk_write_time),
     ('active_time_seconds_total', d.active_time / 1000),
-    ('stats_reset', extract(epoch FROM d.stats_reset)::float8)
+    ('stats_reset', coalesce(extract(epoch FROM d.stats_reset), 0)::float8)
+) AS m (name, value)
+WHERE d.datid <> 0$q$),
+('postgres', 'stat_database_sessions', interval '1 minute', 'cluster', false, 5000, 0, 999999, $q$
+SELECT 'pg_stat_database_' || m.name AS metric_name, m.value, d.datid::text AS datid, d.datname
+FROM pg_stat_database AS d, LATERAL (VALUES
+    ('session_time', d.session_time), ('active_time', d.active_time),
+    ('idle_in_transaction_time', d.idle_in_transaction_time), ('sessions', d.sessions::float8),
+    ('sessions_abandoned', d.sessions_abandoned::float8),
+    ('sessions_fatal', d.sessions_fatal::float8), ('sessions_killed', d.sessions_killed::float8),
+    ('checksum_failures', d.checksum_failures::float8),
+    ('checksum_last_failure', extract(epoch FROM d.checksum_last_failure)::float8)
 ) AS m (name, value)
 WHERE d.datid <> 0$q$),
 ('postgres', 'stat_database_conflicts', interval '1 minute', 'cluster', false, 3000, 0, 999999, $q$
@@ -65,7 +88,7 @@ SELECT 'pg_locks_count' AS metric_name, count(l.mode) AS value, d.datname, lower
 FROM pg_database AS d CROSS JOIN unnest('{AccessShareLock,RowShareLock,RowExclusiveLock,
     ShareUpdateExclusiveLock,ShareLock,ShareRowExclusiveLock,ExclusiveLock,AccessExclusiveLock,
     SIReadLock}'::text[]) AS m (mode)
-LEFT JOIN pg_locks AS l ON l.database = d.oid AND l.mode = m.mode
+LEFT JOIN pg_locks AS l ON l.database = d.oid AND l.mode = m.mode AND l.pid <> pg_backend_pid()
 GROUP BY d.datname, m.mode$q$),
 ('postgres', 'stat_activity', interval '30 seconds', 'cluster', true, 5000, 0, 999999, $q$
 WITH activity AS (
@@ -74,12 +97,13 @@ WITH activity AS (
     FROM pg_database AS d CROSS JOIN unnest('{active,idle,"idle in transaction",
         "idle in transaction (aborted)","fastpath function call",disabled}'::text[]) AS s (state)
     LEFT JOIN pg_stat_activity AS a ON a.datname = d.datname AND a.state = s.state
+        AND a.pid <> pg_backend_pid()
     GROUP BY d.datname, s.state),
 long AS (
     SELECT count(*) AS count, coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)), 0)
            AS longest FROM pg_stat_activity
-    WHERE state IS DISTINCT FROM 'idle' AND backend_type = 'client backend'
-      AND xact_start < clock_timestamp() - interval '5 minutes')
+    WHERE state IS DISTINCT FROM 'idle' AND backend_type <> 'autovacuum worker'
+      AND xact_start IS NOT NULL AND pid <> pg_backend_pid())
 SELECT 'pg_stat_activity_count' AS metric_name, count::float8 AS value, datname, state
 FROM activity
 UNION ALL SELECT 'pg_stat_activity_max_tx_duration', coalesce(longest, 0)::float8, datname, state
@@ -142,7 +166,7 @@ SELECT m.metric_name, m.value FROM pg_stat_archiver AS a, LATERAL (VALUES
     ('pg_stat_archiver_archived_count', a.archived_count::float8),
     ('pg_stat_archiver_failed_count', a.failed_count::float8),
     ('pg_stat_archiver_last_archive_age',
-     coalesce(extract(epoch FROM clock_timestamp() - a.last_archived_time), 0)::float8)
+     extract(epoch FROM clock_timestamp() - a.last_archived_time)::float8)
 ) AS m (metric_name, value)$q$),
 ('postgres', 'stat_replication', interval '30 seconds', 'cluster', true, 500, 0, 999999, $q$
 WITH wal AS (SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn()
@@ -158,19 +182,22 @@ LATERAL (VALUES
 ('postgres', 'replication_slots', interval '30 seconds', 'cluster', true, 500, 0, 999999, $q$
 WITH wal AS (SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn()
                          ELSE pg_current_wal_lsn() END AS lsn)
-SELECT 'pg_replication_slots_' || m.name AS metric_name, m.value, s.slot_name, s.slot_type,
-       s.database, m.wal_status
+SELECT 'pg_replication_slots_' || m.name AS metric_name, m.value, s.slot_name, m.database,
+       m.slot_type, m.wal_status
 FROM pg_replication_slots AS s, wal, LATERAL (VALUES
-    ('active', s.active::int::float8, NULL),
-    ('pg_wal_lsn_diff', pg_wal_lsn_diff(wal.lsn, s.restart_lsn)::float8, NULL),
-    ('slot_current_wal_lsn', pg_wal_lsn_diff(wal.lsn, '0/0')::float8, NULL),
-    ('slot_confirmed_flush_lsn', pg_wal_lsn_diff(s.confirmed_flush_lsn, '0/0')::float8, NULL),
-    ('slot_is_active', s.active::int::float8, NULL),
-    ('safe_wal_size_bytes', s.safe_wal_size::float8, NULL),
-    ('wal_status', 1, s.wal_status)
-) AS m (name, value, wal_status)$q$),
+    ('active', s.active::int::float8, s.database, NULL, NULL),
+    ('pg_wal_lsn_diff', pg_wal_lsn_diff(wal.lsn, s.restart_lsn)::float8, s.database, NULL, NULL),
+    ('slot_current_wal_lsn', pg_wal_lsn_diff(wal.lsn, '0/0')::float8, NULL, s.slot_type, NULL),
+    ('slot_confirmed_flush_lsn', CASE WHEN s.active
+         THEN pg_wal_lsn_diff(coalesce(s.confirmed_flush_lsn, '0/0'), '0/0') END::float8,
+     NULL, s.slot_type, NULL),
+    ('slot_is_active', s.active::int::float8, NULL, s.slot_type, NULL),
+    ('safe_wal_size_bytes', s.safe_wal_size::float8, NULL, s.slot_type, NULL),
+    ('wal_status', 1, NULL, s.slot_type, s.wal_status)
+) AS m (name, value, database, slot_type, wal_status)
+WHERE m.name <> 'wal_status' OR s.wal_status IS NOT NULL$q$),
 ('postgres', 'stat_walreceiver', interval '30 seconds', 'cluster', false, 50, 0, 999999, $q$
-SELECT 'pg_stat_walreceiver_' || m.name AS metric_name, m.value, r.sender_host AS upstream_host,
+SELECT 'pg_stat_wal_receiver_' || m.name AS metric_name, m.value, r.sender_host AS upstream_host,
        r.slot_name, r.status
 FROM pg_stat_wal_receiver AS r, LATERAL (VALUES
     ('receive_start_lsn', pg_wal_lsn_diff(r.receive_start_lsn, '0/0')::float8),
@@ -189,23 +216,23 @@ FROM (SELECT count(*) AS segments, sum(size) AS bytes FROM pg_ls_waldir()
 LATERAL (VALUES ('pg_wal_segments', w.segments::float8), ('pg_wal_size_bytes', w.bytes::float8))
     AS m (metric_name, value)$q$),
 ('postgres', 'settings', interval '5 minutes', 'cluster', false, 1000, 0, 999999, $q$
-SELECT 'pg_settings_' || regexp_replace(s.name, '[^a-zA-Z0-9_]', '_', 'g') || u.suffix
-       AS metric_name,
-       CASE WHEN s.vartype = 'bool' THEN (s.setting = 'on')::int::float8
-            WHEN s.setting::float8 < 0 THEN s.setting::float8
-            ELSE s.setting::float8 * u.factor END AS value
-FROM pg_settings AS s, LATERAL (SELECT
-    CASE WHEN s.unit IN ('ms', 's', 'min') THEN '_seconds'
-         WHEN s.unit ~ 'B$' THEN '_bytes' ELSE '' END AS suffix,
-    CASE s.unit WHEN 'ms' THEN 0.001 WHEN 's' THEN 1 WHEN 'min' THEN 60 WHEN 'B' THEN 1
-         WHEN 'kB' THEN 1024 WHEN '8kB' THEN 8192 WHEN 'MB' THEN 1048576
-         WHEN '16MB' THEN 16777216 ELSE 1 END::float8 AS factor) AS u
-WHERE s.vartype IN ('bool', 'integer', 'real')$q$),
+SELECT metric_name, value, NULL AS short_version, NULL AS version FROM monitoring._setting_metrics
+UNION ALL
+SELECT 'pg_static', 1, format('%s.%s.0', v.number / 10000, v.number % 10000), version()
+FROM (SELECT current_setting('server_version_num')::int AS number) AS v$q$),
 ('postgres', 'stat_user_tables', interval '1 minute', 'database', false, 10000, 0, 999999, $q$
 SELECT 'pg_stat_user_tables_' || m.name AS metric_name, m.value,
        current_database() AS datname, t.schemaname, t.relname
-FROM (SELECT s.*, c.relpages FROM pg_stat_user_tables AS s JOIN pg_class AS c ON c.oid = s.relid
+FROM (SELECT s.*, c.relpages, c.reltoastrelid
+      FROM pg_stat_user_tables AS s JOIN pg_class AS c ON c.oid = s.relid
       ORDER BY c.relpages DESC, s.relid LIMIT 300) AS t,
+-- As of the last vacuum or analyze: a look at the files would wait for whoever has the table locked.
+LATERAL (SELECT current_setting('block_size')::float8 AS page_bytes,
+                coalesce((SELECT o.relpages FROM pg_class AS o WHERE o.oid = t.reltoastrelid), 0)
+                    AS toast_pages,
+                coalesce((SELECT sum(i.relpages) FROM pg_index AS x
+                          JOIN pg_class AS i ON i.oid = x.indexrelid
+                          WHERE x.indrelid = t.relid), 0)::float8 AS index_pages) AS size,
 LATERAL (VALUES
     ('seq_scan', t.seq_scan::float8), ('seq_tup_read', t.seq_tup_read::float8),
     ('idx_scan', coalesce(t.idx_scan, 0)::float8),
@@ -221,7 +248,8 @@ LATERAL (VALUES
     ('vacuum_count', t.vacuum_count::float8), ('autovacuum_count', t.autovacuum_count::float8),
     ('analyze_count', t.analyze_count::float8),
     ('autoanalyze_count', t.autoanalyze_count::float8),
-    ('table_size_bytes', t.relpages::float8 * current_setting('block_size')::float8)
+    ('table_size_bytes', (t.relpages + size.toast_pages) * size.page_bytes),
+    ('index_size_bytes', size.index_pages * size.page_bytes)
 ) AS m (name, value)$q$),
 ('postgres', 'statio_user_tables', interval '1 minute', 'database', false, 10000, 0, 999999, $q$
 SELECT 'pg_statio_user_tables_' || m.name AS metric_name, m.value,
@@ -229,11 +257,13 @@ SELECT 'pg_statio_user_tables_' || m.name AS metric_name, m.value,
 FROM (SELECT s.* FROM pg_statio_user_tables AS s JOIN pg_class AS c ON c.oid = s.relid
       ORDER BY c.relpages DESC, s.relid LIMIT 300) AS t,
 LATERAL (VALUES
-    ('heap_blocks_read', t.heap_blks_read::float8), ('heap_blocks_hit', t.heap_blks_hit::float8),
-    ('idx_blocks_read', t.idx_blks_read::float8), ('idx_blocks_hit', t.idx_blks_hit::float8),
-    ('toast_blocks_read', t.toast_blks_read::float8),
-    ('toast_blocks_hit', t.toast_blks_hit::float8),
-    ('tidx_blocks_read', t.tidx_blks_read::float8), ('tidx_blocks_hit', t.tidx_blks_hit::float8)
+    ('heap_blocks_read', t.heap_blks_read), ('heap_blocks_hit', t.heap_blks_hit),
+    ('idx_blocks_read', coalesce(t.idx_blks_read, 0)),
+    ('idx_blocks_hit', coalesce(t.idx_blks_hit, 0)),
+    ('toast_blocks_read', coalesce(t.toast_blks_read, 0)),
+    ('toast_blocks_hit', coalesce(t.toast_blks_hit, 0)),
+    ('tidx_blocks_read', coalesce(t.tidx_blks_read, 0)),
+    ('tidx_blocks_hit', coalesce(t.tidx_blks_hit, 0))
 ) AS m (name, value)$q$),
 ('postgres', 'statio_user_indexes', interval '5 minutes', 'database', false, 10000, 0, 999999, $q$
 SELECT 'pg_statio_user_indexes_' || m.name AS metric_name, m.value,
@@ -242,15 +272,39 @@ FROM (SELECT s.* FROM pg_statio_user_indexes AS s JOIN pg_class AS c ON c.oid = 
       ORDER BY c.relpages DESC, s.indexrelid LIMIT 300) AS i,
 LATERAL (VALUES ('idx_blks_read_total', i.idx_blks_read), ('idx_blks_hit_total', i.idx_blks_hit))
     AS m (name, value)$q$),
-('postgres', 'stat_progress_vacuum', interval '30 seconds', 'database', false, 500, 0, 999999, $q$
+('postgres', 'stat_progress_vacuum', interval '30 seconds', 'database', false, 500, 0, 169999, $q$
 SELECT 'pg_stat_progress_vacuum_' || m.name AS metric_name, m.value,
-       current_database() AS datname, c.relname, m.phase
-FROM pg_stat_progress_vacuum AS v JOIN pg_class AS c ON c.oid = v.relid, LATERAL (VALUES
-    ('phase', 1::float8, v.phase), ('heap_blks', v.heap_blks_total::float8, NULL),
+       current_database() AS datname, v.relid::regclass::text AS relname, m.phase
+FROM pg_stat_progress_vacuum AS v, LATERAL (
+    SELECT 'phase' AS name, (v.phase = p.phase)::int::float8 AS value, p.phase
+    FROM unnest('{initializing,"scanning heap","vacuuming indexes","vacuuming heap",
+        "cleaning up indexes","truncating heap","performing final cleanup"}'::text[]) AS p (phase)
+    UNION ALL VALUES
+    ('heap_blks', v.heap_blks_total::float8, NULL),
     ('heap_blks_scanned', v.heap_blks_scanned::float8, NULL),
     ('heap_blks_vacuumed', v.heap_blks_vacuumed::float8, NULL),
-    ('index_vacuums', v.index_vacuum_count::float8, NULL)
-) AS m (name, value, phase)
+    ('index_vacuums', v.index_vacuum_count::float8, NULL),
+    ('max_dead_tuples', v.max_dead_tuples::float8, NULL),
+    ('num_dead_tuples', v.num_dead_tuples::float8, NULL)
+) AS m
+WHERE v.datname = current_database()$q$),
+-- PostgreSQL 17 keeps dead rows in a structure of which it knows the bytes only.
+('postgres', 'stat_progress_vacuum', interval '30 seconds', 'database', false, 500, 170000, 999999, $q$
+SELECT 'pg_stat_progress_vacuum_' || m.name AS metric_name, m.value,
+       current_database() AS datname, v.relid::regclass::text AS relname, m.phase
+FROM pg_stat_progress_vacuum AS v, LATERAL (
+    SELECT 'phase' AS name, (v.phase = p.phase)::int::float8 AS value, p.phase
+    FROM unnest('{initializing,"scanning heap","vacuuming indexes","vacuuming heap",
+        "cleaning up indexes","truncating heap","performing final cleanup"}'::text[]) AS p (phase)
+    UNION ALL VALUES
+    ('heap_blks', v.heap_blks_total::float8, NULL),
+    ('heap_blks_scanned', v.heap_blks_scanned::float8, NULL),
+    ('heap_blks_vacuumed', v.heap_blks_vacuumed::float8, NULL),
+    ('index_vacuums', v.index_vacuum_count::float8, NULL),
+    ('max_dead_tuple_bytes', v.max_dead_tuple_bytes::float8, NULL),
+    ('dead_tuple_bytes', v.dead_tuple_bytes::float8, NULL),
+    ('num_dead_tuples', v.num_dead_item_ids::float8, NULL)
+) AS m
 WHERE v.datname = current_database()$q$),
 ('postgres', 'stat_statements', interval '1 minute', 'cluster', false, 1000, 0, 999999, $q$
 SELECT metric_name, value, queryid, user_name AS "user", datname FROM monitoring._statement_metrics(50)$q$),
@@ -295,54 +349,16 @@ FROM monitoring.queue_state AS s, LATERAL (VALUES
 WHERE s.last_error IS NULL$q$),
 -- node_exporter's.
 ('host', 'gauges', interval '1 minute', 'cluster', true, 2000, 0, 999999, $q$
-SELECT metric_name, value, labels FROM monitoring._host_metrics('gauge')$q$),
+SELECT metric_name, value, labels FROM monitoring._host_metrics('gauge', 'machine')$q$),
 ('host', 'counters', interval '1 minute', 'cluster', true, 5000, 0, 999999, $q$
-SELECT metric_name, value, labels FROM monitoring._host_metrics('counter')$q$)
+SELECT metric_name, value, labels FROM monitoring._host_metrics('counter', 'machine')$q$),
+('host', 'network_gauges', interval '1 minute', 'cluster', false, 5000, 0, 999999, $q$
+SELECT metric_name, value, labels FROM monitoring._host_metrics('gauge', 'network')$q$),
+('host', 'network_counters', interval '1 minute', 'cluster', false, 5000, 0, 999999, $q$
+SELECT metric_name, value, labels FROM monitoring._host_metrics('counter', 'network')$q$)
 ) AS p (pack_name, name, every, scope, store, series_limit, from_version, to_version, query);
 COMMENT ON VIEW monitoring._pack_collectors IS
     'The collectors of each pack, as shipped, with the server versions that they are for';
-
-CREATE VIEW monitoring._pack_metrics AS
-SELECT m.collector_name, m.prefix || name AS metric_name, m.metric_type, m.help
-FROM (VALUES
-    ('postgres/stat_database', 'pg_stat_database_', 'counter', 'As in the view pg_stat_database.',
-     'xact_commit xact_rollback blks_read blks_hit tup_returned tup_fetched tup_inserted tup_updated '
-     'tup_deleted conflicts temp_files temp_bytes deadlocks blk_read_time blk_write_time stats_reset '
-     'active_time_seconds_total'),
-    ('postgres/stat_database', 'pg_stat_database_', 'gauge', 'Backends connected.', 'numbackends'),
-    ('postgres/stat_database_conflicts', 'pg_stat_database_conflicts_', 'counter',
-     'As in the view pg_stat_database_conflicts.',
-     'confl_tablespace confl_lock confl_snapshot confl_bufferpin confl_deadlock'),
-    ('postgres/stat_bgwriter', 'pg_stat_bgwriter_', 'counter',
-     'As in the views pg_stat_bgwriter and, since PostgreSQL 17, pg_stat_checkpointer.',
-     'checkpoints_timed_total checkpoints_req_total checkpoint_write_time_total '
-     'checkpoint_sync_time_total buffers_checkpoint_total buffers_clean_total '
-     'maxwritten_clean_total buffers_backend_total buffers_backend_fsync_total '
-     'buffers_alloc_total stats_reset_total'),
-    ('postgres/stat_bgwriter', 'pg_stat_checkpointer_', 'counter',
-     'As in the view pg_stat_checkpointer, before PostgreSQL 17 pg_stat_bgwriter.',
-     'num_timed_total num_requested_total restartpoints_timed_total restartpoints_req_total '
-     'restartpoints_done_total write_time_total sync_time_total buffers_written_total '
-     'stats_reset_total'),
-    ('postgres/stat_archiver', 'pg_stat_archiver_', 'counter', 'As in the view pg_stat_archiver.',
-     'archived_count failed_count'),
-    ('postgres/stat_user_tables', 'pg_stat_user_tables_', 'counter',
-     'As in the view pg_stat_user_tables; of the 300 largest tables.',
-     'seq_scan seq_tup_read idx_scan idx_tup_fetch n_tup_ins n_tup_upd n_tup_del n_tup_hot_upd '
-     'vacuum_count autovacuum_count analyze_count autoanalyze_count'),
-    ('postgres/statio_user_tables', 'pg_statio_user_tables_', 'counter',
-     'As in the view pg_statio_user_tables; of the 300 largest tables.',
-     'heap_blocks_read heap_blocks_hit idx_blocks_read idx_blocks_hit toast_blocks_read '
-     'toast_blocks_hit tidx_blocks_read tidx_blocks_hit'),
-    ('postgres/statio_user_indexes', 'pg_statio_user_indexes_', 'counter',
-     'As in the view pg_statio_user_indexes; of the 300 largest indexes.',
-     'idx_blks_read_total idx_blks_hit_total'),
-    ('postgres/stat_statements', 'pg_stat_statements_', 'counter',
-     'As in pg_stat_statements: of 50 statements, and of all others together.',
-     'calls_total seconds_total rows_total block_read_seconds_total block_write_seconds_total')
-) AS m (collector_name, prefix, metric_type, help, names),
-LATERAL pg_catalog.string_to_table(m.names, ' ') AS name;
-COMMENT ON VIEW monitoring._pack_metrics IS 'Those metrics of the packs that are no plain gauges';
 
 -- Statements: a set that changes little, so that counters do not jump from series to series.
 CREATE TABLE monitoring.statement_set (

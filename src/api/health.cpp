@@ -5,6 +5,7 @@
 #include "monitoring/pg/arguments.hpp"
 #include "monitoring/pg/prepared.hpp"
 #include "monitoring/shmem/worker_slots.hpp"
+#include "monitoring/store/host.hpp"
 #include "monitoring/store/probes.hpp"
 
 extern "C" {
@@ -18,6 +19,7 @@ extern "C" {
 }
 // clang-format keeps the server's headers first.
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "monitoring/base/rfc3339.hpp"
@@ -70,6 +72,25 @@ Surroundings surroundings(pg::Spi& spi) {
   return {*rows.text(0, 1), *rows.int8(0, 2), *rows.text(0, 3)};
 }
 
+/// A share of the machine, whole; negative where it is not known.
+std::int32_t whole(const std::optional<double>& value) {
+  return value ? static_cast<std::int32_t>(std::lround(*value)) : -1;
+}
+
+Json json_of_share(std::int32_t value) {
+  return value < 0 ? Json(nullptr) : Json(value);
+}
+
+/// What this database's worker has found last; CPUs are measured from one look to the next.
+std::int32_t last_cpu_percent() {
+  if (!shmem::slots_available()) return -1;
+  for (const shmem::WorkerSlot& slot : shmem::all_slots()) {
+    const bool is_ours = slot.role == shmem::Role::worker && slot.database == MyDatabaseId;
+    if (is_ours && slot.health.checked_at != 0) return slot.health.cpu_percent;
+  }
+  return -1;
+}
+
 /// Leaves the result where the HTTP server finds it, who does not ask a database anything.
 void publish(const store::SystemHealth& health, double latency_ms) {
   if (!shmem::slots_available()) return;
@@ -84,6 +105,9 @@ void publish(const store::SystemHealth& health, double latency_ms) {
   note.checked_at = pg::timestamptz_of(health.timestamp);
   note.pending_messages = health.queues.pending_messages;
   note.latency_ms = latency_ms;
+  const store::HostUse use = store::host_use(health.timestamp);
+  note.memory_mb = whole(use.memory_mb);
+  note.cpu_percent = whole(use.cpu_percent);
   note.overall = health.overall();
   note.queues = health.queues.verdict.status;
   note.processing = health.processing.verdict.status;
@@ -160,16 +184,17 @@ MONITORING_FUNCTION(monitoring_health_check) {
     const auto probed = store::probed_services(spi, health.timestamp);
     const double uptime_s =
         std::chrono::duration<double>(health.timestamp - pg::instant_of(PgStartTime)).count();
-    json = {{"status", status_text(overall(probed, health))},
-            {"timestamp", rfc3339(health.timestamp)},
-            {"uptime", static_cast<std::int64_t>(uptime_s)},
-            {"version", around.version},
-            {"services", services(probed, health, around, latency_ms)},
-            {"metrics",
-             {{"active_connections", around.connections},
-              {"job_queue_size", health.queues.pending_messages},
-              {"memory_usage_mb", nullptr},
-              {"cpu_usage_percent", nullptr}}}};
+    json = {
+        {"status", status_text(overall(probed, health))},
+        {"timestamp", rfc3339(health.timestamp)},
+        {"uptime", static_cast<std::int64_t>(uptime_s)},
+        {"version", around.version},
+        {"services", services(probed, health, around, latency_ms)},
+        {"metrics",
+         {{"active_connections", around.connections},
+          {"job_queue_size", health.queues.pending_messages},
+          {"memory_usage_mb", json_of_share(whole(store::host_use(health.timestamp).memory_mb))},
+          {"cpu_usage_percent", json_of_share(last_cpu_percent())}}}};
   }
   return jsonb_datum(json.dump());
 }

@@ -6,18 +6,23 @@
 
 extern "C" {
 #include <funcapi.h>
+#include <utils/timestamp.h>
 }
 
 #include "monitoring/store/alert_rules.hpp"
 
 using namespace monitoring;
 
-/// monitoring._host_metrics(metric_type) -> setof (metric_name, value, labels)
+/// monitoring._host_metrics(metric_type, topic) -> setof (metric_name, value, labels)
 MONITORING_FUNCTION(monitoring_host_metrics) {
   const bool counters = pg::required_text(fcinfo, 0, "metric_type") == "counter";
+  const bool of_network = pg::required_text(fcinfo, 1, "topic") == "network";
+  const TimestampTz now = GetCurrentTimestamp();
   pg::call([&] { InitMaterializedSRF(fcinfo, 0); });
   const auto* result = reinterpret_cast<const ReturnSetInfo*>(fcinfo->resultinfo);
-  for (const host::Sample& sample : store::host_samples()) {
+  const host::Samples samples =
+      of_network ? store::network_samples() : store::host_samples(pg::instant_of(now));
+  for (const host::Sample& sample : samples) {
     if (host::is_counter(sample.metric_name) != counters) continue;
     Datum values[] = {pg::text(sample.metric_name).value, pg::float8(sample.value).value,
                       pg::jsonb(store::json_of_labels(sample.labels)).value};

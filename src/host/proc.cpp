@@ -1,75 +1,25 @@
 #include "monitoring/host/proc.hpp"
 
 #include <algorithm>
-#include <cctype>
 #include <cstddef>
 #include <cstdlib>
 #include <iterator>
-#include <optional>
 #include <set>
 #include <utility>
+
+#include "host/lines.hpp"
 
 namespace monitoring::host {
 
 namespace {
-
-/// The next line, without its end; false after the last one.
-bool next_line(std::string_view* rest, std::string_view* line) {
-  if (rest->empty()) return false;
-  const std::size_t end = rest->find('\n');
-  *line = rest->substr(0, end);
-  *rest = end == std::string_view::npos ? std::string_view() : rest->substr(end + 1);
-  return true;
-}
-
-std::vector<std::string_view> fields_of(std::string_view line,
-                                        std::string_view separators = " \t") {
-  std::vector<std::string_view> fields;
-  while (true) {
-    const std::size_t begin = line.find_first_not_of(separators);
-    if (begin == std::string_view::npos) return fields;
-    line.remove_prefix(begin);
-    const std::size_t length = std::min(line.find_first_of(separators), line.size());
-    fields.push_back(line.substr(0, length));
-    line.remove_prefix(length);
-  }
-}
-
-std::optional<double> number(std::string_view text) {
-  const std::string copy(text);
-  char* end = nullptr;
-  const double value = std::strtod(copy.c_str(), &end);
-  if (copy.empty() || *end != '\0') return std::nullopt;
-  return value;
-}
-
-void add(std::string name, Labels labels, std::string_view text, double factor, Samples* samples) {
-  if (const auto value = number(text)) {
-    samples->push_back({std::move(name), std::move(labels), *value * factor});
-  }
-}
-
-void add(std::string name, std::string_view text, Samples* samples) {
-  add(std::move(name), {}, text, 1, samples);
-}
-
-bool starts_with(std::string_view text, std::string_view prefix) {
-  return text.substr(0, prefix.size()) == prefix;
-}
-
-bool ends_with(std::string_view text, std::string_view suffix) {
-  return text.size() >= suffix.size() && text.substr(text.size() - suffix.size()) == suffix;
-}
-
-bool is_digit(char c) {
-  return std::isdigit(static_cast<unsigned char>(c)) != 0;
-}
 
 // --- /proc/stat ----------------------------------------------------------------------------------
 
 constexpr const char* kModes[] = {"user",   "nice", "system",  "idle",
                                   "iowait", "irq",  "softirq", "steal"};
 constexpr std::size_t kIdle = 3;
+/// Parts of user and nice, again.
+constexpr const char* kGuestModes[] = {"user", "nice"};
 
 /// Idle seconds of the CPUs, to be averaged.
 struct Idle {
@@ -85,6 +35,11 @@ void read_cpu(const std::vector<std::string_view>& fields, double ticks_per_seco
   for (std::size_t mode = 0; mode < std::size(kModes) && mode + 1 < fields.size(); ++mode) {
     add("node_cpu_seconds_total", {{"cpu", cpu}, {"mode", kModes[mode]}}, fields[mode + 1],
         1 / ticks_per_second, samples);
+  }
+  constexpr std::size_t kFirstGuest = std::size(kModes) + 1;
+  for (std::size_t mode = 0; kFirstGuest + mode < fields.size() && mode < 2; ++mode) {
+    add("node_cpu_guest_seconds_total", {{"cpu", cpu}, {"mode", kGuestModes[mode]}},
+        fields[kFirstGuest + mode], 1 / ticks_per_second, samples);
   }
   if (fields.size() <= kIdle + 1) return;
   idle->seconds += number(fields[kIdle + 1]).value_or(0) / ticks_per_second;
@@ -178,7 +133,12 @@ std::string unescaped(std::string_view field) {
 }  // namespace
 
 bool is_counter(std::string_view metric_name) {
-  return ends_with(metric_name, "_total") || starts_with(metric_name, "node_vmstat_");
+  if (metric_name == "node_netstat_Tcp_CurrEstab") return false;
+  if (metric_name == "node_netstat_Ip_Forwarding") return false;
+  for (const std::string_view prefix : {"node_vmstat_", "node_netstat_"}) {
+    if (starts_with(metric_name, prefix)) return true;
+  }
+  return ends_with(metric_name, "_total");
 }
 
 void read_stat(std::string_view text, double ticks_per_second, Samples* samples) {
@@ -272,6 +232,10 @@ void read_file_nr(std::string_view text, Samples* samples) {
   add("node_filefd_maximum", fields[2], samples);
 }
 
+void read_number(const char* metric_name, std::string_view text, Samples* samples) {
+  add(metric_name, text, samples);
+}
+
 void read_vmstat(std::string_view text, Samples* samples) {
   constexpr std::string_view kWanted[] = {"oom_kill", "pgfault", "pgmajfault", "pgpgin",
                                           "pgpgout",  "pswpin",  "pswpout"};
@@ -301,20 +265,40 @@ std::vector<Mount> read_mounts(std::string_view text) {
   return mounts;
 }
 
-void describe_filesystem(const Mount& mount, const Usage& usage, Samples* samples) {
+void describe_filesystem(const Mount& mount, const std::optional<Usage>& usage, Samples* samples) {
   const Labels labels{
       {"device", mount.device}, {"fstype", mount.fstype}, {"mountpoint", mount.mountpoint}};
   const auto put = [&](const char* name, double value) {
     samples->push_back({std::string("node_filesystem_") + name, labels, value});
   };
-  put("size_bytes", usage.size_bytes);
-  put("free_bytes", usage.free_bytes);
-  put("avail_bytes", usage.avail_bytes);
-  put("files", usage.files);
-  put("files_free", usage.files_free);
+  put("device_error", usage ? 0 : 1);
+  if (!usage) return;
+  put("size_bytes", usage->size_bytes);
+  put("free_bytes", usage->free_bytes);
+  put("avail_bytes", usage->avail_bytes);
+  put("files", usage->files);
+  put("files_free", usage->files_free);
   put("readonly", mount.read_only ? 1 : 0);
-  const double used = usage.size_bytes - usage.free_bytes;
-  if (used + usage.avail_bytes > 0) put("used_ratio", used / (used + usage.avail_bytes));
+  const double used = usage->size_bytes - usage->free_bytes;
+  if (used + usage->avail_bytes > 0) put("used_ratio", used / (used + usage->avail_bytes));
+}
+
+void describe_clock(const ClockState& clock, Samples* samples) {
+  constexpr double kMicro = 1e-6;
+  // The kernel's unit of frequencies: parts per million, 16 bits behind the point.
+  constexpr double kFrequency = kMicro / 65536;
+  const auto put = [&](const char* name, double value) {
+    samples->push_back({std::string("node_timex_") + name, {}, value});
+  };
+  put("sync_status", clock.is_synchronized ? 1 : 0);
+  put("status", clock.status);
+  put("offset_seconds", clock.offset * (clock.has_nanoseconds ? 1e-9 : kMicro));
+  put("maxerror_seconds", clock.max_error * kMicro);
+  put("estimated_error_seconds", clock.estimated_error * kMicro);
+  put("frequency_adjustment_ratio", 1 + clock.frequency * kFrequency);
+  put("loop_time_constant", clock.time_constant);
+  put("tick_seconds", clock.tick * kMicro);
+  put("tai_offset_seconds", clock.tai_offset);
 }
 
 }  // namespace monitoring::host

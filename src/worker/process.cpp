@@ -39,7 +39,7 @@ void on_sigterm(SIGNAL_ARGS) {
 /// up ours before the session looks for one, which it does after the server's deadlock_timeout.
 void limit_lock_waits() {
   const std::string longest = std::to_string(pg::settings().duty_lock_timeout_ms);
-  pg::call([&] { SetConfigOption("lock_timeout", longest.c_str(), PGC_SUSET, PGC_S_OVERRIDE); });
+  pg::call([&] { SetConfigOption("lock_timeout", longest.c_str(), PGC_SUSET, PGC_S_SESSION); });
 }
 
 }  // namespace
@@ -59,8 +59,9 @@ void unblock_signals() {
 }
 
 void use_own_settings(const char* application_name) {
+  // As a session's own: the server's stay in pg_settings.reset_val, where collectors find them.
   const auto set = [](const char* name, const char* value) {
-    SetConfigOption(name, value, PGC_SUSET, PGC_S_OVERRIDE);
+    SetConfigOption(name, value, PGC_SUSET, PGC_S_SESSION);
   };
   pg::call([&] {
     set("search_path", "pg_catalog, pg_temp");

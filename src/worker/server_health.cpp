@@ -106,6 +106,8 @@ struct Verdict {
   std::int64_t pending_messages = 0;
   double latency_ms = 0;
   bool stale = false;
+  /// The newest of their notes, for what is of the machine.
+  shmem::HealthNote newest{0, 0, 0, -1, -1, {}, {}, {}, {}, {}};
 };
 
 /// A slot that is only being looked at, for the launcher to know whether the extension is there,
@@ -127,6 +129,7 @@ Verdict judge_all(const ClusterView& view) {
     verdict.processing = std::max(verdict.processing, slot.health.processing);
     verdict.pending_messages += slot.health.pending_messages;
     verdict.latency_ms = std::max(verdict.latency_ms, slot.health.latency_ms);
+    if (slot.health.checked_at > verdict.newest.checked_at) verdict.newest = slot.health;
   }
   return verdict;
 }
@@ -153,6 +156,10 @@ bool has_launcher(const ClusterView& view) {
   });
 }
 
+Json json_of_share(std::int32_t value) {
+  return value < 0 ? Json(nullptr) : Json(value);
+}
+
 const char* database_word(const Verdict& verdict) {
   return verdict.stale ? "not responding" : "connected";
 }
@@ -176,8 +183,8 @@ Statement health(const ClusterView& view) {
       {"metrics",
        {{"active_connections", view.client_connections},
         {"job_queue_size", verdict.pending_messages},
-        {"memory_usage_mb", nullptr},
-        {"cpu_usage_percent", nullptr}}},
+        {"memory_usage_mb", json_of_share(verdict.newest.memory_mb)},
+        {"cpu_usage_percent", json_of_share(verdict.newest.cpu_percent)}}},
       {"databases", databases}};
   return {verdict.status != HealthStatus::critical, json.dump()};
 }

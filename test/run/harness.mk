@@ -2,6 +2,7 @@
 #   make test               all phases; the last line says how many tests passed and failed
 #   make test-regress REGRESS="a b"   make test-isolation ISOLATION=a   make test-tap PROVE_TESTS=test/t/a.pl
 #   make lint               make tidy    (clang-tidy: slow, no part of make test)
+#   make compare            beside the exporters whose names the packs have (test/compare/compare.mk)
 #   make demo               a server with a day of data; the last lines say how to connect and how to stop
 
 # What was set on the command line goes along; the environment and PGXS's defaults do not.

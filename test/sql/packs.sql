@@ -24,6 +24,10 @@ SELECT monitoring.enable_pack('postgres') > 15 AS many, monitoring.enable_pack('
 SELECT sum(monitoring.run_collector(collector_name)) > 500 AS many
 FROM monitoring.collectors WHERE pack_name IS NOT NULL;
 SELECT collector_name, last_error FROM monitoring.collectors WHERE last_error IS NOT NULL;
+-- Nothing that they give is without type and help.
+SELECT DISTINCT run.metric_name
+FROM monitoring.collectors AS c, monitoring.preview_collector(c.collector_name) AS run
+WHERE c.pack_name IS NOT NULL AND coalesce(c.metrics -> run.metric_name ->> 'help', '') = '';
 -- What is changed is the user's, and no longer trusted.
 UPDATE monitoring.collectors SET query = query || ' ' WHERE collector_name = 'postgres/up';
 SELECT pg_temp.sqlstate_of($$SELECT monitoring.preview_collector('postgres/up')$$)
@@ -41,11 +45,84 @@ SELECT sum(value) > 0 AS there FROM monitoring.preview_collector('postgres/stat_
 WHERE metric_name = 'pg_stat_activity_count';
 SELECT metric_type, metrics -> 'pg_stat_database_xact_commit' AS xact_commit
 FROM monitoring.collectors WHERE collector_name = 'postgres/stat_database';
+SELECT metric_name, labels ->> 'short_version' ~ '^[0-9.]+$' AS is_version
+FROM monitoring.preview_collector('postgres/settings') WHERE metric_name = 'pg_static';
+-- Not what the session has set for itself.
+SET LOCAL work_mem = '1MB';
+SELECT p.value = s.reset_val::float8 * 1024 AS is_the_servers
+FROM monitoring.preview_collector('postgres/settings') AS p, pg_settings AS s
+WHERE p.metric_name = 'pg_settings_work_mem_bytes' AND s.name = 'work_mem';
+-- The pack's own collectors, under the exporter's names.
+SELECT metric_name, value, labels FROM monitoring.preview_collector('postgres/exporter')
+WHERE metric_name = 'pg_exporter_last_scrape_error' OR labels ->> 'collector' = 'roles' AND
+      metric_name = 'pg_scrape_collector_success' ORDER BY 1;
+-- Slots: who reads and how much is held back by database, the rest by type.
+SELECT count(*) FROM pg_create_physical_replication_slot('pack_slot', true);
+SELECT metric_name, CASE WHEN metric_name ~ 'lsn' THEN value >= 0 ELSE value = 0 END AS plausible, labels
+FROM monitoring.preview_collector('postgres/replication_slots')
+WHERE metric_name NOT LIKE '%wal_status' AND labels ->> 'slot_name' = 'pack_slot' ORDER BY 1;
+SELECT count(*) FROM pg_drop_replication_slot('pack_slot');
 SELECT count(*) AS cpu_modes FROM monitoring.preview_collector('host/counters')
 WHERE metric_name = 'node_cpu_seconds_total' AND labels ->> 'cpu' = '0';
 SELECT count(*) FROM monitoring.preview_collector('host/gauges')
 WHERE metric_name IN ('node_memory_MemTotal_bytes', 'node_memory_MemAvailable_bytes', 'node_load1')
   AND value >= 0;
+
+SELECT DISTINCT metric_name FROM monitoring.preview_collector('host/network_gauges')
+WHERE metric_name IN ('node_uname_info', 'node_network_mtu_bytes', 'node_sockstat_sockets_used') ORDER BY 1;
+
+-- Document 004's expressions hold for what the host pack gives: what the rules of the gallery divide
+-- has the same labels, and the shares are shares.
+SELECT count(*) > 0 AS found, bool_and(1 - available.value / total.value BETWEEN 0 AND 1) AS is_share
+FROM monitoring.preview_collector('host/gauges') AS total
+JOIN monitoring.preview_collector('host/gauges') AS available USING (labels)
+WHERE total.metric_name = 'node_memory_MemTotal_bytes'
+  AND available.metric_name = 'node_memory_MemAvailable_bytes';
+SELECT count(*) > 0 AS found, bool_and(1 - available.value / size.value BETWEEN 0 AND 1) AS is_share
+FROM monitoring.preview_collector('host/gauges') AS size
+JOIN monitoring.preview_collector('host/gauges') AS available USING (labels)
+WHERE size.metric_name = 'node_filesystem_size_bytes' AND size.value > 0
+  AND available.metric_name = 'node_filesystem_avail_bytes';
+-- Idle CPUs as a rate: looks a minute apart, between which each CPU is idle for 45 seconds.
+INSERT INTO monitoring.pipeline_metrics (metric_name, metric_value, tags, "timestamp")
+SELECT metric_name, value + look.n * 45, labels, now() - (5 - look.n) * interval '1 minute'
+FROM (SELECT * FROM monitoring.preview_collector('host/counters')
+      WHERE metric_name = 'node_cpu_seconds_total' AND labels ->> 'mode' = 'idle') AS idle,
+     generate_series(0, 5) AS look (n);
+SELECT round(100 - avg(value)::numeric * 100) AS busy_percent
+FROM monitoring.metric_values('node_cpu_seconds_total', 'rate', '5 minutes', now(), '{"mode": "idle"}');
+
+-- Every server version has each collector once.
+SELECT v.version, p.collector_name, count(*) FROM unnest('{150000,160000,170000,180000}'::int[]) AS v (version)
+JOIN monitoring._pack_collectors AS p ON v.version BETWEEN p.from_version AND p.to_version
+GROUP BY 1, 2 HAVING count(*) <> 1;
+SELECT DISTINCT count(*) OVER (PARTITION BY v.version) > 20 AS as_many
+FROM unnest('{150000,160000,170000,180000}'::int[]) AS v (version)
+JOIN monitoring._pack_collectors AS p ON v.version BETWEEN p.from_version AND p.to_version;
+-- Those for version 17 read its views, here stood in for by tables with the columns that its manual
+-- names.
+CREATE SCHEMA seventeen;
+CREATE TABLE seventeen.pg_stat_bgwriter AS SELECT 11::bigint AS buffers_clean, 12::bigint AS maxwritten_clean,
+    13::bigint AS buffers_alloc, now() AS stats_reset;
+CREATE TABLE seventeen.pg_stat_checkpointer AS SELECT 1::bigint AS num_timed, 2::bigint AS num_requested,
+    3::bigint AS restartpoints_timed, 4::bigint AS restartpoints_req, 5::bigint AS restartpoints_done,
+    6::float8 AS write_time, 7::float8 AS sync_time, 8::bigint AS buffers_written, now() AS stats_reset;
+CREATE TABLE seventeen.pg_stat_progress_vacuum AS SELECT 1 AS pid, 2::oid AS datid, current_database() AS datname,
+    'pg_class'::regclass::oid AS relid, 'vacuuming heap' AS phase, 20::bigint AS heap_blks_total,
+    21::bigint AS heap_blks_scanned, 22::bigint AS heap_blks_vacuumed, 1::bigint AS index_vacuum_count,
+    24::bigint AS max_dead_tuple_bytes, 25::bigint AS dead_tuple_bytes, 26::bigint AS num_dead_item_ids,
+    2::bigint AS indexes_total, 1::bigint AS indexes_processed;
+CREATE FUNCTION pg_temp.rows_of(name text, version integer) RETURNS SETOF jsonb LANGUAGE plpgsql
+SET search_path = seventeen, pg_catalog AS $$
+BEGIN
+    RETURN QUERY EXECUTE (SELECT 'SELECT to_jsonb(r) FROM (' || query || ') AS r'
+                          FROM monitoring._pack_collectors AS p
+                          WHERE collector_name = name AND version BETWEEN from_version AND to_version);
+END $$;
+SELECT r ->> 'metric_name' AS metric_name, r -> 'value' AS value FROM pg_temp.rows_of('postgres/stat_bgwriter', 170000) AS r
+WHERE r ->> 'metric_name' !~ 'stats_reset' ORDER BY r ->> 'metric_name' COLLATE "C";
+SELECT r ->> 'metric_name' AS metric_name, r -> 'value' AS value, r ->> 'relname' AS relname, r ->> 'phase' AS phase
+FROM pg_temp.rows_of('postgres/stat_progress_vacuum', 180000) AS r ORDER BY 1, 4;
 
 -- Document 000's tables, counted by hand: 3 of 40 actions failed; 20 pending jobs, and of 20 done
 -- ones 19 took 10 s and one 100 s, which makes the 95th percentile 10 + 0.05 * 90 s; 6 audited

@@ -53,6 +53,10 @@ is($json->{services}{worker}{status}, 'running', 'the worker runs');
 cmp_ok($json->{databases}{postgres}{age_seconds}, '<', 3, 'and its word is fresh');
 is(join(' ', sort keys %{ $json->{metrics} }),
 	'active_connections cpu_usage_percent job_queue_size memory_usage_mb', 'its metrics');
+cmp_ok($json->{metrics}{memory_usage_mb}, '>', 0, 'memory in use');
+wait_until($node, q(SELECT (monitoring.health_check() #>> '{metrics,cpu_usage_percent}')::int BETWEEN 0 AND 100),
+	what => 'CPUs, once the worker has looked twice');
+like(decode_json(http_get($port, '/health')->{content})->{metrics}{cpu_usage_percent}, qr/^\d+$/, 'which /health says, too');
 is(join(' ', sort keys %$json), 'databases metrics services status timestamp uptime version', 'all of it');
 my $short = decode_json(http_get($port, '/api/v1/health')->{content});
 is(join(', ', map { $short->{$_} } qw(status database cache version)),

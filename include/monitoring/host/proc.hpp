@@ -5,6 +5,7 @@
 //
 // Source: man 5 proc; node_exporter 1.5 (github.com/prometheus/node_exporter, collector/).
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,6 +41,8 @@ void read_net_dev(std::string_view text, Samples* samples);
 void read_pressure(std::string_view resource, std::string_view text, Samples* samples);
 /// /proc/sys/fs/file-nr.
 void read_file_nr(std::string_view text, Samples* samples);
+/// A file that holds one number.
+void read_number(const char* metric_name, std::string_view text, Samples* samples);
 /// /proc/vmstat, of which page faults, paging, swapping and the OOM killer.
 void read_vmstat(std::string_view text, Samples* samples);
 
@@ -61,7 +64,23 @@ struct Usage {
   double files = 0;
   double files_free = 0;
 };
-/// Adds node_filesystem_used_ratio, which is not node_exporter's: as df shows it.
-void describe_filesystem(const Mount& mount, const Usage& usage, Samples* samples);
+/// No usage: a look at it failed. Adds node_filesystem_used_ratio, which is not node_exporter's: as
+/// df shows it.
+void describe_filesystem(const Mount& mount, const std::optional<Usage>& usage, Samples* samples);
+
+/// What adjtimex() says of the clock, in its units.
+struct ClockState {
+  bool is_synchronized = false;
+  bool has_nanoseconds = false;  ///< the unit of offset; else microseconds
+  double status = 0;
+  double offset = 0;
+  double max_error = 0;
+  double estimated_error = 0;
+  double frequency = 0;
+  double time_constant = 0;
+  double tick = 0;
+  double tai_offset = 0;
+};
+void describe_clock(const ClockState& clock, Samples* samples);
 
 }  // namespace monitoring::host

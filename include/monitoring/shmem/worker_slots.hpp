@@ -40,7 +40,9 @@ constexpr std::size_t kErrorTextSize = 256;
 struct HealthNote {
   TimestampTz checked_at;  ///< 0: never
   std::int64_t pending_messages;
-  double latency_ms;  ///< of the smallest statement
+  double latency_ms;         ///< of the smallest statement
+  std::int32_t memory_mb;    ///< in use on the machine; negative: not known
+  std::int32_t cpu_percent;  ///< busy since the look before; negative: not known
   HealthStatus overall;
   HealthStatus queues;
   HealthStatus processing;

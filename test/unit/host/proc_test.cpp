@@ -4,6 +4,8 @@
 
 #include <limits>
 
+#include "monitoring/host/network.hpp"
+
 namespace monitoring::host {
 namespace {
 
@@ -37,7 +39,7 @@ TEST(ProcStat, SecondsOfEachCpuAndMode) {
   EXPECT_DOUBLE_EQ(value_of(samples, "node_forks_total"), 55);
   EXPECT_DOUBLE_EQ(value_of(samples, "node_procs_running"), 3);
   EXPECT_DOUBLE_EQ(value_of(samples, "node_procs_blocked"), 1);
-  EXPECT_EQ(samples.size(), 2 * 8 + 6 + 1U);
+  EXPECT_EQ(samples.size(), 2 * (8 + 2) + 6 + 1U);
 }
 
 TEST(ProcMeminfo, BytesAndTheUsedShare) {
@@ -140,10 +142,45 @@ TEST(ProcMounts, LocalDisksOnce) {
 TEST(ProcMounts, UsedAsDfShowsIt) {
   Samples samples;
   // A tenth is kept for root: what is left of 100 is 40, and 50 are used.
-  describe_filesystem({"/dev/vda", "/", "ext4", false}, {100, 50, 40, 10, 9}, &samples);
+  describe_filesystem({"/dev/vda", "/", "ext4", false}, Usage{100, 50, 40, 10, 9}, &samples);
   const Labels labels{{"device", "/dev/vda"}, {"fstype", "ext4"}, {"mountpoint", "/"}};
   EXPECT_DOUBLE_EQ(value_of(samples, "node_filesystem_avail_bytes", labels), 40);
   EXPECT_DOUBLE_EQ(value_of(samples, "node_filesystem_used_ratio", labels), 50. / 90);
+}
+
+TEST(ProcMounts, AnErrorIsAllThatIsKnown) {
+  Samples samples;
+  describe_filesystem({"/dev/vdb", "/mnt", "xfs", false}, std::nullopt, &samples);
+  const Labels labels{{"device", "/dev/vdb"}, {"fstype", "xfs"}, {"mountpoint", "/mnt"}};
+  EXPECT_DOUBLE_EQ(value_of(samples, "node_filesystem_device_error", labels), 1);
+  EXPECT_EQ(samples.size(), 1U);
+}
+
+TEST(Clock, SecondsOfTheKernelsUnits) {
+  Samples samples;
+  ClockState clock;
+  clock.is_synchronized = true;
+  clock.offset = 1500;
+  clock.max_error = 250'000;
+  clock.frequency = 65536 * 20;
+  describe_clock(clock, &samples);
+  EXPECT_DOUBLE_EQ(value_of(samples, "node_timex_sync_status"), 1);
+  EXPECT_DOUBLE_EQ(value_of(samples, "node_timex_offset_seconds"), .0015);
+  EXPECT_DOUBLE_EQ(value_of(samples, "node_timex_maxerror_seconds"), .25);
+  EXPECT_DOUBLE_EQ(value_of(samples, "node_timex_frequency_adjustment_ratio"), 1.00002);
+  samples.clear();
+  clock.has_nanoseconds = true;
+  describe_clock(clock, &samples);
+  EXPECT_DOUBLE_EQ(value_of(samples, "node_timex_offset_seconds"), .0000015);
+}
+
+TEST(ProcStat, TimeOfVirtualMachines) {
+  Samples samples;
+  read_stat("cpu0 300 10 60 200 10 0 3 0 150 5\n", 100, &samples);
+  EXPECT_DOUBLE_EQ(
+      value_of(samples, "node_cpu_guest_seconds_total", {{"cpu", "0"}, {"mode", "user"}}), 1.5);
+  EXPECT_DOUBLE_EQ(
+      value_of(samples, "node_cpu_guest_seconds_total", {{"cpu", "0"}, {"mode", "nice"}}), .05);
 }
 
 TEST(Proc, NoTextIsTooOdd) {
@@ -158,6 +195,11 @@ TEST(Proc, NoTextIsTooOdd) {
     read_pressure("io", text, &samples);
     read_file_nr(text, &samples);
     read_vmstat(text, &samples);
+    read_netstat(text, &samples);
+    read_snmp6(text, &samples);
+    read_sockstat(text, 4096, &samples);
+    read_softnet(text, &samples);
+    read_arp(text, &samples);
     EXPECT_TRUE(read_mounts(text).empty() || text[0] == '\\') << text;
   }
 }
