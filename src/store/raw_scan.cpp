@@ -21,8 +21,6 @@ namespace monitoring::store {
 
 namespace {
 
-constexpr int kMaxColumns = 32;
-
 [[noreturn]] void refuse(Relation table) {
   ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
                   errmsg("partition \"%s\" of pipeline_metrics is not a heap table of its shape",
@@ -38,12 +36,38 @@ int column(Relation table, const char* name) {
 
 Partition::Columns columns_of(Relation table) {
   if (table->rd_tableam != GetHeapamTableAmRoutine()) refuse(table);
-  if (RelationGetNumberOfAttributes(table) > kMaxColumns) refuse(table);
+  if (RelationGetNumberOfAttributes(table) > Partition::kMaxColumns) refuse(table);
   Partition::Columns columns{column(table, "metric_name"), column(table, "metric_value"),
                              column(table, "tags"), column(table, "timestamp"), 0};
   columns.last =
       std::max({columns.metric_name, columns.metric_value, columns.tags, columns.timestamp});
   return columns;
+}
+
+std::uint16_t align_mask(char align) {
+  switch (align) {
+    case TYPALIGN_CHAR:
+      return 0;
+    case TYPALIGN_SHORT:
+      return ALIGNOF_SHORT - 1;
+    case TYPALIGN_INT:
+      return ALIGNOF_INT - 1;
+    default:
+      return ALIGNOF_DOUBLE - 1;
+  }
+}
+
+void read_shapes(TupleDesc columns, Partition::Shape* shapes) {
+  for (int i = 0; i < columns->natts; ++i) {
+    const Form_pg_attribute column = TupleDescAttr(columns, i);
+    shapes[i] = {column->attlen, align_mask(column->attalign)};
+  }
+}
+
+/// The second cache line of a tuple, which holds its value and its time.
+void fetch_ahead(const HeapTupleHeader header) {
+  constexpr int kCacheLine = 64;
+  __builtin_prefetch(reinterpret_cast<const char*>(header) + kCacheLine);
 }
 
 }  // namespace
@@ -67,6 +91,7 @@ Partition::Partition(Oid oid) : exceptions_before_(std::uncaught_exceptions()) {
     table_ = try_relation_open(oid, AccessShareLock);
     if (table_ == nullptr) return;
     columns_ = columns_of(table_);
+    read_shapes(RelationGetDescr(table_), shapes_);
     const Oid map = changes_index_of(table_);
     if (OidIsValid(map)) map_ = relation_open(map, AccessShareLock);
   });
@@ -151,23 +176,24 @@ RawScan::Verdict RawScan::judge_anew(HeapTuple tuple, Buffer buffer) const {
 }
 
 /// Finds the columns as heap_deform_tuple does, and stops behind the last one that is wanted.
-RawRow RawScan::read(HeapTuple tuple) const {
-  const HeapTupleHeader header = tuple->t_data;
+RawRow RawScan::read(HeapTupleHeader header, std::uint32_t length) const {
   const Partition::Columns& at = partition_.columns();
-  const TupleDesc columns = RelationGetDescr(partition_.table());
-  if (HeapTupleHeaderGetNatts(header) <= at.last) return read_whole(tuple);
+  const Partition::Shape* shapes = partition_.shapes();
+  if (HeapTupleHeaderGetNatts(header) <= at.last) return read_whole(header, length);
 
   const bits8* nulls = (header->t_infomask & HEAP_HASNULL) != 0 ? header->t_bits : nullptr;
   char* const data = reinterpret_cast<char*>(header) + header->t_hoff;
-  char* places[kMaxColumns];
+  char* places[Partition::kMaxColumns];
   std::uint32_t offset = 0;
   for (int i = 0; i <= at.last; ++i) {
     places[i] = nullptr;
     if (nulls != nullptr && att_isnull(i, nulls)) continue;
-    const Form_pg_attribute column = TupleDescAttr(columns, i);
-    offset = att_align_pointer(offset, column->attalign, column->attlen, data + offset);
+    const auto [size, mask] = shapes[i];
+    if (size < -1) return read_whole(header, length);
+    // A varlena with a short header is not aligned; bytes in front of another are 0.
+    if (size > 0 || data[offset] == 0) offset = (offset + mask) & ~std::uint32_t{mask};
     places[i] = data + offset;
-    offset = att_addlength_pointer(offset, column->attlen, data + offset);
+    offset += size > 0 ? static_cast<std::uint32_t>(size) : VARSIZE_ANY(data + offset);
   }
   RawRow row{};
   row.metric_name = reinterpret_cast<struct varlena*>(places[at.metric_name]);
@@ -178,10 +204,13 @@ RawRow RawScan::read(HeapTuple tuple) const {
 }
 
 /// A row from before a column was added to a table that somebody attached.
-RawRow RawScan::read_whole(HeapTuple tuple) const {
-  Datum values[kMaxColumns];
-  bool nulls[kMaxColumns];
-  heap_deform_tuple(tuple, RelationGetDescr(partition_.table()), values, nulls);
+RawRow RawScan::read_whole(HeapTupleHeader header, std::uint32_t length) const {
+  HeapTupleData tuple{};
+  tuple.t_data = header;
+  tuple.t_len = length;
+  Datum values[Partition::kMaxColumns];
+  bool nulls[Partition::kMaxColumns];
+  heap_deform_tuple(&tuple, RelationGetDescr(partition_.table()), values, nulls);
   const auto pointer = [&](int column) {
     return nulls[column] ? nullptr
                          : reinterpret_cast<struct varlena*>(DatumGetPointer(values[column]));
@@ -191,41 +220,47 @@ RawRow RawScan::read_whole(HeapTuple tuple) const {
           DatumGetTimestampTz(values[at.timestamp]), false};
 }
 
-bool RawScan::read_block(BlockNumber block, RowVisitor visit, void* context) {
+bool RawScan::read_block(BlockNumber block, PageVisitor visit, void* context) {
   return pg::call([&] {
     CHECK_FOR_INTERRUPTS();
     if (block >= size_) return false;
     Buffer buffer =
         ReadBufferExtended(partition_.table(), MAIN_FORKNUM, block, RBM_NORMAL, strategy_);
-    HeapTupleData rows[MaxHeapTuplesPerPage];
-    bool doubtful[MaxHeapTuplesPerPage];
+    struct Found {
+      HeapTupleHeader header;
+      std::uint32_t length;
+      bool doubtful;
+    };
+    Found found[MaxHeapTuplesPerPage];
+    RawRow rows[MaxHeapTuplesPerPage];
     int count = 0;
     bool unsettled = false;
 
     LockBuffer(buffer, BUFFER_LOCK_SHARE);
     Page page = BufferGetPage(buffer);
     const OffsetNumber last = PageIsNew(page) ? 0 : PageGetMaxOffsetNumber(page);
+    HeapTupleData tuple;
+    tuple.t_tableOid = RelationGetRelid(partition_.table());
     for (OffsetNumber offset = FirstOffsetNumber; offset <= last; ++offset) {
       ItemId item = PageGetItemId(page, offset);
       if (!ItemIdIsNormal(item)) continue;
-      HeapTuple tuple = &rows[count];
-      tuple->t_data = reinterpret_cast<HeapTupleHeader>(PageGetItem(page, item));
-      tuple->t_len = ItemIdGetLength(item);
-      tuple->t_tableOid = RelationGetRelid(partition_.table());
-      ItemPointerSet(&tuple->t_self, block, offset);
-      const Verdict verdict = judge(tuple, buffer);
+      tuple.t_data = reinterpret_cast<HeapTupleHeader>(PageGetItem(page, item));
+      tuple.t_len = ItemIdGetLength(item);
+      ItemPointerSet(&tuple.t_self, block, offset);
+      const Verdict verdict = judge(&tuple, buffer);
       if (verdict == Verdict::unsettled) unsettled = true;
       if (verdict != Verdict::visit && verdict != Verdict::doubtful) continue;
-      doubtful[count++] = verdict == Verdict::doubtful;
+      fetch_ahead(tuple.t_data);
+      found[count++] = {tuple.t_data, tuple.t_len, verdict == Verdict::doubtful};
     }
     LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
 
     // The pin keeps visible rows where they are: a page is compacted under a cleanup lock only.
     for (int i = 0; i < count; ++i) {
-      RawRow row = read(&rows[i]);
-      row.doubtful = doubtful[i];
-      visit(context, row);
+      rows[i] = read(found[i].header, found[i].length);
+      rows[i].doubtful = found[i].doubtful;
     }
+    if (count > 0) visit(context, rows, count);
     ReleaseBuffer(buffer);
     return unsettled;
   });

@@ -204,14 +204,18 @@ void Pass::scan_blocks(const Partition& partition, const std::vector<BlockNumber
   RawScan scan(partition, snapshot_.get(), seen);
   pg::ScratchContext scratch("roll-up block");
   for (const BlockNumber block : blocks) {
-    const bool unsettled = scan.block(block, [&](const RawRow& row) {
-      if (TIMESTAMP_NOT_FINITE(row.timestamp) || !wanted(hour_of(row.timestamp))) return;
-      if (row.doubtful) {
-        doubtful_.insert(hour_of(row.timestamp));
-        return;
+    const bool unsettled = scan.page(block, [&](RawRow* rows, int count) {
+      const auto is_taken = [&](const RawRow& row) {
+        if (TIMESTAMP_NOT_FINITE(row.timestamp) || !wanted(hour_of(row.timestamp))) return false;
+        if (row.doubtful) doubtful_.insert(hour_of(row.timestamp));
+        return !row.doubtful;
+      };
+      int taken = 0;
+      for (int i = 0; i < count; ++i) {
+        if (is_taken(rows[i])) rows[taken++] = rows[i];
       }
-      table_.add(row);
-      ++result_.rows_taken;
+      table_.add(rows, taken);
+      result_.rows_taken += taken;
     });
     if (unsettled && seen != nullptr) partition.mark(block);
     scratch.reset();

@@ -22,6 +22,15 @@ std::string_view bytes_of(const Hash128& hash) {
   return {reinterpret_cast<const char*>(&hash), sizeof hash};
 }
 
+/// Neither NULL nor compressed nor out of line: its bytes can be read where they lie.
+bool is_inline(const struct varlena* value) {
+  return value != nullptr && (VARATT_IS_SHORT(value) || VARATT_IS_4B_U(value));
+}
+
+std::string_view bytes_of(const struct varlena* value) {
+  return {VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)};
+}
+
 bool is_object(const Jsonb* json) {
   return json != nullptr && JB_ROOT_IS_OBJECT(json);
 }
@@ -84,10 +93,38 @@ SeriesTable::SeriesTable(std::unordered_map<std::string, MetricShape> shapes)
       by_tags_(seed_),
       by_picked_(seed_) {}
 
-void SeriesTable::add(const RawRow& row) {
-  // Everything that may raise a server error comes before anything that changes this table.
-  const std::int64_t hour = hour_of(row.timestamp);
-  const std::uint32_t metric = metric_of(row.metric_name);
+void SeriesTable::add(const RawRow* rows, int count) {
+  constexpr int kAtOnce = 48;
+  Look looks[kAtOnce];
+  for (int first = 0; first < count; first += kAtOnce) {
+    const int end = std::min(first + kAtOnce, count);
+    int looked_up = 0;
+    for (int i = first; i < end; ++i) {
+      const RawRow& row = rows[i];
+      const std::int64_t hour = hour_of(row.timestamp);
+      const std::uint32_t metric = metric_of(row.metric_name);
+      if (!is_inline(row.tags) || metrics_[metric].shape.split) {
+        add_one(row, hour, metric);
+        continue;
+      }
+      const std::uint64_t hash = by_tags_.hash_of(bytes_of(row.tags), salt_of(hour, metric));
+      by_tags_.prefetch(hash);
+      looks[looked_up++] = {&row, hour, hash, metric};
+    }
+    for (int i = 0; i < looked_up; ++i) {
+      Series* const* candidate = by_tags_.candidate(looks[i].hash);
+      if (candidate != nullptr) (*candidate)->fetch_ahead();
+    }
+    for (int i = 0; i < looked_up; ++i) {
+      const auto& [row, hour, hash, metric] = looks[i];
+      Series* known = find_hashed(by_tags_, hash, bytes_of(row->tags), hour, metric);
+      if (known == nullptr) known = &series_of(hour, metric, row->tags);
+      add_value(*known, row->metric_value);
+    }
+  }
+}
+
+void SeriesTable::add_one(const RawRow& row, std::int64_t hour, std::uint32_t metric) {
   if (metrics_[metric].shape.split && row.tags != nullptr) return add_split(row, hour, metric);
   add_value(series_of(hour, metric, row.tags), row.metric_value);
 }
@@ -116,16 +153,14 @@ void SeriesTable::add(const State& state) {
 
 std::uint32_t SeriesTable::metric_of(struct varlena* name) {
   struct varlena* plain = pg_detoast_datum_packed(name);
-  const std::string_view text(VARDATA_ANY(plain), VARSIZE_ANY_EXHDR(plain));
-  // Most rows are of the same metric as the row before.
-  if (!metrics_.empty() && metrics_[last_metric_].name == text) return last_metric_;
-  if (const std::uint32_t* known = metric_ids_.find(text)) return last_metric_ = *known;
+  const std::string_view text = bytes_of(plain);
+  if (const std::uint32_t* known = metric_ids_.find(text)) return *known;
   const auto shape = shapes_.find(std::string(text));
   metrics_.push_back(
       {std::string(text), shape != shapes_.end() ? shape->second : MetricShape{}, {}});
-  last_metric_ = static_cast<std::uint32_t>(metrics_.size() - 1);
-  metric_ids_.insert({names_.keep(text), text.size()}, 0, last_metric_);
-  return last_metric_;
+  const auto added = static_cast<std::uint32_t>(metrics_.size() - 1);
+  metric_ids_.insert({names_.keep(text), text.size()}, 0, added);
+  return added;
 }
 
 void SeriesTable::add_value(Series& series, double value) {
@@ -134,7 +169,12 @@ void SeriesTable::add_value(Series& series, double value) {
 
 Series* SeriesTable::find(const SeriesIndex& in, std::string_view bytes, std::int64_t hour,
                           std::uint32_t metric) {
-  Series* const* found = in.find(bytes, salt_of(hour, metric), [&](const Series* series) {
+  return find_hashed(in, in.hash_of(bytes, salt_of(hour, metric)), bytes, hour, metric);
+}
+
+Series* SeriesTable::find_hashed(const SeriesIndex& in, std::uint64_t hash, std::string_view bytes,
+                                 std::int64_t hour, std::uint32_t metric) {
+  Series* const* found = in.find_hashed(hash, bytes, [&](const Series* series) {
     return series->hour == hour && series->metric == metric;
   });
   return found != nullptr ? *found : nullptr;
@@ -145,7 +185,7 @@ Series& SeriesTable::series_of(std::int64_t hour, std::uint32_t metric, struct v
   // Most tags are known and stored with a short header: they are looked up where they lie, and
   // copied to where a jsonb can be read only when they are new.
   struct varlena* packed = pg_detoast_datum_packed(tags);
-  const std::string_view bytes(VARDATA_ANY(packed), VARSIZE_ANY_EXHDR(packed));
+  const std::string_view bytes = bytes_of(packed);
   Series* series = find(by_tags_, bytes, hour, metric);
   if (series == nullptr) {
     auto* dimensions = reinterpret_cast<Jsonb*>(pg_detoast_datum(packed));

@@ -13,6 +13,19 @@
 
 namespace monitoring {
 
+/// For short strings that mostly are equal, without a call.
+inline bool same_bytes(const char* a, const char* b, std::size_t size) {
+  constexpr std::size_t kWord = sizeof(std::uint64_t);
+  const auto differ = [&](std::size_t at) {
+    return detail::load<std::uint64_t>(a + at) != detail::load<std::uint64_t>(b + at);
+  };
+  if (size < kWord) return std::memcmp(a, b, size) == 0;
+  for (std::size_t at = 0; at + kWord < size; at += kWord) {
+    if (differ(at)) return false;
+  }
+  return !differ(size - kWord);  // the last word may overlap the one before
+}
+
 /// Copies of byte strings, aligned for anything, that stay where they are until clear().
 class ByteArena {
  public:
@@ -51,19 +64,42 @@ class ByteIndex {
  public:
   explicit ByteIndex(std::uint64_t seed) : seed_(seed) {}
 
+  /// What a look-up in steps begins with: hash_of(), prefetch(), candidate(), find_hashed().
+  std::uint64_t hash_of(std::string_view bytes, std::uint64_t salt) const {
+    return hash64(bytes, seed_ ^ salt);
+  }
+  /// Asks for the memory in which the search for this hash begins.
+  void prefetch(std::uint64_t hash) const {
+    if (!slots_.empty()) __builtin_prefetch(&slots_[hash & mask()]);
+  }
+  /// Asks for the bytes of the entry of this hash, and returns its value: nullptr if there is none.
+  /// Nothing says yet that its bytes are the ones that are looked for.
+  const Value* candidate(std::uint64_t hash) const {
+    if (slots_.empty()) return nullptr;
+    for (std::size_t at = hash & mask();; at = (at + 1) & mask()) {
+      const Slot& slot = slots_[at];
+      if (slot.bytes == nullptr) return nullptr;
+      if (slot.hash != hash) continue;
+      __builtin_prefetch(slot.bytes);
+      return &slot.value;
+    }
+  }
   /// The value of these bytes that is accepted, or nullptr.
   template <class Accept>
-  const Value* find(std::string_view bytes, std::uint64_t salt, Accept accept) const {
+  const Value* find_hashed(std::uint64_t hash, std::string_view bytes, Accept accept) const {
     if (slots_.empty()) return nullptr;
-    const std::uint64_t hash = hash64(bytes, seed_ ^ salt);
     for (std::size_t at = hash & mask();; at = (at + 1) & mask()) {
       const Slot& slot = slots_[at];
       if (slot.bytes == nullptr) return nullptr;
       if (slot.hash == hash && slot.size == bytes.size() && accept(slot.value) &&
-          std::memcmp(slot.bytes, bytes.data(), bytes.size()) == 0) {
+          same_bytes(slot.bytes, bytes.data(), bytes.size())) {
         return &slot.value;
       }
     }
+  }
+  template <class Accept>
+  const Value* find(std::string_view bytes, std::uint64_t salt, Accept accept) const {
+    return find_hashed(hash_of(bytes, salt), bytes, accept);
   }
   const Value* find(std::string_view bytes) const {
     return find(bytes, 0, [](const Value&) { return true; });
@@ -72,7 +108,7 @@ class ByteIndex {
   /// There must be no such entry yet. kept must outlive the entry.
   void insert(std::string_view kept, std::uint64_t salt, Value value) {
     if (used_ * 4 >= slots_.size() * 3) grow();
-    place({hash64(kept, seed_ ^ salt), kept.data(), kept.size(), std::move(value)});
+    place({hash_of(kept, salt), kept.data(), kept.size(), std::move(value)});
     ++used_;
   }
 

@@ -39,8 +39,9 @@ class Distribution {
  private:
   std::ptrdiff_t settle();
 
+  // First, beside what the owner has in front of it: most calls touch nothing else.
   std::size_t used_ = 0;
-  std::array<double, 15> waiting_;
+  std::array<double, 13> waiting_;
   Moments moments_;
   Sketch sketch_;
 };

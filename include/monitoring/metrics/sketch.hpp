@@ -54,7 +54,7 @@ class Sketch {
 
  private:
   // Where the buckets are. Inside the object; in a sorted array with 32-bit counts; in one with
-  // 64-bit counts; or in an array of counts over a contiguous range of keys.
+  // 64-bit counts; or in an array of 32-bit counts over a contiguous range of keys.
   enum class Kind : std::uint32_t { inside, narrow, wide, dense };
 
   struct NarrowBucket {
@@ -78,6 +78,7 @@ class Sketch {
   bool add_narrow(std::int32_t key, std::uint64_t count);
   bool add_wide(std::int32_t key, std::uint64_t count);
   bool add_dense(std::int32_t key, std::uint64_t count);
+  std::size_t add_dense(const std::int32_t* keys, std::size_t keys_count);
   void make_room(std::int32_t key);
   void widen_window(std::int32_t key);
   void become_narrow(std::uint32_t capacity);

@@ -50,6 +50,13 @@ class Partition {
     int last;                                        // of these
   };
   const Columns& columns() const { return columns_; }
+  static constexpr int kMaxColumns = 32;
+  /// What finding a column takes of its pg_attribute.
+  struct Shape {
+    std::int16_t length;       // -1: varlena
+    std::uint16_t align_mask;  // alignment - 1
+  };
+  const Shape* shapes() const { return shapes_; }
 
   /// See changes.hpp. A partition without a map counts as changed everywhere.
   std::vector<BlockNumber> take_changed(std::uint64_t committed, std::uint64_t pass) const;
@@ -61,6 +68,7 @@ class Partition {
   Relation table_ = nullptr;
   Relation map_ = nullptr;
   Columns columns_{};
+  Shape shapes_[kMaxColumns];
   int exceptions_before_;
 };
 
@@ -73,21 +81,28 @@ class RawScan {
   RawScan(const RawScan&) = delete;
   RawScan& operator=(const RawScan&) = delete;
 
-  /// Calls visit(const RawRow&) for every row of the block; visit may raise server errors, and
-  /// keeps no C++ object on its stack while it does. Returns whether the block holds a row whose
-  /// insert this snapshot does not show yet.
+  /// Calls visit(RawRow* rows, int count) for the rows of the block, if there are any; visit may
+  /// raise server errors, and keeps no C++ object on its stack while it does. Returns whether the
+  /// block holds a row whose insert this snapshot does not show yet.
   template <class Visit>
-  bool block(BlockNumber block, Visit&& visit) {
+  bool page(BlockNumber block, Visit&& visit) {
     return read_block(
         block,
-        [](void* context, const RawRow& row) {
-          (*static_cast<std::remove_reference_t<Visit>*>(context))(row);
+        [](void* context, RawRow* rows, int count) {
+          (*static_cast<std::remove_reference_t<Visit>*>(context))(rows, count);
         },
         const_cast<void*>(static_cast<const void*>(&visit)));
   }
+  /// The same row by row: visit(const RawRow&).
+  template <class Visit>
+  bool block(BlockNumber block, Visit&& visit) {
+    return page(block, [&visit](const RawRow* rows, int count) {
+      for (int i = 0; i < count; ++i) visit(rows[i]);
+    });
+  }
 
  private:
-  using RowVisitor = void (*)(void* context, const RawRow& row);
+  using PageVisitor = void (*)(void* context, RawRow* rows, int count);
   enum class Verdict { skip, visit, doubtful, unsettled };
   /// What the verdict on a row depends on, where no command id plays a part.
   struct Marks {
@@ -95,11 +110,11 @@ class RawScan {
     std::uint16_t infomask = 0;
   };
 
-  bool read_block(BlockNumber block, RowVisitor visit, void* context);
+  bool read_block(BlockNumber block, PageVisitor visit, void* context);
   Verdict judge(HeapTuple tuple, Buffer buffer);
   Verdict judge_anew(HeapTuple tuple, Buffer buffer) const;
-  RawRow read(HeapTuple tuple) const;
-  RawRow read_whole(HeapTuple tuple) const;
+  RawRow read(HeapTupleHeader header, std::uint32_t length) const;
+  RawRow read_whole(HeapTupleHeader header, std::uint32_t length) const;
 
   const Partition& partition_;
   Snapshot snapshot_;

@@ -27,6 +27,19 @@ TEST(Hash64, DependsOnEveryByteTheLengthAndTheSeed) {
   EXPECT_EQ(seen.size(), inputs);
 }
 
+TEST(SameBytes, ComparesEveryByteOfEveryLength) {
+  for (std::size_t size = 0; size < 40; ++size) {
+    const std::string bytes(size, 'a');
+    std::string other = bytes;
+    EXPECT_TRUE(same_bytes(bytes.data(), other.data(), size)) << size;
+    for (char& byte : other) {
+      byte = 'b';
+      EXPECT_FALSE(same_bytes(bytes.data(), other.data(), size)) << size;
+      byte = 'a';
+    }
+  }
+}
+
 TEST(ByteArena, KeepsBytesAlignedAndInPlace) {
   ByteArena arena;
   std::vector<std::pair<const char*, std::string>> kept;
@@ -53,6 +66,7 @@ TEST(ByteIndex, FindsWhatAMapFinds) {
     const auto known = map.find(bytes);
     const int* found = index.find(bytes);
     ASSERT_EQ(found != nullptr, known != map.end()) << bytes;
+    ASSERT_EQ(index.candidate(index.hash_of(bytes, 0)), found);
     if (found != nullptr) {
       ASSERT_EQ(*found, known->second);
       continue;

@@ -235,6 +235,24 @@ TEST(Sketch, JoinsSmallestMagnitudesWhenThereAreTooMany) {
   EXPECT_EQ(again->serialize(), sketch.serialize());
 }
 
+TEST(Sketch, CountsBeyond32BitsInAWindow) {
+  constexpr std::uint64_t kMany = 3'000'000'000;
+  Sketch window;
+  Sketch reversed;
+  for (int i = 0; i < 100; ++i) window.add(std::exp2(i / 35.0));
+  for (int i = 99; i >= 0; --i) reversed.add(std::exp2(i / 35.0), kMany);
+  for (int i = 0; i < 100; ++i) window.add(std::exp2(i / 35.0), kMany - 1);
+  EXPECT_EQ(window.count(), 100 * kMany);
+  EXPECT_EQ(window.serialize(), reversed.serialize());
+  const double again = 2.0;
+  window.add(&again, 1);
+  EXPECT_EQ(window.count(), 100 * kMany + 1);
+  Sketch merged;
+  for (int i = 0; i < 100; ++i) merged.add(std::exp2(i / 35.0));
+  merged.merge(window);
+  EXPECT_EQ(merged.count(), 100 * kMany + 101);
+}
+
 TEST(Sketch, IsSmallWhenItHoldsLittle) {
   Sketch sketch;
   sketch.add(17.5);
