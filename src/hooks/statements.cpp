@@ -8,13 +8,16 @@ extern "C" {
 #include <miscadmin.h>
 #include <nodes/plannodes.h>
 #include <portability/instr_time.h>
+#include <tcop/pquery.h>
 #include <tcop/utility.h>
 }
 // clang-format keeps the server's headers first.
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 #include "hooks/context_settings.hpp"
+#include "monitoring/metrics/query_duration.hpp"
 #include "monitoring/pg/client.hpp"
 #include "monitoring/pg/settings.hpp"
 #include "monitoring/shmem/database_names.hpp"
@@ -27,52 +30,45 @@ namespace {
 using shmem::MetricSpec;
 using shmem::MetricType;
 
-constexpr double kSeconds[] = {.0001, .00025, .0005, .001, .0025, .005, .01, .025,
-                               .05,   .1,     .25,   .5,   1,     2.5,  5,   10};
-constexpr double kMilliseconds[] = {.1, .25, .5,  1,   2.5,  5,    10,   25,
-                                    50, 100, 250, 500, 1000, 2500, 5000, 10000};
-static_assert(std::size(kSeconds) == std::size(kMilliseconds));
-
-constexpr MetricSpec kQuerySeconds = {"database_query_duration_seconds",
-                                      MetricType::histogram,
-                                      "Time that statements of clients took.",
-                                      "seconds",
-                                      kSeconds,
-                                      std::size(kSeconds)};
-constexpr MetricSpec kQueryMs = {"db_query_duration_ms",
-                                 MetricType::histogram,
-                                 "Time that statements of clients took, in milliseconds.",
-                                 "",
-                                 kMilliseconds,
-                                 std::size(kMilliseconds)};
 constexpr MetricSpec kContextMs = {
     "rls_context_set_duration_ms",
     MetricType::histogram,
     "Time to set the context of row-level security, in milliseconds.",
     "",
-    kMilliseconds,
-    std::size(kMilliseconds)};
+    metrics::kQueryMsBounds,
+    std::size(metrics::kQueryMsBounds)};
 
 ExecutorRun_hook_type next_run = nullptr;
 ExecutorFinish_hook_type next_finish = nullptr;
 ExecutorEnd_hook_type next_end = nullptr;
 ProcessUtility_hook_type next_utility = nullptr;
 
-/// How many statements surround the one that begins: 0 for what the client has sent.
-int depth = 0;
+/// Inside a statement of the client: what begins now is part of it.
+bool inside = false;
 
-/// Time of the client's statements whose end has not come, of several where portals take turns.
-/// An entry whose transaction is over is free: an aborted portal has no end.
-struct Spent {
+/// One that has run, and whose AFTER triggers are next. Nothing comes between the two.
+struct Unfinished {
   const QueryDesc* query;
-  LocalTransactionId transaction;
-  double ms;
+  instr_time begin;
 };
-Spent spent[8];
+Unfinished unfinished;
 
-/// Only clients' own backends: no parallel worker, no background worker.
+/// Time of statements that the client fetches in parts, of several where portals take turns. It
+/// lapses with the transaction: an aborted portal has no end.
+struct KeptTimes {
+  struct Entry {
+    const QueryDesc* query;
+    double seconds;
+  };
+  LocalTransactionId transaction;
+  Entry entries[8];
+};
+KeptTimes kept;
+
+/// Only clients' own backends, no parallel worker and no background worker; and only where a portal
+/// runs: what a deferred trigger does at the end of a transaction is no client's statement.
 bool is_counted() {
-  return MyBackendType == B_BACKEND && pg::settings().track_queries && shmem::registry_available();
+  return MyBackendType == B_BACKEND && ActivePortal != nullptr && pg::settings().track_queries;
 }
 
 /// On a standby nobody else tells what the database is called.
@@ -83,116 +79,140 @@ void introduce_database() {
   if (const char* name = pg::requested_database()) shmem::note_name(MyDatabaseId, name);
 }
 
-void count_statement(double ms) {
-  static shmem::HookSeries in_seconds;
-  static shmem::HookSeries in_ms;
+/// Readers see it in milliseconds, too.
+void count_statement(double seconds) {
+  static shmem::HookSeries series;
   introduce_database();
-  in_seconds.observe(kQuerySeconds, ms / 1000);
-  in_ms.observe(kQueryMs, ms);
+  series.observe(metrics::kQuerySeconds, seconds);
 }
 
-void count_context(double ms) {
-  static shmem::HookSeries in_ms;
-  in_ms.observe(kContextMs, ms);
+void count_context(double seconds) {
+  static shmem::HookSeries series;
+  series.observe(kContextMs, seconds * 1000);
 }
 
-double ms_since(const instr_time& begin) {
+double seconds_since(const instr_time& begin) {
   instr_time now;
   INSTR_TIME_SET_CURRENT(now);
   INSTR_TIME_SUBTRACT(now, begin);
-  return INSTR_TIME_GET_MILLISEC(now);
+  return INSTR_TIME_GET_DOUBLE(now);
 }
 
-Spent* find_spent(const QueryDesc* query) {
-  const LocalTransactionId transaction = pg::own_local_transaction();
-  const auto found = std::find_if(std::begin(spent), std::end(spent), [&](const Spent& entry) {
-    return entry.query == query && entry.transaction == transaction;
-  });
-  return found != std::end(spent) ? found : nullptr;
+KeptTimes::Entry* find_kept(const QueryDesc* query) {
+  if (kept.transaction != pg::own_local_transaction()) return nullptr;
+  const auto found =
+      std::find_if(std::begin(kept.entries), std::end(kept.entries),
+                   [&](const KeptTimes::Entry& entry) { return entry.query == query; });
+  return found != std::end(kept.entries) ? found : nullptr;
 }
 
-void keep_spent(const QueryDesc* query, double ms) {
-  if (Spent* entry = find_spent(query)) {
-    entry->ms += ms;
+double take(KeptTimes::Entry& entry) {
+  entry.query = nullptr;
+  return entry.seconds;
+}
+
+double take_kept(const QueryDesc* query) {
+  KeptTimes::Entry* const entry = find_kept(query);
+  return entry != nullptr ? take(*entry) : 0;
+}
+
+void keep(const QueryDesc* query, double seconds) {
+  if (kept.transaction != pg::own_local_transaction()) {
+    kept = KeptTimes{};
+    kept.transaction = pg::own_local_transaction();
+  }
+  KeptTimes::Entry* entry = find_kept(query);
+  if (entry == nullptr) entry = find_kept(nullptr);
+  // So many portals take turns that one has to be counted before its end.
+  if (entry == nullptr) {
+    entry = kept.entries;
+    count_statement(take(*entry));
+  }
+  *entry = {query, entry->query == query ? entry->seconds + seconds : seconds};
+}
+
+/// Whether ExecutorFinish has anything to do. It comes at once, as the portals of such statements
+/// run to their end in one go.
+bool has_triggers(const QueryDesc* query) {
+  return query->operation != CMD_SELECT || query->plannedstmt->hasModifyingCTE;
+}
+
+/// Where the client takes all rows, this was the whole statement.
+void end_run(const QueryDesc* query, const instr_time& begin, bool whole, bool failed) {
+  if (!failed && has_triggers(query)) {
+    unfinished = {query, begin};
     return;
   }
-  const LocalTransactionId transaction = pg::own_local_transaction();
-  Spent* entry = std::find_if(std::begin(spent), std::end(spent), [&](const Spent& other) {
-    return other.query == nullptr || other.transaction != transaction;
-  });
-  // So many portals take turns that one has to be counted before its end.
-  if (entry == std::end(spent)) {
-    entry = spent;
-    count_statement(entry->ms);
-  }
-  *entry = {query, transaction, ms};
+  const double seconds = seconds_since(begin);
+  if (!failed && !whole) return keep(query, seconds);
+  count_statement(take_kept(query) + seconds);
 }
 
-void count_spent(const QueryDesc* query) {
-  Spent* entry = find_spent(query);
-  if (entry == nullptr) return;
-  entry->query = nullptr;
-  count_statement(entry->ms);
-}
-
-/// Runs one of the executor's phases for a statement of the client and keeps its time. A statement
-/// that fails has no end, and is counted here.
-template <class Phase>
-void run_timed(const QueryDesc* query, Phase&& phase) {
-  instr_time begin;
-  INSTR_TIME_SET_CURRENT(begin);
+/// Runs body, and last(failed) in any case. What a statement runs meanwhile is part of it.
+template <class Body, class Last>
+void run_inside(Body&& body, Last&& last) {
   bool failed = true;
-  ++depth;
+  inside = true;
   pg::run_then(
       [&] {
-        phase();
+        body();
         failed = false;
       },
       [&] {
-        --depth;
-        keep_spent(query, ms_since(begin));
-        if (failed) count_spent(query);
+        inside = false;
+        last(failed);
       });
 }
 
-template <class Phase>
-void run_below(Phase&& phase) {
-  ++depth;
-  pg::run_then(phase, [] { --depth; });
+template <class Body>
+void run_uncounted(Body&& body) {
+  run_inside(body, [](bool) {});
 }
 
-template <class Phase>
-void run_phase(const QueryDesc* query, bool timed, Phase&& phase) {
-  if (timed && depth == 0 && is_counted()) return run_timed(query, phase);
-  run_below(phase);
-}
-
-bool times_context(bool sets_context) {
-  return sets_context && is_counted();
-}
-
-/// The arguments after the first differ between the major versions.
-template <class... Rest>
-void on_run(QueryDesc* query, Rest... rest) {
-  const auto run = [&] {
-    next_run != nullptr ? next_run(query, rest...) : standard_ExecutorRun(query, rest...);
-  };
-  if (!times_context(sets_rls_context(query->plannedstmt))) return run_phase(query, true, run);
+template <class Run>
+void run_statement(const QueryDesc* query, bool whole, Run&& run) {
   instr_time begin;
   INSTR_TIME_SET_CURRENT(begin);
-  run_phase(query, true, run);
-  count_context(ms_since(begin));
+  unfinished.query = nullptr;
+  run_inside(run, [&](bool failed) { end_run(query, begin, whole, failed); });
 }
 
-/// AFTER triggers run here; a plain SELECT has none, and its two looks at the clock are saved.
+template <class Run>
+void time_context(bool sets_context, Run&& run) {
+  if (!sets_context || !is_counted()) return run();
+  instr_time begin;
+  INSTR_TIME_SET_CURRENT(begin);
+  run();
+  count_context(seconds_since(begin));
+}
+
+/// The arguments after the third differ between the major versions.
+template <class... Rest>
+void on_run(QueryDesc* query, ScanDirection direction, uint64 rows, Rest... rest) {
+  const auto run_next = [&] {
+    next_run != nullptr ? next_run(query, direction, rows, rest...)
+                        : standard_ExecutorRun(query, direction, rows, rest...);
+  };
+  time_context(sets_rls_context(query->plannedstmt), [&] {
+    if (inside) return run_next();
+    // A portal that is at its end does not move any more.
+    if (!is_counted() || direction == NoMovementScanDirection) return run_uncounted(run_next);
+    run_statement(query, rows == 0, run_next);
+  });
+}
+
 void on_finish(QueryDesc* query) {
-  const bool has_triggers = query->operation != CMD_SELECT || query->plannedstmt->hasModifyingCTE;
-  run_phase(query, has_triggers,
-            [&] { next_finish != nullptr ? next_finish(query) : standard_ExecutorFinish(query); });
+  const auto finish = [&] {
+    next_finish != nullptr ? next_finish(query) : standard_ExecutorFinish(query);
+  };
+  if (inside || !has_triggers(query)) return finish();
+  if (std::exchange(unfinished.query, nullptr) != query) return run_uncounted(finish);
+  run_inside(finish, [](bool) { count_statement(seconds_since(unfinished.begin)); });
 }
 
 void on_end(QueryDesc* query) {
-  if (depth == 0) count_spent(query);
+  KeptTimes::Entry* const entry = inside ? nullptr : find_kept(query);
+  if (entry != nullptr) count_statement(take(*entry));
   next_end != nullptr ? next_end(query) : standard_ExecutorEnd(query);
 }
 
@@ -201,22 +221,16 @@ void on_utility(PlannedStmt* planned, const char* text, bool read_only_tree,
                 DestReceiver* destination, QueryCompletion* completion) {
   const ProcessUtility_hook_type next =
       next_utility != nullptr ? next_utility : standard_ProcessUtility;
-  const auto run = [&] {
+  const auto run_next = [&] {
     next(planned, text, read_only_tree, context, params, environment, destination, completion);
   };
-  // The statement may be gone with its memory when it has run.
-  const bool is_context = times_context(sets_rls_context(planned));
-  const bool is_statement =
-      depth == 0 && !IsA(planned->utilityStmt, TransactionStmt) && is_counted();
-  if (!is_context && !is_statement) return run_below(run);
-  instr_time begin;
-  INSTR_TIME_SET_CURRENT(begin);
-  ++depth;
-  pg::run_then(run, [&] {
-    --depth;
-    const double ms = ms_since(begin);
-    if (is_statement) count_statement(ms);
-    if (is_context) count_context(ms);
+  const bool is_statement = !IsA(planned->utilityStmt, TransactionStmt);
+  time_context(sets_rls_context(planned), [&] {
+    if (inside) return run_next();
+    if (!is_statement || !is_counted()) return run_uncounted(run_next);
+    instr_time begin;
+    INSTR_TIME_SET_CURRENT(begin);
+    run_inside(run_next, [&](bool) { count_statement(seconds_since(begin)); });
   });
 }
 

@@ -1,5 +1,8 @@
 // Snapshot: the registry copied out under the shared lock, then read at leisure.
 
+#include <algorithm>
+
+#include "monitoring/metrics/query_duration.hpp"
 #include "shmem/registry_layout.hpp"
 
 namespace monitoring::shmem {
@@ -102,7 +105,47 @@ Snapshot::Sample copy_series(Copier& copier, Series& series, std::uint32_t metri
   return copy;
 }
 
+bool is_query_seconds(const Snapshot::Metric& metric) {
+  const MetricSpec& spec = metrics::kQuerySeconds;
+  return metric.name == spec.name && metric.type == spec.type &&
+         std::equal(metric.bounds, metric.bounds + metric.bound_count, spec.bounds,
+                    spec.bounds + spec.bound_count);
+}
+
+Snapshot::Metric in_milliseconds(const Snapshot::Metric& metric) {
+  const MetricSpec& spec = metrics::kQueryMs;
+  return {metric.database, spec.type,   spec.name,       spec.help,
+          spec.unit,       spec.bounds, spec.bound_count};
+}
+
+/// With the life of the original, and an origin of its own.
+Snapshot::Sample in_milliseconds(Snapshot::Sample sample, std::uint32_t metric) {
+  constexpr std::uint64_t kOtherHalf = std::uint64_t{1} << 63;
+  sample.metric = metric;
+  sample.origin ^= kOtherHalf;
+  sample.value *= 1000;
+  return sample;
+}
+
 }  // namespace
+
+void Snapshot::add_milliseconds() {
+  const std::size_t count = metrics_.size();
+  for (std::size_t i = 0; i < count; ++i) {
+    if (!is_query_seconds(metrics_[i])) continue;
+    const Metric twin = in_milliseconds(metrics_[i]);
+    const bool taken = std::any_of(metrics_.begin(), metrics_.end(), [&](const Metric& metric) {
+      return metric.database == twin.database && metric.name == twin.name;
+    });
+    if (taken) continue;
+    const auto index = static_cast<std::uint32_t>(metrics_.size());
+    metrics_.push_back(twin);
+    const std::size_t samples = samples_.size();
+    for (std::size_t j = 0; j < samples; ++j) {
+      if (samples_[j].metric == i) samples_.push_back(in_milliseconds(samples_[j], index));
+    }
+  }
+}
 
 Snapshot::Snapshot(std::optional<Oid> database) {
   Room room = registry_locked(LW_SHARED, [&] { return needed(database); });
@@ -132,6 +175,7 @@ Snapshot::Snapshot(std::optional<Oid> database) {
     metrics_.resize(used.metrics);
     samples_.resize(used.samples);
   }
+  add_milliseconds();
 }
 
 }  // namespace monitoring::shmem

@@ -36,6 +36,12 @@ GRANT SELECT, INSERT, UPDATE ON guarded TO tenant;
 CREATE FUNCTION nested() RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE total bigint := 0; BEGIN
   FOR i IN 1..10 LOOP EXECUTE 'SELECT count(*) FROM one' INTO total; END LOOP; RETURN total; END $$;
+CREATE TABLE watched (n int);
+CREATE FUNCTION watch() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN PERFORM nested(), 1 / (NEW.n - 13), pg_sleep(NEW.n / 5.0); RETURN NULL; END $$;
+CREATE TRIGGER at_once AFTER INSERT ON watched FOR EACH ROW EXECUTE FUNCTION watch();
+CREATE CONSTRAINT TRIGGER at_commit AFTER UPDATE ON watched DEFERRABLE INITIALLY DEFERRED
+FOR EACH ROW EXECUTE FUNCTION watch();
 CREATE FUNCTION caught() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN PERFORM 1 / 0; EXCEPTION WHEN division_by_zero THEN NULL; END $$;
 EOF
@@ -155,11 +161,52 @@ timed("SELECT 1 / (n - n) FROM one;\nSELECT 1", 2, 'one that fails is timed, too
 timed('SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0;'
 	. ' SET max_parallel_workers_per_gather = 2; SELECT count(*) FROM one', 5, 'parallel workers are not counted');
 timed('SET monitoring.track_queries = off; SELECT 1; SELECT 2', 1, 'switched off, by a statement that is the last');
-my ($before, $after) = timed('SELECT pg_sleep(0.3)', 1, 'a slow one');
+timed('INSERT INTO watched VALUES (0) RETURNING n', 1, 'what an AFTER trigger runs is part of its statement');
+timed('INSERT INTO watched VALUES (13)', 1, 'one that fails there is timed, too');
+timed('UPDATE watched SET n = 0', 1, 'what a deferred trigger runs at the end is no statement');
+timed('BEGIN; UPDATE watched SET n = 0; COMMIT', 1, 'nor within COMMIT');
+timed('WITH more AS (INSERT INTO watched VALUES (0) RETURNING n) SELECT * FROM more, one', 1, 'a WITH that writes');
+timed('SET monitoring.track_queries = off; INSERT INTO watched VALUES (0); SELECT nested()', 1, 'nor is anything when it is off');
+my ($before, $after) = timed('INSERT INTO watched VALUES (1)', 1, 'a slow trigger');
+cmp_ok(moved($before, $after, 'database_query_duration_seconds_sum{datname="postgres"}'), '>', 0.19, 'is part of its time');
+($before, $after) = timed('SELECT pg_sleep(0.3)', 1, 'a slow one');
 is(moved($before, $after, 'db_query_duration_ms_bucket{datname="postgres",le="250"}'), 0, 'is in no fast bucket');
 is(moved($before, $after, 'database_query_duration_seconds_bucket{datname="postgres",le="10"}'), 1, 'but in a slow one');
 cmp_ok(moved($before, $after, 'database_query_duration_seconds_sum{datname="postgres"}'), '>', 0.29, 'in seconds');
 cmp_ok(moved($before, $after, 'db_query_duration_ms_sum{datname="postgres"}'), '>', 290, 'and milliseconds');
+
+# Portals that are fetched in parts, two of them in turns: each is one statement, counted at its end.
+# A query is not counted again when its portal is asked once more.
+sub message { my ($type, $body) = @_; return $type . pack('N', 4 + length $body) . $body }
+sub parse_and_bind { my ($name, $query) = @_; return message('P', "$name\0$query\0" . pack('n', 0)) . message('B', "$name\0$name\0" . pack('n3', 0, 0, 0)) }
+sub execute { my ($name, $rows) = @_; return message('E', "$name\0" . pack('N', $rows)) }
+sub until_ready
+{
+	my ($socket, $messages) = @_;
+	print $socket $messages;
+	$socket->flush;
+	for (my $type = ''; $type ne 'Z';)
+	{
+		read($socket, my $head, 5) == 5 or die 'the server went away';
+		($type, my $size) = unpack('aN', $head);
+		read($socket, my $body, $size - 4) if $size > 4;
+		die "error: $body" if $type eq 'E';
+	}
+}
+my $client = IO::Socket::UNIX->new(Peer => "$host/.s.PGSQL." . $node->port) or die "socket: $!";
+my $startup = "user\0" . scalar(getpwuid($>)) . "\0database\0postgres\0\0";
+until_ready($client, pack('NN', 8 + length $startup, 196608) . $startup);
+my $in_parts = join '', parse_and_bind('a', 'SELECT n FROM one ORDER BY n LIMIT 5'), parse_and_bind('b', 'SELECT n FROM one'),
+	execute('a', 2), execute('b', 3), execute('a', 2), execute('b', 3), execute('a', 2), message('C', "Pa\0"), message('S', '');
+my $twice = join '', parse_and_bind('c', 'SELECT 1'), execute('c', 0), execute('c', 0), message('S', '');
+foreach my $case ([ $in_parts, 2, 'two portals that take turns' ], [ $twice, 1, 'a portal that is asked twice' ])
+{
+	my ($messages, $expected, $what) = @$case;
+	$before = samples($port);
+	until_ready($client, $messages);
+	is(moved($before, samples($port), 'database_query_duration_seconds_count{datname="postgres"}'), $expected, $what);
+}
+close $client;
 
 # The extended protocol, and pg_stat_statements counts the same.
 $node->safe_psql('postgres', 'SELECT pg_stat_statements_reset()');
@@ -171,6 +218,21 @@ $after = samples($port);
 is($node->safe_psql('postgres', q(SELECT calls FROM pg_stat_statements WHERE query ~ '^UPDATE one')), '50',
 	'pg_stat_statements counts 50');
 cmp_ok(moved($before, $after, 'database_query_duration_seconds_count{datname="postgres"}'), '>=', 50, 'and so do we');
+
+# Milliseconds are the seconds under another name, unless somebody counts under that name.
+$after = samples($port);
+my %bounds = (1 => '0.001', 2.5 => '0.0025', 10000 => 10, '+Inf' => '+Inf');
+is($after->{qq(db_query_duration_ms_bucket{datname="postgres",le="$_"})},
+	$after->{qq(database_query_duration_seconds_bucket{datname="postgres",le="$bounds{$_}"})}, "le=\"$_\" of both") foreach sort keys %bounds;
+cmp_ok(abs($after->{'db_query_duration_ms_sum{datname="postgres"}'} / $after->{'database_query_duration_seconds_sum{datname="postgres"}'} - 1000),
+	'<', 1e-6, 'and the sums');
+is($node->safe_psql('postgres', q(INSERT INTO monitoring.metric_definitions (metric_name, metric_type, snapshot)
+	VALUES ('db_query_duration_ms', 'histogram', true), ('database_query_duration_seconds', 'histogram', true);
+	SELECT monitoring._snapshot_metrics() >= 4)), 't', 'both may be recorded');
+$node->safe_psql('postgres', q(SELECT monitoring.histogram_observe('db_query_duration_ms', 7)));
+is(samples($port)->{'db_query_duration_ms_count{datname="postgres"}'}, 1, 'what somebody counts under that name');
+$node->safe_psql('postgres', q(SELECT monitoring.remove_metric('db_query_duration_ms')));
+cmp_ok(samples($port)->{'db_query_duration_ms_count{datname="postgres"}'}, '>', 1, 'and then they are the seconds again');
 
 # The context of row-level security.
 my $context = 'rls_context_set_duration_ms_count{datname="postgres"}';

@@ -6,7 +6,8 @@
 // One observation for each statement that a client sends and that is executed, whether it succeeds
 // or fails: the time in the executor, triggers included, planning and waiting for the client
 // between two fetches not. What a function runs is part of the statement that called it, and so is
-// the work of parallel workers. BEGIN, COMMIT and the like are no statements here.
+// the work of parallel workers. BEGIN, COMMIT and the like are no statements here, nor is what a
+// deferred trigger runs.
 
 namespace monitoring::hooks {
 

@@ -113,7 +113,9 @@ void discard_metrics(Oid database);
 // --- Reading -------------------------------------------------------------------------------------
 
 /// A copy of the registry, or of one database's and the cluster's part of it. In it the count of a
-/// histogram is the sum of its buckets, however many processes were counting.
+/// histogram is the sum of its buckets, however many processes were counting. The histogram of
+/// query durations is there twice, in seconds and in milliseconds (metrics/query_duration.hpp),
+/// unless somebody counts under the second name.
 class Snapshot {
  public:
   struct Metric {
@@ -143,6 +145,8 @@ class Snapshot {
   const std::vector<Sample>& samples() const { return samples_; }
 
  private:
+  void add_milliseconds();
+
   std::vector<std::uint64_t> bytes_;
   std::vector<Metric> metrics_;
   std::vector<Sample> samples_;

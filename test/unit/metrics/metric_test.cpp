@@ -55,6 +55,17 @@ TEST(Bucket, HasItsUpperBound) {
   }
 }
 
+TEST(Bucket, IsTheSameOfFewBoundsAndOfMany) {
+  double bounds[kMostBounds];
+  for (std::size_t i = 0; i < kMostBounds; ++i) bounds[i] = static_cast<double>(i);
+  for (const std::size_t count : {std::size_t{20}, std::size_t{21}, kMostBounds}) {
+    for (std::size_t i = 0; i < count; ++i) {
+      EXPECT_EQ(bucket_of(bounds, count, bounds[i]), i);
+      EXPECT_EQ(bucket_of(bounds, count, bounds[i] + 0.5), i + 1);
+    }
+  }
+}
+
 TEST(LabelBytes, AreTheSameForEqualSets) {
   EXPECT_EQ(label_bytes({{"b", "2"}, {"a", "1"}}), "a\0001\0b\0002\0"s);
   EXPECT_EQ(label_bytes({{"a", "1"}, {"empty", ""}}), label_bytes({{"a", "1"}}));
