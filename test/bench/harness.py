@@ -158,18 +158,29 @@ def interleaved(runs, *works):
     return [statistics.median(taken) for taken in figures]
 
 
-def pgbench(database, script, seconds, clients=2, prepared=True):
-    """(transactions, transactions per second) of a script's text."""
-    mode = "prepared" if prepared else "simple"
+def run_pgbench(database, script, *arguments, prepared=True):
+    """What pgbench prints after it has run a script's text."""
     answer = subprocess.run(
-        ["pgbench", "--no-vacuum", "--client=%d" % clients, "--jobs=%d" % clients, "--protocol=" + mode,
-         "--time=%d" % seconds, "--file=/dev/stdin", database],
+        ["pgbench", "--no-vacuum", "--protocol=" + ("prepared" if prepared else "simple"),
+         "--file=/dev/stdin", *arguments, database],
         input=script, capture_output=True, text=True, check=False)
     if answer.returncode != 0:
         raise SqlError(answer.stderr)
-    count = re.search(r"transactions actually processed: (\d+)", answer.stdout)
-    rate = re.search(r"tps = ([0-9.]+)", answer.stdout)
+    return answer.stdout
+
+
+def pgbench(database, script, seconds, clients=2, prepared=True):
+    """(transactions, transactions per second) of a script's text."""
+    answer = run_pgbench(database, script, "--client=%d" % clients, "--jobs=%d" % clients, "--time=%d" % seconds,
+                         prepared=prepared)
+    count = re.search(r"transactions actually processed: (\d+)", answer)
+    rate = re.search(r"tps = ([0-9.]+)", answer)
     return int(count.group(1)), float(rate.group(1))
+
+
+def pgbench_times(database, script, times, prepared):
+    """Runs a script's text so many times, on one connection."""
+    run_pgbench(database, script, "--transactions=%d" % times, prepared=prepared)
 
 
 class Table:
