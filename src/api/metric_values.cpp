@@ -22,12 +22,13 @@ using namespace monitoring;
 
 namespace {
 
+/// A row's labels and value.
 void put(FunctionCallInfo fcinfo, const pg::Rows& rows, std::uint64_t row) {
   const auto* result = reinterpret_cast<const ReturnSetInfo*>(fcinfo->resultinfo);
   Datum values[2] = {};
   bool nulls[2] = {};
   for (int column = 0; column < 2; ++column) {
-    values[column] = rows.raw(row, column + 1, &nulls[column]);
+    values[column] = rows.raw(row, column + 2, &nulls[column]);
   }
   pg::call([&] { tuplestore_putvalues(result->setResult, result->setDesc, values, nulls); });
 }
@@ -66,17 +67,18 @@ std::optional<std::vector<std::string>> optional_texts(pg::Spi& spi, FunctionCal
 /// monitoring.metric_values(metric_name, aggregate, over_last, evaluated_at, matching, by_labels)
 /// -> table(labels, value)
 MONITORING_FUNCTION(monitoring_metric_values) {
+  store::SeriesSelector selector;
   store::SeriesWindow window;
-  window.metric_name = pg::required_text(fcinfo, 0, "metric_name");
+  selector.metric_name = pg::required_text(fcinfo, 0, "metric_name");
   window.aggregate = required_aggregate(fcinfo, 1);
   window.over_last = pg::required_positive_interval(fcinfo, 2, "over_last");
   pg::require(fcinfo, 3, "evaluated_at");
-  window.matching = required_object(fcinfo, 4, "matching");
+  selector.matching = required_object(fcinfo, 4, "matching");
   pg::call([&] { InitMaterializedSRF(fcinfo, 0); });
   pg::Spi spi;
   window.by_labels = optional_texts(spi, fcinfo, 5);
-  const std::string query = store::series_query(window);
-  const pg::Rows rows = spi.query(query.c_str(), {pg::argument(fcinfo, 3, TIMESTAMPTZOID)});
+  const Instant until = pg::instant_of(PG_GETARG_TIMESTAMPTZ(3));
+  const pg::Rows rows = store::read_series(spi, window, {selector}, until);
   for (std::uint64_t row = 0; row < rows.size(); ++row) put(fcinfo, rows, row);
   PG_RETURN_NULL();
 }

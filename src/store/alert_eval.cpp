@@ -19,7 +19,7 @@ extern "C" {
 #include "monitoring/store/issues.hpp"
 #include "store/alert_instances.hpp"
 #include "store/failed_receivers.hpp"
-#include "store/rule_query.hpp"
+#include "store/shared_reads.hpp"
 #include "store/stored_rule.hpp"
 #include "store/watchdogs.hpp"
 
@@ -123,7 +123,7 @@ Outcome threshold_outcome(const alerting::Rule& rule, const alerting::Threshold&
 /// One pass. The caller holds the lock.
 class Pass {
  public:
-  Pass(pg::Spi& spi, Instant now) : spi_(spi), now_(now) {}
+  Pass(pg::Spi& spi, Instant now, SharedReads& reads) : spi_(spi), now_(now), reads_(reads) {}
 
   void evaluate(const StoredRule& stored);
   /// The alert that a receiver failed.
@@ -143,6 +143,7 @@ class Pass {
 
   pg::Spi& spi_;
   const Instant now_;
+  SharedReads& reads_;
   std::int64_t transitions_ = 0;
   std::uint64_t written_ = 0;
 };
@@ -153,7 +154,7 @@ std::string issue_worker(const std::string& rule_name) {
 
 Outcome Pass::outcome_of(const StoredRule& stored, const alerting::Rule& rule,
                          const std::vector<Instance>& previous) {
-  const QueryOutcome result = run_rule_query(stored, now_);
+  const QueryOutcome result = reads_.run(stored);
   if (result.failure) return Error::of(result.failure->message);
   if (!stored.threshold) return expand(rule, result.samples, now_);
   return threshold_outcome(rule, threshold_of(stored), result.samples, previous, now_);
@@ -271,12 +272,18 @@ void refuse_the_past(std::optional<Instant> last, Instant now) {
       .hint("The time of the last evaluation is in monitoring.alert_progress.");
 }
 
+std::vector<StoredRule> rules_left(pg::Spi& spi, const DuePass& pass) {
+  std::vector<StoredRule> rules = load_due_rules(spi, pass.at, pass.since);
+  const auto is_through = [&](const StoredRule& rule) { return pass.evaluated.count(rule.id) > 0; };
+  rules.erase(std::remove_if(rules.begin(), rules.end(), is_through), rules.end());
+  return rules;
+}
+
 /// Whether all of them are through.
 bool evaluate_some(Pass& turn, const std::vector<StoredRule>& due, DuePass& pass,
                    const std::function<bool()>& enough) {
   bool stop = false;
   for (const StoredRule& rule : due) {
-    if (pass.evaluated.count(rule.id) > 0) continue;
     if (stop) return false;
     turn.evaluate(rule);
     pass.evaluated.insert(rule.id);
@@ -296,8 +303,11 @@ std::int64_t evaluate(pg::Spi& spi, Instant now) {
   // An exclusive lock on the table and not a lock on its row: that one would be a write.
   pg::call([&] { LockRelationOid(table, ExclusiveLock); });
   refuse_the_past(stored_progress(spi), now);
-  Pass pass(spi, now);
-  for (const StoredRule& rule : load_due_rules(spi, now, std::nullopt)) pass.evaluate(rule);
+  const std::vector<StoredRule> rules = load_due_rules(spi, now, std::nullopt);
+  std::set<std::int64_t> alone;
+  SharedReads reads(rules, now, alone);
+  Pass pass(spi, now, reads);
+  for (const StoredRule& rule : rules) pass.evaluate(rule);
   pass.watch_receivers();
   pass.wind_down();
   route_alerts(spi, now);
@@ -317,8 +327,9 @@ DuePassTurn evaluate_due(pg::Spi& spi, DuePass& pass, const std::function<bool()
   if (!has_begun) pass.since = std::max(pass.since, stored);
   refuse_the_past(pass.since, pass.at);
 
-  Pass turn(spi, pass.at);
-  const std::vector<StoredRule> due = load_due_rules(spi, pass.at, pass.since);
+  const std::vector<StoredRule> due = rules_left(spi, pass);
+  SharedReads reads(due, pass.at, pass.alone);
+  Pass turn(spi, pass.at, reads);
   const bool complete = evaluate_some(turn, due, pass, enough);
   const bool thorough = complete && (!pass.since || multiple(*pass.since, kThoroughInterval) !=
                                                         multiple(pass.at, kThoroughInterval));
@@ -330,7 +341,8 @@ DuePassTurn evaluate_due(pg::Spi& spi, DuePass& pass, const std::function<bool()
   ping_watchdogs(spi, pass.at);
   pass.written += turn.written();
   if (!complete) return DuePassTurn::kMore;
-  const bool outdated = !due.empty() && (!stored || pass.at - *stored >= kProgressWriteInterval);
+  const bool outdated =
+      !pass.evaluated.empty() && (!stored || pass.at - *stored >= kProgressWriteInterval);
   if (pass.written > 0 || outdated) store_progress(spi, pass.at);
   return DuePassTurn::kDone;
 }

@@ -65,7 +65,8 @@ pg::Param rows_of(const json& rows) {
   return pg::jsonb(rows.dump(-1, ' ', false, json::error_handler_t::replace));
 }
 
-/// What one step writes for one rule: a statement for each kind of change, however many alerts.
+/// What one step writes for one rule: a statement for each kind of change, however many alerts. The
+/// rule's id is in each, so that none looks through the alerts of all the others.
 class Writer {
  public:
   Writer(pg::Spi& spi, std::int64_t rule_id, std::string_view rule_name, Instant now)
@@ -175,9 +176,10 @@ void Writer::update() {
       " generation = r.generation, written_at = $2"
       " FROM jsonb_to_recordset($1) AS r(id int8, annotations jsonb, value float8, state text,"
       "  origin text, active_at timestamptz, fired_at timestamptz, resolved_at timestamptz,"
-      "  keep_firing_since timestamptz, outranked boolean, generation int8) WHERE a.id = r.id",
-      {JSONBOID, TIMESTAMPTZOID});
-  statement.query(spi_, {rows_of(updated_), pg::timestamptz(now_)});
+      "  keep_firing_since timestamptz, outranked boolean, generation int8)"
+      " WHERE a.rule_id = $3 AND a.id = r.id",
+      {JSONBOID, TIMESTAMPTZOID, INT8OID});
+  statement.query(spi_, {rows_of(updated_), pg::timestamptz(now_), pg::int8(rule_id_)});
 }
 
 void Writer::write_values() {
@@ -185,18 +187,18 @@ void Writer::write_values() {
   static pg::Prepared statement(
       "UPDATE monitoring.alerts a SET annotations = r.annotations, value = r.value, written_at = $2"
       " FROM jsonb_to_recordset($1) AS r(id int8, annotations jsonb, value float8)"
-      " WHERE a.id = r.id",
-      {JSONBOID, TIMESTAMPTZOID});
-  statement.query(spi_, {rows_of(values_), pg::timestamptz(now_)});
+      " WHERE a.rule_id = $3 AND a.id = r.id",
+      {JSONBOID, TIMESTAMPTZOID, INT8OID});
+  statement.query(spi_, {rows_of(values_), pg::timestamptz(now_), pg::int8(rule_id_)});
 }
 
 void Writer::remove() {
   if (removed_.empty()) return;
   static pg::Prepared statement(
       "DELETE FROM monitoring.alerts a USING jsonb_array_elements_text($1) AS r(id)"
-      " WHERE a.id = r.id::int8",
-      {JSONBOID});
-  statement.query(spi_, {rows_of(removed_)});
+      " WHERE a.rule_id = $2 AND a.id = r.id::int8",
+      {JSONBOID, INT8OID});
+  statement.query(spi_, {rows_of(removed_), pg::int8(rule_id_)});
 }
 
 void Writer::write_history(const std::vector<Transition>& transitions) {

@@ -42,8 +42,8 @@ std::optional<StoredThreshold> threshold_row(const pg::Rows& rows, std::uint64_t
   threshold.levels.resolve_at = rows.float8(row, 22);
   threshold.levels.levels = rows.text(row, 26);
   if (auto metric_name = rows.text(row, 18)) {
-    threshold.window = {std::move(*metric_name), Duration(*rows.int8(row, 23)), *rows.text(row, 24),
-                        *rows.text(row, 25), std::nullopt};
+    threshold.series = {{std::move(*metric_name), *rows.text(row, 25)},
+                        {Duration(*rows.int8(row, 23)), *rows.text(row, 24), std::nullopt}};
   }
   return threshold;
 }

@@ -61,6 +61,13 @@ void settle_output_format() {
   });
 }
 
+void refuse_more_rows(const pg::Rows& rows, std::int64_t row_limit) {
+  if (rows.size() <= static_cast<std::uint64_t>(row_limit)) return;
+  throw pg::Report(ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+                   "the result has more than " + std::to_string(row_limit) + " rows")
+      .hint("Aggregate further, or raise the limit.");
+}
+
 SPIPlanPtr plan_one_query(const std::string& sql) {
   const char* text = sql.c_str();
   // Planned by itself, so that nothing else can hide in the text.
@@ -79,13 +86,9 @@ pg::Rows run_one_query(const std::string& sql, Instant now, std::int64_t row_lim
     Datum values[] = {at.value};
     return SPI_execute_plan(plan, values, nullptr, false, row_limit + 1);
   });
-  const std::uint64_t count = SPI_processed;
-  if (count > static_cast<std::uint64_t>(row_limit)) {
-    throw pg::Report(ERRCODE_PROGRAM_LIMIT_EXCEEDED,
-                     "the result has more than " + std::to_string(row_limit) + " rows")
-        .hint("Aggregate further, or raise the limit.");
-  }
-  return {SPI_tuptable, count};
+  const pg::Rows rows{SPI_tuptable, SPI_processed};
+  refuse_more_rows(rows, row_limit);
+  return rows;
 }
 
 bool is_label_name(std::string_view name) {

@@ -22,6 +22,9 @@ namespace monitoring::store {
 /// the owner's scope ends, in which it has to be called.
 void settle_output_format();
 
+/// Throws 54000 where there are more.
+void refuse_more_rows(const pg::Rows& rows, std::int64_t row_limit);
+
 /// The plan of what must be one query; $1 is the time. Anything else is 42601. Needs an Spi that
 /// outlives it.
 _SPI_plan* plan_one_query(const std::string& sql);

@@ -1,6 +1,7 @@
 #pragma once
-// The query of an alert rule, run as the rule's owner.
+// What alert rules ask, run as the rules' owners.
 
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -16,7 +17,17 @@ struct QueryOutcome {
   std::optional<pg::OwnerFailure> failure;
 };
 
-/// Never throws for what the rule's owner did; a cancel and a shutdown are passed on.
+/// One rule's query. Never throws for what the rule's owner did; a cancel and a shutdown are passed
+/// on.
 QueryOutcome run_rule_query(const StoredRule& rule, Instant now);
+
+/// By the rule's id.
+using SamplesByRule = std::map<std::int64_t, std::vector<alerting::Sample>>;
+
+/// One query for rules that watch recorded metrics and differ in the metric and its tags alone: the
+/// owner, the window and the timeout are those of the first. A rule is left out, to be run by
+/// itself, if its result is beyond its limit; all are if the query fails, takes longer than a
+/// second or gives more rows than are worth keeping.
+SamplesByRule read_together(const std::vector<const StoredRule*>& rules, Instant now);
 
 }  // namespace monitoring::store

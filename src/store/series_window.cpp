@@ -5,6 +5,8 @@
 extern "C" {
 #include <utils/builtins.h>
 }
+// clang-format keeps the server's header first.
+#include <algorithm>
 
 namespace monitoring::store {
 
@@ -15,28 +17,29 @@ std::string literal(const std::string& text) {
   return quoted;
 }
 
-/// "timestamp" is compared as it stands, so that partitions are pruned and the index is used.
-std::string samples(const SeriesWindow& window) {
-  const std::string length =
-      "interval '" + std::to_string(window.over_last.count()) + " microseconds'";
-  // Tags that are no object contain no object, but where nothing is asked for they match.
-  const std::string matching =
-      window.matching == "{}" ? "" : " AND m.tags @> " + literal(window.matching) + "::jsonb";
-  return "WITH definition AS MATERIALIZED (SELECT (SELECT d.dimension_keys"
-         "  FROM monitoring.effective_metric_definitions d WHERE d.metric_name = " +
-         literal(window.metric_name) +
-         ") AS keys),"
-         " sample AS (SELECT m.\"timestamp\" AS at, m.metric_value AS v,"
-         "  CASE WHEN jsonb_typeof(m.tags) IS DISTINCT FROM 'object' THEN '{}'::jsonb"
-         "   ELSE coalesce((SELECT jsonb_object_agg(t.key, t.value)"
-         "    FROM jsonb_each_text(m.tags) AS t"
-         "    WHERE definition.keys IS NULL OR t.key = ANY (definition.keys)), '{}') END AS labels"
-         " FROM monitoring.pipeline_metrics m, definition"
-         " WHERE m.metric_name = " +
-         literal(window.metric_name) + " AND m.\"timestamp\" > $1 - " + length +
-         " AND m.\"timestamp\" <= $1" + matching +
-         " AND m.metric_value > '-infinity' AND m.metric_value < 'infinity') ";
-}
+/// $1 the end of the window, $2 its start, $3 metric names, $4 what their tags contain. "timestamp"
+/// is compared as it stands, so that partitions are pruned and the index is used. Tags are told
+/// apart by their text: what is done for each set of tags is much, what is done for each sample is
+/// little. Tags that are no object contain no object, but where nothing is asked for they match.
+constexpr const char* kSamples =
+    "WITH asked AS MATERIALIZED (SELECT w.n - 1 AS selector, w.metric_name,"
+    "  w.matching::jsonb AS matching"
+    "  FROM unnest($3, $4) WITH ORDINALITY AS w(metric_name, matching, n)),"
+    " seen AS MATERIALIZED (SELECT m.metric_name, coalesce(m.tags::text, 'null') AS tags,"
+    "  m.\"timestamp\" AS at, m.metric_value AS v FROM monitoring.pipeline_metrics m"
+    "  WHERE m.metric_name = ANY ($3) AND m.\"timestamp\" > $2 AND m.\"timestamp\" <= $1"
+    "  AND m.metric_value > '-infinity' AND m.metric_value < 'infinity'),"
+    " tagged AS MATERIALIZED (SELECT t.metric_name, t.tags, t.tags::jsonb AS object,"
+    "  CASE WHEN jsonb_typeof(t.tags::jsonb) <> 'object' THEN '{}'::jsonb"
+    "   ELSE coalesce((SELECT jsonb_object_agg(l.key, l.value)"
+    "    FROM jsonb_each_text(t.tags::jsonb) AS l"
+    "    WHERE d.dimension_keys IS NULL OR l.key = ANY (d.dimension_keys)), '{}') END AS labels"
+    "  FROM (SELECT DISTINCT metric_name, tags FROM seen) AS t"
+    "  LEFT JOIN monitoring.effective_metric_definitions d USING (metric_name)),"
+    " sample AS (SELECT a.selector, t.labels, s.at, s.v FROM asked a"
+    "  JOIN tagged t ON t.metric_name = a.metric_name"
+    "   AND (a.matching = '{}' OR t.object @> a.matching)"
+    "  JOIN seen s ON s.metric_name = t.metric_name AND s.tags = t.tags) ";
 
 /// Prometheus's rate(): a value below its predecessor is a reset to 0; extrapolated to an edge of
 /// the window that is closer than 1.1 times the mean spacing, otherwise by half a spacing; at the
@@ -44,12 +47,12 @@ std::string samples(const SeriesWindow& window) {
 /// rate times the window.
 std::string rate_or_increase(const SeriesWindow& window) {
   const std::string seconds = "(" + std::to_string(window.over_last.count()) + " / 1e6::float8)";
-  return "WITH stepped AS (SELECT labels, at, v,"
+  return "WITH stepped AS (SELECT selector, labels, at, v,"
          "  v - CASE WHEN before <= v THEN before ELSE 0 END AS gain,"
-         "  first_value(v) OVER (PARTITION BY labels ORDER BY at) AS first_v, before"
-         " FROM (SELECT *, lag(v) OVER (PARTITION BY labels ORDER BY at) AS before"
+         "  first_value(v) OVER (PARTITION BY selector, labels ORDER BY at) AS first_v, before"
+         " FROM (SELECT *, lag(v) OVER (PARTITION BY selector, labels ORDER BY at) AS before"
          "  FROM sample) AS s),"
-         " span AS (SELECT labels, count(*) AS n,"
+         " span AS (SELECT selector, labels, count(*) AS n,"
          "  sum(CASE WHEN before IS NULL THEN 0 ELSE gain END) AS increase, min(first_v) AS "
          "first_v,"
          "  extract(epoch FROM max(at) - min(at))::float8 AS sampled,"
@@ -57,15 +60,15 @@ std::string rate_or_increase(const SeriesWindow& window) {
          seconds +
          " - extract(epoch FROM $1 - min(at))::float8 AS to_start,"
          "  extract(epoch FROM $1 - max(at))::float8 AS to_end"
-         " FROM stepped GROUP BY labels),"
-         " edge AS (SELECT labels, n, increase, sampled,"
+         " FROM stepped GROUP BY selector, labels),"
+         " edge AS (SELECT selector, labels, n, increase, sampled,"
          "  CASE WHEN increase > 0 AND first_v >= 0"
          "   THEN least(near_start, sampled * first_v / increase) ELSE near_start END AS at_start,"
          "  CASE WHEN to_end >= 1.1 * spacing THEN spacing / 2 ELSE to_end END AS at_end"
          " FROM (SELECT *, CASE WHEN to_start >= 1.1 * spacing THEN spacing / 2 ELSE to_start END"
          "   AS near_start FROM (SELECT *, sampled / nullif(n - 1, 0) AS spacing FROM span) AS a)"
          "  AS b)"
-         " SELECT labels, CASE WHEN n > 1 AND sampled > 0"
+         " SELECT selector, labels, CASE WHEN n > 1 AND sampled > 0"
          "  THEN increase * (sampled + at_start + at_end) / sampled" +
          (window.aggregate == "rate" ? " / " + seconds : "") + " END AS value FROM edge";
 }
@@ -84,21 +87,44 @@ std::string projected(const std::string& labels, const std::vector<std::string>&
          ") AS l WHERE l.key = ANY (ARRAY[" + list + "]::text[])), '{}')";
 }
 
-}  // namespace
-
 std::string series_query(const SeriesWindow& window) {
   const bool is_increase = window.aggregate == "rate" || window.aggregate == "increase";
   const bool adds_up = is_increase || window.aggregate == "last";
   const std::string labels = window.by_labels ? projected("labels", *window.by_labels) : "labels";
   const std::string grouped = adds_up ? "labels" : labels;
   const std::string series = is_increase ? rate_or_increase(window)
-                                         : "SELECT " + grouped + " AS labels, " +
+                                         : "SELECT selector, " + grouped + " AS labels, " +
                                                aggregate_of(window.aggregate) +
-                                               "::float8 AS value FROM sample GROUP BY 1";
-  const std::string result = window.by_labels && adds_up
-                                 ? labels + " AS labels, sum(value) AS value FROM series GROUP BY 1"
-                                 : "labels, value FROM series";
-  return samples(window) + ", series AS (" + series + ") SELECT " + result;
+                                               "::float8 AS value FROM sample GROUP BY 1, 2";
+  const std::string result =
+      window.by_labels && adds_up
+          ? "selector, " + labels + " AS labels, sum(value) AS value FROM series GROUP BY 1, 2"
+          : "selector, labels, value FROM series";
+  return kSamples + (", series AS (" + series) + ") SELECT " + result;
+}
+
+/// No timestamp lies further back than that, and no arithmetic overflows.
+Instant start_of(const SeriesWindow& window, Instant until) {
+  constexpr Duration kLongest = std::chrono::hours(24 * 366 * 10000);
+  if (until == Instant::min()) return until;
+  return until - std::min<Duration>(window.over_last, kLongest);
+}
+
+}  // namespace
+
+pg::Rows read_series(pg::Spi& spi, const SeriesWindow& window,
+                     const std::vector<SeriesSelector>& selectors, Instant until, long limit) {
+  std::vector<std::string> names;
+  std::vector<std::string> matchings;
+  for (const SeriesSelector& selector : selectors) {
+    names.push_back(selector.metric_name);
+    matchings.push_back(selector.matching);
+  }
+  const std::string query = series_query(window);
+  return spi.query(query.c_str(),
+                   {pg::timestamptz(until), pg::timestamptz(start_of(window, until)),
+                    pg::text_array(names), pg::text_array(matchings)},
+                   limit);
 }
 
 }  // namespace monitoring::store

@@ -15,11 +15,17 @@
 
 namespace monitoring::store {
 
+/// A recorded metric that is held against levels.
+struct WatchedSeries {
+  SeriesSelector selector;
+  SeriesWindow window;
+};
+
 /// A row of monitoring.thresholds.
 struct StoredThreshold {
   ThresholdLevels levels;
-  /// What is held against the levels; none: the rows of the rule's own query.
-  std::optional<SeriesWindow> window;
+  /// None: the rows of the rule's own query are held against the levels.
+  std::optional<WatchedSeries> series;
 };
 
 struct StoredRule {
@@ -39,7 +45,7 @@ struct StoredRule {
   std::optional<StoredThreshold> threshold;
 
   /// Whether the query is the author's text and not made here.
-  bool has_own_query() const { return !threshold || !threshold->window; }
+  bool has_own_query() const { return !threshold || !threshold->series; }
 };
 
 /// The enabled rules that are due at `now`: made or changed since the last pass, or a multiple of

@@ -136,7 +136,7 @@ struct AlertPasses {
 };
 
 void take_turn(DutyContext& context, AlertPasses& passes) {
-  if (!passes.current) passes.current = store::DuePass{context.now, passes.last, {}, 0};
+  if (!passes.current) passes.current = store::DuePass{context.now, passes.last, {}, {}, 0};
   const auto until = std::chrono::steady_clock::now() + kLongestTurn;
   const auto turn = store::evaluate_due(context.spi, *passes.current,
                                         [&] { return std::chrono::steady_clock::now() >= until; });

@@ -8,7 +8,7 @@ import tempfile
 import threading
 import time
 
-from harness import HERE, Session, Sides
+from harness import HERE, Session, Sides, interleaved
 
 RULES = 10
 ALERTS_OF_RULE = 1000
@@ -244,4 +244,63 @@ def quiet_worker(bench, rules):
         sides.drop()
 
 
-CASES = [("alerts storm", storm), ("alerts rules", quiet_rules)]
+SAMPLES = """INSERT INTO monitoring.pipeline_metrics (metric_name, metric_value, tags, "timestamp")
+SELECT 'metric_' || s %% 50, s + n, jsonb_build_object('host', 'h' || s / 50), timestamptz '%s' - n * interval '1 minute'
+FROM generate_series(1, %d) AS s, generate_series(0, 59) AS n"""
+# What a threshold looks at, as somebody would write it by hand.
+WATCHED = """SELECT tags ->> ''host'' AS host, avg(metric_value) AS value FROM monitoring.pipeline_metrics WHERE metric_name = %L
+AND "timestamp" > $1 - interval ''5 minutes'' AND "timestamp" <= $1 AND tags @> %L GROUP BY 1 HAVING avg(metric_value) > 500"""
+RULES_OF_SERIES = "FROM generate_series(1, %d) AS s, jsonb_build_object('host', 'h' || s / 50) AS host, format('metric_%%s', s %% 50) AS metric"
+# Without state, labels, annotations or history: how many are above their bound.
+BY_HAND = """CREATE FUNCTION public.count_above(at timestamptz) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE rule record; above bigint; total bigint := 0;
+BEGIN
+  FOR rule IN SELECT * FROM public.rules LOOP
+    EXECUTE rule.expr USING at;
+    GET DIAGNOSTICS above = ROW_COUNT;
+    total := total + above;
+  END LOOP;
+  RETURN total;
+END $$"""
+
+
+def thresholds(bench):
+    """A threshold for each series, against a query for each: as alert rules, and by hand."""
+    sides = Sides(bench.started_at, "thresholds")
+    queries = Sides(bench.started_at, "queries", document=False)
+    samples = SAMPLES % (bench.last_hour, bench.series)
+    rules = RULES_OF_SERIES % bench.series
+    expr = "format('%s', metric, host)" % WATCHED
+    try:
+        for session in sides.both() + queries.both():
+            session.sql(samples)
+        sides.ours.sql("SELECT monitoring.create_threshold(metric, 500, NULL, matching => host, rule_name => 'r' || s) " + rules)
+        queries.ours.sql("SET monitoring.allow_superuser_rules = on")
+        queries.ours.sql("SELECT monitoring.create_alert('r' || s, %s) %s" % (expr, rules))
+        sides.document.sql("CREATE TABLE public.rules AS SELECT %s AS expr %s" % (expr, rules))
+        sides.document.sql(BY_HAND)
+        for side in (sides, queries):
+            side.settle()
+        second = iter(range(1000))
+
+        def evaluate(session):
+            return session.time_ms("SELECT monitoring.evaluate_alerts(timestamptz '%s' + interval '1 second' * %d)"
+                                   % (bench.last_hour, next(second)))
+
+        count = "SELECT public.count_above('%s')" % bench.last_hour
+        together, each, by_hand = interleaved(
+            bench.runs, lambda: evaluate(sides.ours), lambda: evaluate(queries.ours),
+            lambda: sides.document.time_ms(count))
+        table = bench.table
+        table.faster("%d thresholds, one for each series, against a query for each as alert rule" % bench.series,
+                     together, each, at_least=5)
+        table.faster("  against these queries in a PL/pgSQL loop, without alerts", together, by_hand)
+        firing = "SELECT count(*) FROM monitoring.alerts WHERE state = 'firing'"
+        table.agree("thresholds: and queries fire alike", sides.ours.sql(firing), queries.ours.sql(firing))
+        table.agree("thresholds: and those by hand", sides.ours.sql(firing), sides.document.sql(count))
+    finally:
+        sides.drop()
+        queries.drop()
+
+
+CASES = [("alerts storm", storm), ("alerts rules", quiet_rules), ("alerts thresholds", thresholds)]

@@ -231,6 +231,59 @@ ROLLBACK TO s;
 SELECT * FROM monitoring.metric_values('m', matching => '[]');
 ROLLBACK TO s;
 
+-- Thresholds of one owner, window, aggregate and timeout are read by one query: each sees what
+-- metric_values() shows for it alone.
+DELETE FROM monitoring.alert_rules;
+TRUNCATE monitoring.alerts;
+INSERT INTO monitoring.metric_definitions (metric_name, dimension_keys) VALUES ('mix2', '{r}');
+SELECT count(pg_temp.record('mix' || i % 3, i % 17, (time '10:00' + i * interval '0.7 s')::text, tags::jsonb))
+FROM generate_series(1, 400) AS i, LATERAL (SELECT (ARRAY['{"r": "x", "n": 1}', '{"r": "x", "n": 1.0}',
+    '{"r": "x", "n": "1"}', '{"r": "y"}', '{}', '[1]', NULL])[1 + i % 7] AS tags) AS t;
+CREATE TEMP TABLE asked ON COMMIT DROP AS
+SELECT 'mix' || m AS metric, a AS aggregate, matching::jsonb,
+       format('%s of mix%s with %s', a, m, matching) AS rule_name
+FROM generate_series(0, 2) AS m, unnest('{avg,sum,count,last,p95,rate,increase}'::text[]) AS a,
+     unnest('{"{}","{\"r\": \"x\"}","{\"n\": 1}"}'::text[]) AS matching;
+SELECT count(monitoring.create_threshold(metric, -1e300, NULL, aggregate => aggregate,
+    matching => matching, rule_name => rule_name)) FROM asked;
+SELECT pg_temp.evaluate('10:05') > 100 AS many;
+WITH seen AS (
+    SELECT rule_name, labels - '{alertname,severity}'::text[] AS labels, value FROM monitoring.alerts
+), alone AS (
+    SELECT a.rule_name, m.labels, m.value
+    FROM asked AS a, monitoring.metric_values(a.metric, a.aggregate, '5 minutes',
+        '2100-01-01 10:05+00', a.matching) AS m WHERE m.value IS NOT NULL)
+SELECT count(*) AS different FROM seen FULL JOIN alone USING (rule_name, labels)
+WHERE seen.value IS DISTINCT FROM alone.value;
+
+-- What goes wrong is told of the rule that it goes wrong with, and the others go on.
+CREATE ROLE regress_monitoring_watcher;
+SELECT monitoring.grant_access('regress_monitoring_watcher', 'reader');
+DELETE FROM monitoring.alert_rules;
+TRUNCATE monitoring.alerts;
+SELECT count(monitoring.create_threshold(m, 1, NULL, aggregate => 'sum', timeout => '1 second',
+    owner => 'regress_monitoring_watcher')) FROM unnest('{fine,huge,many,slow}'::text[]) AS m;
+UPDATE monitoring.alert_rules SET row_limit = 1 WHERE rule_name = 'many';
+CREATE POLICY slowly ON monitoring.pipeline_metrics
+USING (metric_name <> 'slow' OR pg_sleep(600) IS NOT NULL);
+SELECT pg_temp.record('fine', 2, '11:00'), pg_temp.record('huge', 1e308, '11:00'),
+       pg_temp.record('huge', 1e308, '11:00') > 0, pg_temp.record('many', 2, '11:00', '{"n": "1"}'),
+       pg_temp.record('many', 2, '11:00', '{"n": "2"}');
+SELECT pg_temp.evaluate('11:00');
+SELECT rule_name, message FROM monitoring.alert_rule_errors ORDER BY rule_name;
+SELECT alertname, state FROM pg_temp.now_alerts WHERE alertname <> 'RuleEvaluationFailed';
+SELECT pg_temp.record('slow', 2, '11:01');
+ALTER TABLE monitoring.pipeline_metrics ENABLE ROW LEVEL SECURITY;
+SELECT pg_temp.evaluate('11:01');
+SELECT rule_name, message FROM monitoring.alert_rule_errors ORDER BY rule_name;
+SELECT alertname, state FROM pg_temp.now_alerts WHERE alertname <> 'RuleEvaluationFailed';
+ALTER TABLE monitoring.pipeline_metrics DISABLE ROW LEVEL SECURITY;
+UPDATE monitoring.alert_rules SET row_limit = 2;
+DELETE FROM monitoring.pipeline_metrics WHERE metric_name = 'huge';
+SELECT pg_temp.evaluate('11:02');
+SELECT rule_name, message FROM monitoring.alert_rule_errors ORDER BY rule_name;
+SELECT alertname, labels, state FROM pg_temp.now_alerts WHERE alertname <> 'RuleEvaluationFailed';
+
 -- It runs as its owner: who may not read the measurements may not alert on them.
 CREATE ROLE regress_monitoring_app;
 SAVEPOINT s;

@@ -11,7 +11,7 @@ my $node = new_node(preload => 1, extension => 0,
 $ENV{PGHOST} = $node->host;
 $ENV{PGPORT} = $node->port;
 my ($out, $err) = PostgreSQL::Test::Utils::run_command(
-	[ 'python3', 'test/bench/bench.py', '--answers-only', '--rows=2000', '--runs=1', '--filter=rollup|drain|retention|views|health|scaling|disk' ]);
+	[ 'python3', 'test/bench/bench.py', '--answers-only', '--rows=2000', '--runs=1', '--filter=rollup|drain|retention|views|health|scaling|disk|thresholds' ]);
 like($out, qr/^answers: (?:1[5-9]|[2-9]\d) compared, 0 differ$/m, 'both sides agree in every case')
   or diag("$out\n$err");
 done_testing();

@@ -26,6 +26,8 @@ struct DuePass {
   std::optional<Instant> since;
   /// Rules that are through.
   std::set<std::int64_t> evaluated;
+  /// Rules that could not be read together with others.
+  std::set<std::int64_t> alone;
   std::uint64_t written = 0;
 };
 
