@@ -204,6 +204,16 @@ probe_http_status_code The HTTP status of the last answer.
 probe_ssl_earliest_cert_expiry When the first certificate of the chain expires, in seconds since 1970.
 probe_ssl_seconds_left Seconds until then.', '^(\w+) (.+)$', 'gn') AS line
 UNION ALL
+SELECT 'probes/uptime', 'probe_uptime_30_days_percent', 'gauge',
+       'Percent of the probes of the last 30 days that succeeded.'
+UNION ALL
+SELECT 'security/server', line[1], 'counter', line[2]
+FROM pg_catalog.regexp_matches('
+security_rls_violations_total Violations of row level security.
+security_authentication_failures_total Rejected logins.
+security_refused_statements_total Statements that were wrong or not allowed: SQLSTATE class 42.',
+    '^(\w+) (.+)$', 'gn') AS line
+UNION ALL
 SELECT 'queues/' || line[1], line[2], 'gauge', line[3]
 FROM pg_catalog.regexp_matches('
 state queue_pending_messages Messages that wait.

@@ -347,6 +347,15 @@ FROM monitoring.queue_state AS s, LATERAL (VALUES
     ('completed', s.finished_messages), ('failed', s.dead_letter_messages)
 ) AS m (name, value)
 WHERE s.last_error IS NULL$q$),
+-- What the server counts itself, so that rules can look back at it.
+('security', 'server', interval '30 seconds', 'database', true, 10, 0, 999999, $q$
+SELECT 'security_' || k.name AS metric_name, coalesce(sum(m.value), 0) AS value
+FROM (VALUES ('rls_violations_total', 'rls_violations_total', '{}'::jsonb),
+             ('authentication_failures_total', 'authentication_failures_total', '{}'),
+             ('refused_statements_total', 'errors_total', '{"sqlstate_class": "42"}')
+     ) AS k (name, counted, wanted)
+LEFT JOIN monitoring.metrics AS m ON m.metric_name = k.counted AND m.labels @> k.wanted
+GROUP BY k.name$q$),
 -- node_exporter's.
 ('host', 'gauges', interval '1 minute', 'cluster', true, 2000, 0, 999999, $q$
 SELECT metric_name, value, labels FROM monitoring._host_metrics('gauge', 'machine')$q$),
@@ -359,235 +368,6 @@ SELECT metric_name, value, labels FROM monitoring._host_metrics('counter', 'netw
 ) AS p (pack_name, name, every, scope, store, series_limit, from_version, to_version, query);
 COMMENT ON VIEW monitoring._pack_collectors IS
     'The collectors of each pack, as shipped, with the server versions that they are for';
-
--- Statements: a set that changes little, so that counters do not jump from series to series.
-CREATE TABLE monitoring.statement_set (
-    queryid bigint NOT NULL,
-    userid oid NOT NULL,
-    dbid oid NOT NULL,
-    PRIMARY KEY (queryid, userid, dbid)
-);
-COMMENT ON TABLE monitoring.statement_set IS
-    'The statements that the postgres pack shows one by one. Not dumped: a copy has others.';
-CREATE TABLE monitoring.statement_other (
-    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
-    calls float8 NOT NULL DEFAULT 0,
-    milliseconds float8 NOT NULL DEFAULT 0,
-    rows float8 NOT NULL DEFAULT 0,
-    read_milliseconds float8 NOT NULL DEFAULT 0,
-    write_milliseconds float8 NOT NULL DEFAULT 0
-);
-COMMENT ON TABLE monitoring.statement_other IS
-    'What is added to the sums of all other statements, so that they go on where they were when '
-    'the set changes. Not dumped.';
-
-CREATE FUNCTION monitoring._statements(
-    OUT queryid bigint, OUT userid oid, OUT dbid oid, OUT query text, OUT calls float8,
-    OUT milliseconds float8, OUT mean_milliseconds float8, OUT rows float8,
-    OUT read_milliseconds float8, OUT write_milliseconds float8)
-RETURNS SETOF record LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    of_extension name := (SELECT n.nspname FROM pg_extension AS e
-                          JOIN pg_namespace AS n ON n.oid = e.extnamespace
-                          WHERE e.extname = 'pg_stat_statements');
-    -- PostgreSQL 17 has told shared blocks from others.
-    blocks text := CASE WHEN current_setting('server_version_num')::int >= 170000
-                        THEN 'shared_blk' ELSE 'blk' END;
-BEGIN
-    IF of_extension IS NULL THEN
-        RETURN;
-    END IF;
-    RETURN QUERY EXECUTE format(
-        'SELECT s.queryid, s.userid, s.dbid, s.query, s.calls::float8, s.total_exec_time,
-                s.mean_exec_time, s.rows::float8, s.%1$s_read_time, s.%1$s_write_time
-         FROM %2$I.pg_stat_statements AS s WHERE s.queryid IS NOT NULL AND s.toplevel',
-        blocks, of_extension);
-END
-$$;
-COMMENT ON FUNCTION monitoring._statements() IS
-    'Top-level statements of pg_stat_statements, wherever it is installed; none where it is not';
-
-CREATE FUNCTION monitoring._statement_sums(
-    OUT is_member boolean, OUT queryid bigint, OUT userid oid, OUT dbid oid, OUT calls float8,
-    OUT milliseconds float8, OUT rows float8, OUT read_milliseconds float8,
-    OUT write_milliseconds float8)
-RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED
-SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT m.queryid IS NOT NULL, m.queryid, m.userid, m.dbid, sum(s.calls), sum(s.milliseconds),
-           sum(s.rows), sum(s.read_milliseconds), sum(s.write_milliseconds)
-    FROM monitoring._statements() AS s
-    LEFT JOIN monitoring.statement_set AS m USING (queryid, userid, dbid)
-    GROUP BY m.queryid, m.userid, m.dbid
-$$;
-COMMENT ON FUNCTION monitoring._statement_sums() IS
-    'One row for each statement of the set, one for all others together';
-
-CREATE FUNCTION monitoring._settle_statements(set_size integer) RETURNS void
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    before record;
-    later record;
-BEGIN
-    SELECT * INTO before FROM monitoring._statement_sums() WHERE NOT is_member;
-    -- A member stays as long as it is among the first two sets' worth.
-    DELETE FROM monitoring.statement_set AS m
-    WHERE NOT EXISTS (
-        SELECT FROM (SELECT * FROM monitoring._statements() ORDER BY milliseconds DESC
-                     LIMIT 2 * set_size) AS s
-        WHERE (s.queryid, s.userid, s.dbid) = (m.queryid, m.userid, m.dbid));
-    INSERT INTO monitoring.statement_set
-    SELECT s.queryid, s.userid, s.dbid FROM monitoring._statements() AS s
-    WHERE NOT EXISTS (SELECT FROM monitoring.statement_set AS m
-                      WHERE (s.queryid, s.userid, s.dbid) = (m.queryid, m.userid, m.dbid))
-    ORDER BY s.milliseconds DESC
-    LIMIT greatest(0, set_size - (SELECT count(*) FROM monitoring.statement_set));
-    SELECT * INTO later FROM monitoring._statement_sums() WHERE NOT is_member;
-    INSERT INTO monitoring.statement_other AS o
-        (calls, milliseconds, rows, read_milliseconds, write_milliseconds)
-    VALUES (coalesce(before.calls, 0) - coalesce(later.calls, 0),
-            coalesce(before.milliseconds, 0) - coalesce(later.milliseconds, 0),
-            coalesce(before.rows, 0) - coalesce(later.rows, 0),
-            coalesce(before.read_milliseconds, 0) - coalesce(later.read_milliseconds, 0),
-            coalesce(before.write_milliseconds, 0) - coalesce(later.write_milliseconds, 0))
-    ON CONFLICT (only_row) DO UPDATE SET
-        calls = o.calls + excluded.calls,
-        milliseconds = o.milliseconds + excluded.milliseconds,
-        rows = o.rows + excluded.rows,
-        read_milliseconds = o.read_milliseconds + excluded.read_milliseconds,
-        write_milliseconds = o.write_milliseconds + excluded.write_milliseconds
-    WHERE (excluded.calls, excluded.milliseconds, excluded.rows, excluded.read_milliseconds,
-           excluded.write_milliseconds) IS DISTINCT FROM (0, 0, 0, 0, 0);
-END
-$$;
-COMMENT ON FUNCTION monitoring._settle_statements(integer) IS
-    'Puts the statements that take most time into the set, in place of those that no longer do';
-
-CREATE FUNCTION monitoring._statement_metrics(
-    set_size integer, OUT metric_name text, OUT value float8, OUT queryid text, OUT user_name text,
-    OUT datname text)
-RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED
-SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT 'pg_stat_statements_' || m.name, m.value,
-           CASE WHEN s.is_member THEN s.queryid::text ELSE 'other' END,
-           CASE WHEN s.is_member THEN pg_get_userbyid(s.userid) END, d.datname
-    FROM monitoring._statement_sums() AS s
-    LEFT JOIN monitoring.statement_other AS o ON NOT s.is_member
-    LEFT JOIN pg_database AS d ON d.oid = s.dbid,
-    LATERAL (VALUES
-        ('calls_total', s.calls + coalesce(o.calls, 0)),
-        ('seconds_total', (s.milliseconds + coalesce(o.milliseconds, 0)) / 1000),
-        ('rows_total', s.rows + coalesce(o.rows, 0)),
-        ('block_read_seconds_total',
-         (s.read_milliseconds + coalesce(o.read_milliseconds, 0)) / 1000),
-        ('block_write_seconds_total',
-         (s.write_milliseconds + coalesce(o.write_milliseconds, 0)) / 1000)
-    ) AS m (name, value)
-$$;
-COMMENT ON FUNCTION monitoring._statement_metrics(integer) IS
-    'Counters of each statement of the set, and of the others under queryid "other"';
-
-CREATE VIEW monitoring.slow_queries AS
-SELECT s.query, s.calls::bigint AS calls, s.milliseconds AS total_time_ms,
-       s.mean_milliseconds AS mean_time_ms, s.rows::bigint AS rows,
-       pg_catalog.pg_get_userbyid(s.userid) AS user_name, d.datname AS database_name
-FROM monitoring._statements() AS s LEFT JOIN pg_catalog.pg_database AS d ON d.oid = s.dbid
-ORDER BY s.mean_milliseconds DESC;
-COMMENT ON VIEW monitoring.slow_queries IS
-    'Statements of pg_stat_statements, those with the longest mean time first; none where that '
-    'extension is not installed';
-
--- Document 000's and 004's metrics, from the application's own tables.
-CREATE FUNCTION monitoring._application_collectors(
-    mapping jsonb, OUT source_key text, OUT source text, OUT collector_name text,
-    OUT every interval, OUT query text)
-RETURNS SETOF record LANGUAGE sql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-    WITH given AS (
-        SELECT k.source_key,
-               CASE jsonb_typeof(mapping -> k.source_key)
-                   WHEN 'string' THEN jsonb_build_object('table', mapping -> k.source_key)
-                   WHEN 'object' THEN mapping -> k.source_key ELSE '{}' END AS with
-        FROM (VALUES ('ai_action_ledger'), ('ingest_jobs'), ('audit_log'), ('aiUsage'))
-            AS k (source_key)
-    ), named AS (
-        SELECT g.source_key, g.with,
-               coalesce(g.with ->> 'table', format('public.%I', g.source_key)) AS source,
-               (SELECT jsonb_object_agg(d.name, quote_ident(coalesce(
-                    g.with -> 'columns' ->> d.name, d.name)))
-                FROM unnest('{status,action,total_tokens,cost_usd,created_at,completed_at,model,
-                    actor_type,provider,tokens,cost,timestamp}'::text[]) AS d (name)) AS c
-        FROM given AS g
-    )
-    SELECT n.source_key, n.source, 'application/' || q.name, q.every,
-           (SELECT format(q.template, n.source, c ->> 'status', c ->> 'total_tokens',
-                c ->> 'cost_usd', c ->> 'created_at', c ->> 'completed_at', c ->> 'model',
-                c ->> 'actor_type', c ->> 'action', c ->> 'provider', c ->> 'tokens',
-                c ->> 'cost', c ->> 'timestamp',
-                quote_literal(coalesce(n.with ->> 'success', 'success')),
-                quote_literal(coalesce(n.with ->> 'pending', 'pending')))
-            FROM (SELECT n.c) AS columns)
-    FROM named AS n
-    JOIN (VALUES
-        ('ai_action_ledger', 'ai', interval '1 minute', $q$
-SELECT m.metric_name, m.value
-FROM (SELECT count(*) AS actions, count(*) FILTER (WHERE %2$s IS DISTINCT FROM %14$s) AS errors,
-             coalesce(sum(%3$s), 0) AS tokens, coalesce(sum(%4$s), 0) AS cost
-      FROM %1$s WHERE %5$s > $1 - interval '1 hour' AND %5$s <= $1) AS s,
-LATERAL (VALUES ('ai_error_rate', s.errors * 100.0 / nullif(s.actions, 0)),
-                ('ai_actions_hourly', s.actions), ('ai_tokens_hourly', s.tokens),
-                ('ai_cost_hourly', s.cost)) AS m (metric_name, value)$q$),
-        ('ai_action_ledger', 'ai_by_model', interval '5 minutes', $q$
-SELECT m.metric_name, m.value, s.model, s.actor_type, s.status
-FROM (SELECT %7$s::text AS model, %8$s::text AS actor_type, %2$s::text AS status,
-             count(*) AS actions, coalesce(sum(%3$s), 0) AS tokens, coalesce(sum(%4$s), 0) AS cost
-      FROM %1$s WHERE %5$s > $1 - interval '1 hour' AND %5$s <= $1
-      GROUP BY 1, 2, 3) AS s,
-LATERAL (VALUES ('ai_actions_by_model_hourly', s.actions), ('ai_tokens_by_model_hourly', s.tokens),
-                ('ai_cost_by_model_hourly', s.cost)) AS m (metric_name, value)$q$),
-        ('ingest_jobs', 'queue', interval '30 seconds', $q$
-SELECT 'queue_depth' AS metric_name, count(*)::float8 AS value
-FROM %1$s WHERE %2$s = %15$s
-UNION ALL
-SELECT 'queue_processing_time_p95',
-       percentile_cont(0.95) WITHIN GROUP (ORDER BY extract(epoch FROM %6$s - %5$s))
-FROM %1$s WHERE %6$s > $1 - interval '1 hour' AND %6$s <= $1$q$),
-        ('ingest_jobs', 'queue_by_status', interval '1 minute', $q$
-SELECT 'queue_jobs' AS metric_name, count(*) AS value, %2$s::text AS status
-FROM %1$s WHERE %5$s > $1 - interval '1 day' AND %5$s <= $1 GROUP BY 3$q$),
-        ('audit_log', 'audit', interval '5 minutes', $q$
-SELECT m.metric_name, m.value
-FROM (SELECT count(*) FILTER (WHERE %5$s > $1 - interval '1 hour') AS now,
-             count(*) FILTER (WHERE %5$s <= $1 - interval '1 hour')
-                 / nullif(count(DISTINCT ceil(extract(epoch FROM $1 - %5$s) / 86400)) FILTER
-                     (WHERE %5$s <= $1 - interval '1 hour'), 0)::float8 AS usual,
-             count(DISTINCT ceil(extract(epoch FROM $1 - %5$s) / 86400))
-                 FILTER (WHERE %5$s <= $1 - interval '1 hour') AS days
-      FROM generate_series(0, 7) AS day (n) JOIN %1$s
-          ON %5$s > $1 - interval '1 hour' - day.n * interval '1 day'
-         AND %5$s <= $1 - day.n * interval '1 day') AS s,
-LATERAL (VALUES ('audit_activity_hourly', s.now::float8),
-                ('audit_activity_baseline_ratio', CASE WHEN s.days >= 3 THEN s.now / s.usual END))
-    AS m (metric_name, value)$q$),
-        ('aiUsage', 'ai_provider', interval '5 minutes', $q$
-SELECT m.metric_name, m.value, s.provider
-FROM (SELECT %10$s::text AS provider, count(*) AS requests, coalesce(sum(%11$s), 0) AS tokens,
-             coalesce(sum(%12$s), 0) AS cost
-      FROM %1$s WHERE %13$s > $1 - interval '1 hour' AND %13$s <= $1 GROUP BY 1) AS s,
-LATERAL (VALUES ('ai_provider_requests_hourly', s.requests),
-                ('ai_provider_tokens_hourly', s.tokens),
-                ('ai_provider_cost_dollars_hourly', s.cost)) AS m (metric_name, value)$q$)
-    ) AS q (source_key, name, every, template) USING (source_key)
-$$;
-COMMENT ON FUNCTION monitoring._application_collectors(jsonb) IS
-    'The collectors of the application pack for these tables and columns, those that are not there '
-    'included';
 
 CREATE VIEW monitoring._pack_alerts AS
 SELECT * FROM (VALUES
@@ -604,6 +384,28 @@ SELECT * FROM (VALUES
      '5 minutes', '0', 'one job in twenty takes longer than {{ $value | humanizeDuration }}'),
     ('application', 'AuditActivityUnusual', 'audit_activity_baseline_ratio', '>', 2, NULL, 'last',
      '15 minutes', '0', 'audited actions are {{ $value | humanize }} times what is usual at this hour'),
+    -- Document 004's for AI.
+    ('application', 'AiProviderErrorRate', 'ai_provider_error_ratio', '>', 0.1, NULL, 'last',
+     '15 minutes', '5 minutes', '{{ $value | humanizePercentage }} of requests to {{ $labels.provider }} fail'),
+    ('application', 'AiProviderCostHourly', 'ai_provider_cost_dollars_hourly', '>', 100, NULL, 'last',
+     '15 minutes', '10 minutes', '{{ $labels.provider }} has cost ${{ $value | printf "%.2f" }} in an hour'),
+    ('application', 'AiCostDaily', 'ai_cost_daily', '>', NULL, 500, 'last', '30 minutes', '0',
+     'AI has cost ${{ $value | printf "%.2f" }} in a day'),
+    ('application', 'AiUsageCostDaily', 'ai_usage_cost_dollars_daily', '>', NULL, 500, 'last',
+     '30 minutes', '0', 'AI providers have cost ${{ $value | printf "%.2f" }} in a day'),
+    -- Document 002's for security: rates are per second, its thresholds are 1 and 10 a minute.
+    ('security', 'RlsViolations', 'security_rls_violations_total', '>', 0.0167, 0.1667, 'rate',
+     '2 minutes', '1 minute', '{{ $value | printf "%.2f" }} violations of row level security a second'),
+    ('security', 'LoginsRejected', 'security_authentication_failures_total', '>', 0.1667, NULL, 'rate',
+     '5 minutes', '0', '{{ $value | printf "%.2f" }} logins are rejected a second'),
+    ('security', 'StatementsRefused', 'security_refused_statements_total', '>', 1, NULL, 'rate',
+     '5 minutes', '5 minutes', '{{ $value | printf "%.1f" }} statements a second are wrong or not allowed'),
+    ('security', 'SecurityEvents', 'security_events_per_minute', '>', 1, 10, 'last', '5 minutes',
+     '1 minute', '{{ $value | printf "%.1f" }} events {{ $labels.event }} a minute'),
+    ('security', 'CrossTenantAccess', 'cross_tenant_users_hourly', '>', 0, NULL, 'last', '15 minutes',
+     '0', '{{ $value }} users were seen in more than one tenant'),
+    ('security', 'TenantActivityUnusual', 'tenant_activity_baseline_ratio', '>', 2, NULL, 'last',
+     '15 minutes', '0', '{{ $labels.tenant }} is {{ $value | humanize }} times as active as usual at this hour'),
     -- Document 003's ServiceDown and uptime, and certificates that nobody has renewed.
     ('probes', 'ServiceDown', 'probe_success', '<', NULL, 1, 'last', '5 minutes', '2 minutes',
      '{{ $labels.probe }} does not answer as it should'),
@@ -683,7 +485,9 @@ FROM (VALUES
     ('probes', 'results of monitoring.probes, under blackbox_exporter''s names'),
     ('queues', 'queues of monitoring.queues and of pgmq, also under BullMQ''s names'),
     ('application', 'AI actions, jobs and audit, from the tables ai_action_ledger, ingest_jobs, '
-                    'audit_log and "aiUsage"')
+                    'audit_log and "aiUsage"'),
+    ('security', 'violations of row level security, rejected logins and errors that this server has '
+                 'counted; events and tenants, from the tables security_events and audit_log')
 ) AS p (pack_name, description)
 LEFT JOIN monitoring.enabled_packs AS e USING (pack_name);
 COMMENT ON VIEW monitoring.packs IS 'The packs that there are, and what is enabled of them';
@@ -703,7 +507,19 @@ END
 $$;
 COMMENT ON FUNCTION monitoring._refuse_unknown_pack(text) IS 'An error unless there is such a pack';
 
--- A table of the application that is not there has no collectors until it is.
+CREATE VIEW monitoring._wanted_table_collectors AS
+SELECT e.pack_name, e.owner, a.collector_name, a.source, a.every, a.query
+FROM monitoring.enabled_packs AS e, monitoring._table_collectors(e.pack_name, e.mapping) AS a
+WHERE pg_catalog.to_regclass(a.source) IS NOT NULL
+  AND NOT EXISTS (
+      SELECT FROM pg_catalog.unnest(a.needs) AS needed (name)
+      WHERE NOT EXISTS (
+          SELECT FROM pg_catalog.pg_attribute AS c
+          WHERE c.attrelid = pg_catalog.to_regclass(a.source) AND c.attname = needed.name
+            AND c.attnum > 0 AND NOT c.attisdropped));
+COMMENT ON VIEW monitoring._wanted_table_collectors IS
+    'Collectors of the enabled packs whose tables and columns are there';
+
 CREATE FUNCTION monitoring._settle_packs() RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -714,13 +530,15 @@ DECLARE
 BEGIN
     INSERT INTO monitoring.collectors
         (collector_name, query, every, pack_name, source, owner, search_path)
-    SELECT a.collector_name, a.query, a.every, 'application', a.source, e.owner, ''
-    FROM monitoring.enabled_packs AS e, monitoring._application_collectors(e.mapping) AS a
-    WHERE e.pack_name = 'application' AND to_regclass(a.source) IS NOT NULL
+    SELECT w.collector_name, w.query, w.every, w.pack_name, w.source, w.owner, ''
+    FROM monitoring._wanted_table_collectors AS w
     ON CONFLICT (collector_name) DO NOTHING;
     GET DIAGNOSTICS made = ROW_COUNT;
     DELETE FROM monitoring.collectors AS c
-    WHERE c.pack_name = 'application' AND to_regclass(c.source) IS NULL;
+    WHERE c.pack_name IN (SELECT t.pack_name FROM monitoring._table_packs AS t)
+      AND c.source IS NOT NULL
+      AND NOT EXISTS (SELECT FROM monitoring._wanted_table_collectors AS w
+                      WHERE w.collector_name = c.collector_name);
     GET DIAGNOSTICS removed = ROW_COUNT;
     IF EXISTS (SELECT FROM monitoring.enabled_packs AS e WHERE e.pack_name = 'postgres') THEN
         PERFORM monitoring._settle_statements(50);
@@ -729,8 +547,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION monitoring._settle_packs() IS
-    'Collectors of the application pack come and go with the tables that they read; returns how '
-    'many did. Renews the set of statements of the postgres pack';
+    'Collectors over tables of the application come and go with these; returns how many did. Renews the set of statements of the postgres pack';
 
 CREATE FUNCTION monitoring.disable_pack(pack_name text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -761,17 +578,21 @@ BEGIN
             MESSAGE = 'mapping must be a JSON object';
     END IF;
     SELECT k INTO unknown FROM jsonb_object_keys(mapping) AS k
-    WHERE pack_name <> 'application' OR k NOT IN (
-        SELECT c.source_key FROM monitoring._application_collectors('{}') AS c)
+    WHERE k NOT IN (SELECT t.source_key FROM monitoring._table_packs AS t
+                    WHERE t.pack_name = _refuse_odd_mapping.pack_name)
     ORDER BY k LIMIT 1;
     IF unknown IS NOT NULL THEN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('pack "%s" reads no table "%s"', pack_name, unknown),
-            HINT = 'Map ai_action_ledger, ingest_jobs, audit_log or aiUsage of the pack '
-                'application, for example {"ingest_jobs": {"table": "app.jobs", "columns": '
-                '{"status": "state"}}}.';
+            HINT = coalesce((
+                SELECT format('Map %s, for example {"%s": {"table": "app.jobs", "columns": '
+                              '{"created_at": "since"}}}.',
+                              string_agg(DISTINCT t.source_key, ', '), min(t.source_key))
+                FROM monitoring._table_packs AS t
+                WHERE t.pack_name = _refuse_odd_mapping.pack_name HAVING count(*) > 0),
+                'It has no mapping.');
     END IF;
-    FOR named IN SELECT c.source FROM monitoring._application_collectors(mapping) AS c LOOP
+    FOR named IN SELECT c.source FROM monitoring._table_collectors(pack_name, mapping) AS c LOOP
         -- An error of its own for what is no name.
         IF cardinality(parse_ident(named.source)) <> 2 THEN
             RAISE EXCEPTION USING ERRCODE = 'invalid_name',
@@ -826,10 +647,10 @@ END
 $$;
 COMMENT ON FUNCTION monitoring.enable_pack(text, boolean, jsonb) IS
     'Adds the collectors of a pack and, if asked for, its alert rules, in place of those of an '
-    'earlier call; returns how many collectors there are now. mapping, for the application pack: '
-    'other names of its tables and columns, and other values that mean success and pending. They '
-    'run as the caller, who should be a member of pg_monitor; where the caller is a superuser, '
-    'those of the application pack run as the owner of the table';
+    'earlier call; returns how many collectors there are now. mapping, for the packs application and '
+    'security: other names of their tables and columns, and other values that mean success and '
+    'pending. They run as the caller, who should be a member of pg_monitor; where the caller is a '
+    'superuser, those that read a table of the application run as its owner';
 
 CREATE FUNCTION monitoring._enable_pack_of_rows() RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE

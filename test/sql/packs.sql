@@ -132,10 +132,12 @@ CREATE ROLE pack_owner;
 CREATE SCHEMA app AUTHORIZATION pack_owner;
 SET LOCAL ROLE pack_owner;
 CREATE TABLE app.ledger (state text, action text, total_tokens integer, cost_usd numeric,
-                         created_at timestamptz, model text, actor_type text);
+                         created_at timestamptz, model text, actor_type text, vendor text,
+                         latency_ms integer);
 INSERT INTO app.ledger
 SELECT CASE WHEN n <= 3 THEN 'failed' ELSE 'success' END, 'chat', 1000, 0.5,
-       now() - n * interval '1 minute', CASE WHEN n <= 10 THEN 'big' ELSE 'small' END, 'user'
+       now() - n * interval '1 minute', CASE WHEN n <= 10 THEN 'big' ELSE 'small' END, 'user',
+       CASE WHEN n <= 30 THEN 'openai' ELSE 'anthropic' END, n * 100
 FROM generate_series(1, 40) AS n;
 INSERT INTO app.ledger VALUES ('failed', 'chat', 9, 9, now() - interval '61 minutes', 'big', 'user');
 CREATE TABLE app.ingest_jobs (status text, created_at timestamptz, completed_at timestamptz);
@@ -151,13 +153,66 @@ FROM generate_series(1, 3) AS d, generate_series(1, 2);
 INSERT INTO app.audit_log SELECT now() - interval '5 hours' FROM generate_series(1, 50);
 RESET ROLE;
 SELECT monitoring.enable_pack('application', true, '{"ingest_jobs": "app.ingest_jobs",
-    "ai_action_ledger": {"table": "app.ledger", "columns": {"status": "state"}},
+    "ai_action_ledger": {"table": "app.ledger", "columns": {"status": "state", "provider": "vendor"}},
     "audit_log": {"table": "app.audit_log"}}');
 SELECT * FROM pg_temp.enabled;
 SELECT collector_name, source, run.metric_name,
        round(run.value::numeric, 6) AS value, run.labels
 FROM monitoring.collectors AS c, monitoring.preview_collector(c.collector_name) AS run
 WHERE pack_name = 'application' ORDER BY 1, 3, 5;
+-- Columns that not everybody has bring and take their collectors.
+SELECT collector_name FROM monitoring.collectors WHERE collector_name LIKE 'application/ai%' ORDER BY 1;
+ALTER TABLE app.ledger DROP COLUMN vendor, DROP COLUMN latency_ms;
+SELECT monitoring._settle_packs();
+SELECT collector_name FROM monitoring.collectors WHERE collector_name LIKE 'application/ai%' ORDER BY 1;
+
+-- Document 002's security: 25 rejections by a rate limit in the last 5 minutes, 3 of a tenant before;
+-- 7 failed logins of another tenant and 4 of nobody's. User u1 was in two tenants; tenant t1 is three
+-- times as active as at this hour of the three days before, t2 has no such days.
+SET LOCAL ROLE pack_owner;
+CREATE TABLE app.events (kind text, tenant_id uuid, created_at timestamptz);
+INSERT INTO app.events
+SELECT 'rate_limit', '00000000-0000-0000-0000-000000000001', now() - n * interval '10 s'
+FROM generate_series(1, 25) AS n;
+INSERT INTO app.events
+SELECT 'rate_limit', '00000000-0000-0000-0000-000000000001', now() - interval '30 minutes'
+FROM generate_series(1, 3);
+INSERT INTO app.events
+SELECT 'auth_failure', '00000000-0000-0000-0000-000000000002', now() - interval '20 minutes'
+FROM generate_series(1, 7);
+INSERT INTO app.events SELECT 'auth_failure', NULL, now() - interval '20 minutes' FROM generate_series(1, 4);
+CREATE TABLE app.access_log (tenant_id text, user_id text, created_at timestamptz);
+INSERT INTO app.access_log
+SELECT 't1', 'u' || n % 2, now() - interval '1 minute' FROM generate_series(1, 6) AS n;
+INSERT INTO app.access_log VALUES ('t2', 'u1', now()), ('t2', NULL, now());
+INSERT INTO app.access_log
+SELECT 't1', 'u2', now() - interval '10 minutes' - d * interval '1 day'
+FROM generate_series(1, 3) AS d, generate_series(1, 2);
+RESET ROLE;
+SELECT monitoring.enable_pack('security', true, '{"audit_log": "app.access_log",
+    "security_events": {"table": "app.events", "columns": {"event": "kind"}}}');
+SELECT collector_name, run.metric_name, round(run.value::numeric, 6) AS value, run.labels
+FROM monitoring.collectors AS c, monitoring.preview_collector(c.collector_name) AS run
+WHERE pack_name = 'security' AND source IS NOT NULL
+ORDER BY 1, run.metric_name COLLATE "C", run.labels;
+-- More tenants than are shown: the others are one.
+SET LOCAL ROLE pack_owner;
+INSERT INTO app.access_log SELECT 'many ' || n, 'u', now() FROM generate_series(1, 60) AS n;
+INSERT INTO app.events SELECT 'auth_failure', gen_random_uuid(), now() FROM generate_series(1, 30);
+RESET ROLE;
+SELECT metric_name, count(*), sum(value), max(value) FILTER (WHERE labels ->> 'tenant' = 'other') AS other
+FROM monitoring.preview_collector('security/tenants') WHERE metric_name = 'tenant_activity_hourly'
+GROUP BY 1;
+SELECT count(*), sum(value), sum(value) FILTER (WHERE labels ->> 'tenant' = 'other') AS other
+FROM monitoring.preview_collector('security/events_by_tenant');
+-- What this server counts is there from the beginning.
+SELECT metric_name, value >= 0 AS counted, labels FROM monitoring.preview_collector('security/server')
+ORDER BY metric_name COLLATE "C";
+SELECT rule_name, warning, critical FROM monitoring.alert_rules AS r
+JOIN monitoring.thresholds AS t ON t.rule_id = r.id
+WHERE group_name = 'pack security' ORDER BY rule_name;
+SELECT monitoring.disable_pack('security');
+
 -- They run as the owner of the table: its policies hold, and a view's functions are its owner's.
 CREATE VIEW app.who AS SELECT 'pending' AS status, now() AS created_at, now() AS completed_at
 FROM app.ingest_jobs WHERE current_user = 'pack_owner';

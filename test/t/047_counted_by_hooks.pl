@@ -124,6 +124,11 @@ counts(sub { login('with_password', 'no_such_database') }, { rejected('password'
 counts(sub { login('unwanted') }, { rejected('hba_reject', 'postgres') }, 'a reject in pg_hba.conf');
 counts(sub { login('nobody_knows') }, { rejected('no_such_role', 'postgres') }, 'an unknown role');
 counts(sub { login('no_login') }, { rejected('no_login_right', 'postgres') }, 'a role without LOGIN');
+$node->safe_psql('postgres', q(SELECT monitoring.enable_pack('security')));
+is($node->safe_psql('postgres', q(SELECT string_agg(metric_name || ' ' || value, ', ' ORDER BY metric_name)
+	FROM monitoring.preview_collector('security/server') WHERE metric_name NOT LIKE '%refused%')),
+	'security_authentication_failures_total 5, security_rls_violations_total 1',
+	'the pack "security" collects what was counted');
 counts(sub {
 	# A startup packet for the user with a password, and then gone.
 	my $socket = IO::Socket::UNIX->new(Peer => "$host/.s.PGSQL." . $node->port) or die "socket: $!";

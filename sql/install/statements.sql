@@ -1,0 +1,141 @@
+-- Statements: a set that changes little, so that counters do not jump from series to series.
+CREATE TABLE monitoring.statement_set (
+    queryid bigint NOT NULL,
+    userid oid NOT NULL,
+    dbid oid NOT NULL,
+    PRIMARY KEY (queryid, userid, dbid)
+);
+COMMENT ON TABLE monitoring.statement_set IS
+    'The statements that the postgres pack shows one by one. Not dumped: a copy has others.';
+CREATE TABLE monitoring.statement_other (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    calls float8 NOT NULL DEFAULT 0,
+    milliseconds float8 NOT NULL DEFAULT 0,
+    rows float8 NOT NULL DEFAULT 0,
+    read_milliseconds float8 NOT NULL DEFAULT 0,
+    write_milliseconds float8 NOT NULL DEFAULT 0
+);
+COMMENT ON TABLE monitoring.statement_other IS
+    'What is added to the sums of all other statements, so that they go on where they were when '
+    'the set changes. Not dumped.';
+
+CREATE FUNCTION monitoring._statements(
+    OUT queryid bigint, OUT userid oid, OUT dbid oid, OUT query text, OUT calls float8,
+    OUT milliseconds float8, OUT mean_milliseconds float8, OUT rows float8,
+    OUT read_milliseconds float8, OUT write_milliseconds float8)
+RETURNS SETOF record LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    of_extension name := (SELECT n.nspname FROM pg_extension AS e
+                          JOIN pg_namespace AS n ON n.oid = e.extnamespace
+                          WHERE e.extname = 'pg_stat_statements');
+    -- PostgreSQL 17 has told shared blocks from others.
+    blocks text := CASE WHEN current_setting('server_version_num')::int >= 170000
+                        THEN 'shared_blk' ELSE 'blk' END;
+BEGIN
+    IF of_extension IS NULL THEN
+        RETURN;
+    END IF;
+    RETURN QUERY EXECUTE format(
+        'SELECT s.queryid, s.userid, s.dbid, s.query, s.calls::float8, s.total_exec_time,
+                s.mean_exec_time, s.rows::float8, s.%1$s_read_time, s.%1$s_write_time
+         FROM %2$I.pg_stat_statements AS s WHERE s.queryid IS NOT NULL AND s.toplevel',
+        blocks, of_extension);
+END
+$$;
+COMMENT ON FUNCTION monitoring._statements() IS
+    'Top-level statements of pg_stat_statements, wherever it is installed; none where it is not';
+
+CREATE FUNCTION monitoring._statement_sums(
+    OUT is_member boolean, OUT queryid bigint, OUT userid oid, OUT dbid oid, OUT calls float8,
+    OUT milliseconds float8, OUT rows float8, OUT read_milliseconds float8,
+    OUT write_milliseconds float8)
+RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT m.queryid IS NOT NULL, m.queryid, m.userid, m.dbid, sum(s.calls), sum(s.milliseconds),
+           sum(s.rows), sum(s.read_milliseconds), sum(s.write_milliseconds)
+    FROM monitoring._statements() AS s
+    LEFT JOIN monitoring.statement_set AS m USING (queryid, userid, dbid)
+    GROUP BY m.queryid, m.userid, m.dbid
+$$;
+COMMENT ON FUNCTION monitoring._statement_sums() IS
+    'One row for each statement of the set, one for all others together';
+
+CREATE FUNCTION monitoring._settle_statements(set_size integer) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    before record;
+    later record;
+BEGIN
+    SELECT * INTO before FROM monitoring._statement_sums() WHERE NOT is_member;
+    -- A member stays as long as it is among the first two sets' worth.
+    DELETE FROM monitoring.statement_set AS m
+    WHERE NOT EXISTS (
+        SELECT FROM (SELECT * FROM monitoring._statements() ORDER BY milliseconds DESC
+                     LIMIT 2 * set_size) AS s
+        WHERE (s.queryid, s.userid, s.dbid) = (m.queryid, m.userid, m.dbid));
+    INSERT INTO monitoring.statement_set
+    SELECT s.queryid, s.userid, s.dbid FROM monitoring._statements() AS s
+    WHERE NOT EXISTS (SELECT FROM monitoring.statement_set AS m
+                      WHERE (s.queryid, s.userid, s.dbid) = (m.queryid, m.userid, m.dbid))
+    ORDER BY s.milliseconds DESC
+    LIMIT greatest(0, set_size - (SELECT count(*) FROM monitoring.statement_set));
+    SELECT * INTO later FROM monitoring._statement_sums() WHERE NOT is_member;
+    INSERT INTO monitoring.statement_other AS o
+        (calls, milliseconds, rows, read_milliseconds, write_milliseconds)
+    VALUES (coalesce(before.calls, 0) - coalesce(later.calls, 0),
+            coalesce(before.milliseconds, 0) - coalesce(later.milliseconds, 0),
+            coalesce(before.rows, 0) - coalesce(later.rows, 0),
+            coalesce(before.read_milliseconds, 0) - coalesce(later.read_milliseconds, 0),
+            coalesce(before.write_milliseconds, 0) - coalesce(later.write_milliseconds, 0))
+    ON CONFLICT (only_row) DO UPDATE SET
+        calls = o.calls + excluded.calls,
+        milliseconds = o.milliseconds + excluded.milliseconds,
+        rows = o.rows + excluded.rows,
+        read_milliseconds = o.read_milliseconds + excluded.read_milliseconds,
+        write_milliseconds = o.write_milliseconds + excluded.write_milliseconds
+    WHERE (excluded.calls, excluded.milliseconds, excluded.rows, excluded.read_milliseconds,
+           excluded.write_milliseconds) IS DISTINCT FROM (0, 0, 0, 0, 0);
+END
+$$;
+COMMENT ON FUNCTION monitoring._settle_statements(integer) IS
+    'Puts the statements that take most time into the set, in place of those that no longer do';
+
+CREATE FUNCTION monitoring._statement_metrics(
+    set_size integer, OUT metric_name text, OUT value float8, OUT queryid text, OUT user_name text,
+    OUT datname text)
+RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT 'pg_stat_statements_' || m.name, m.value,
+           CASE WHEN s.is_member THEN s.queryid::text ELSE 'other' END,
+           CASE WHEN s.is_member THEN pg_get_userbyid(s.userid) END, d.datname
+    FROM monitoring._statement_sums() AS s
+    LEFT JOIN monitoring.statement_other AS o ON NOT s.is_member
+    LEFT JOIN pg_database AS d ON d.oid = s.dbid,
+    LATERAL (VALUES
+        ('calls_total', s.calls + coalesce(o.calls, 0)),
+        ('seconds_total', (s.milliseconds + coalesce(o.milliseconds, 0)) / 1000),
+        ('rows_total', s.rows + coalesce(o.rows, 0)),
+        ('block_read_seconds_total',
+         (s.read_milliseconds + coalesce(o.read_milliseconds, 0)) / 1000),
+        ('block_write_seconds_total',
+         (s.write_milliseconds + coalesce(o.write_milliseconds, 0)) / 1000)
+    ) AS m (name, value)
+$$;
+COMMENT ON FUNCTION monitoring._statement_metrics(integer) IS
+    'Counters of each statement of the set, and of the others under queryid "other"';
+
+CREATE VIEW monitoring.slow_queries AS
+SELECT s.query, s.calls::bigint AS calls, s.milliseconds AS total_time_ms,
+       s.mean_milliseconds AS mean_time_ms, s.rows::bigint AS rows,
+       pg_catalog.pg_get_userbyid(s.userid) AS user_name, d.datname AS database_name
+FROM monitoring._statements() AS s LEFT JOIN pg_catalog.pg_database AS d ON d.oid = s.dbid
+ORDER BY s.mean_milliseconds DESC;
+COMMENT ON VIEW monitoring.slow_queries IS
+    'Statements of pg_stat_statements, those with the longest mean time first; none where that '
+    'extension is not installed';
