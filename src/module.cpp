@@ -11,6 +11,7 @@ extern "C" {
 #include "monitoring/hooks/statements.hpp"
 #include "monitoring/hooks/utility.hpp"
 #include "monitoring/pg/settings.hpp"
+#include "monitoring/shmem/cluster_collectors.hpp"
 #include "monitoring/shmem/database_names.hpp"
 #include "monitoring/shmem/record_ring.hpp"
 #include "monitoring/shmem/registry.hpp"
@@ -34,6 +35,7 @@ void request_shared_memory() {
   monitoring::shmem::request_ring();
   monitoring::shmem::request_registry();
   monitoring::shmem::request_names();
+  monitoring::shmem::request_offers();
 }
 
 void create_shared_memory() {
@@ -42,6 +44,7 @@ void create_shared_memory() {
   monitoring::shmem::create_ring();
   monitoring::shmem::create_registry();
   monitoring::shmem::create_names();
+  monitoring::shmem::create_offers();
 }
 
 void install_while_preloading() {

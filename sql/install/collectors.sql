@@ -51,7 +51,7 @@ COMMENT ON COLUMN monitoring.collectors.series_limit IS 'a result of more rows i
 COMMENT ON COLUMN monitoring.collectors.store IS 'whether rows become measurements';
 COMMENT ON COLUMN monitoring.collectors.expose IS 'whether rows become metrics of prometheus_metrics()';
 COMMENT ON COLUMN monitoring.collectors.scope IS
-    'database; or cluster: runs in one database only, that with the lowest oid of those with a worker';
+    'database; or cluster: of the databases whose workers have it, only that with the lowest oid runs it';
 COMMENT ON COLUMN monitoring.collectors.pack_name IS 'the pack that it came with';
 COMMENT ON COLUMN monitoring.collectors.source IS
     'a relation; where owner is a superuser, the query runs as the owner of this one';

@@ -215,6 +215,7 @@ class ExpositionText {
     std::string_view value;
     while (labels.next(&name, &value)) {
       const bool is_ours = name == kDatname && !point.datname.empty();
+      if (is_ours && value == point.datname) continue;
       put(is_ours ? "exported_datname" : name, value);
     }
     if (bound != nullptr) put("le", bound_text(*bound));

@@ -1,5 +1,11 @@
 #include "store/collected_metrics.hpp"
 
+#include "monitoring/pg/prepared.hpp"
+
+extern "C" {
+#include <catalog/pg_type.h>
+}
+// clang-format keeps the server's headers first.
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -135,10 +141,14 @@ void forget_exposed(pg::Spi& spi) {
   }
 }
 
-void withdraw_others(pg::Spi& spi) {
+void withdraw_others(pg::Spi& spi, const RunElsewhere& elsewhere) {
   if (shown().empty()) return;
-  const pg::Rows rows =
-      spi.query("SELECT collector_name FROM monitoring.collectors WHERE enabled AND expose");
+  static pg::Prepared still_exposed(
+      "SELECT collector_name FROM monitoring.collectors WHERE enabled AND expose"
+      " AND (scope = 'database'"
+      "  OR NOT hashtextextended(collector_name COLLATE \"C\", 0) = ANY ($1))",
+      {INT8ARRAYOID});
+  const pg::Rows rows = still_exposed.query(spi, {pg::int8_array(elsewhere)});
   std::set<std::string> kept;
   for (std::uint64_t row = 0; row < rows.size(); ++row) kept.insert(*rows.text(row, 1));
   for (auto at = shown().begin(); at != shown().end();) {

@@ -140,12 +140,6 @@ void import_one(pg::Spi& spi, const foreign::ExporterQuery& query, const std::st
   save(spi, query, *collector, owner, settings);
   if (!failure) failure = trial_of(spi, query.name, settings.now);
   auto& notes = result->notes;
-  if (query.is_of_cluster && cluster_wide() == ClusterWide::no) {
-    notes.push_back(
-        {"collector \"" + query.name + "\" does not run in this database",
-         "Those of the whole cluster (master: true) run in the database with the lowest "
-         "oid of those that have a worker: import the file there."});
-  }
   notes.insert(notes.end(), collector->notes.begin(), collector->notes.end());
   if (failure) {
     failure->message = "collector \"" + query.name + "\" does not work yet: " + failure->message;

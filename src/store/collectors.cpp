@@ -89,7 +89,8 @@ struct Collected {
   "  * ((hashtext(c.collector_name) & 1023) / 1024.0)) AS at) AS due "
 
 constexpr const char* kDue = MONITORING_COLLECTOR
-    "WHERE c.enabled AND due.at <= $1 AND (c.scope = 'database' OR $2)"
+    "WHERE c.enabled AND due.at <= $1 AND (c.scope = 'database'"
+    " OR NOT hashtextextended(c.collector_name COLLATE \"C\", 0) = ANY ($2))"
     " ORDER BY due.at, c.collector_name LIMIT 1 FOR UPDATE OF c SKIP LOCKED";
 constexpr const char* kNamed = MONITORING_COLLECTOR "WHERE c.collector_name = $1";
 constexpr const char* kNamedForRun =
@@ -403,20 +404,34 @@ CollectorRun run(pg::Spi& spi, const Collector& collector, const Clock& clock) {
 
 }  // namespace
 
-ClusterWide cluster_wide() {
-  const auto slots = shmem::all_slots();
-  const bool is_first = std::none_of(slots.begin(), slots.end(), [](const shmem::WorkerSlot& slot) {
-    return slot.role == shmem::Role::worker && slot.activity == shmem::Activity::running &&
-           slot.database < MyDatabaseId;
-  });
-  return is_first ? ClusterWide::yes : ClusterWide::no;
+RunElsewhere run_elsewhere() {
+  std::vector<Oid> before_us;
+  for (const shmem::WorkerSlot& slot : shmem::all_slots()) {
+    const bool is_running =
+        slot.role == shmem::Role::worker && slot.activity == shmem::Activity::running;
+    if (is_running && slot.database < MyDatabaseId) before_us.push_back(slot.database);
+  }
+  return shmem::offers_of(before_us);
 }
 
-std::optional<CollectorRun> run_due_collector(pg::Spi& spi, ClusterWide cluster_wide,
+void offer_collectors(pg::Spi& spi) {
+  static pg::Prepared ours(
+      "SELECT hashtextextended(collector_name COLLATE \"C\", 0) FROM monitoring.collectors"
+      " WHERE enabled AND scope = 'cluster' ORDER BY 1",
+      {});
+  const pg::Rows rows = ours.query(spi);
+  static auto* const offered = new std::vector<shmem::CollectorHash>;
+  std::vector<shmem::CollectorHash> offers;
+  for (std::uint64_t row = 0; row < rows.size(); ++row) offers.push_back(*rows.int8(row, 1));
+  if (offers == *offered) return;
+  shmem::replace_offers(MyDatabaseId, offers);
+  *offered = std::move(offers);
+}
+
+std::optional<CollectorRun> run_due_collector(pg::Spi& spi, const RunElsewhere& elsewhere,
                                               const Clock& clock) {
-  static pg::Prepared due(kDue, {TIMESTAMPTZOID, BOOLOID});
-  const pg::Rows rows =
-      due.query(spi, {pg::timestamptz(clock.now()), pg::boolean(cluster_wide == ClusterWide::yes)});
+  static pg::Prepared due(kDue, {TIMESTAMPTZOID, INT8ARRAYOID});
+  const pg::Rows rows = due.query(spi, {pg::timestamptz(clock.now()), pg::int8_array(elsewhere)});
   if (rows.empty()) return std::nullopt;
   return run(spi, collector_row(rows), clock);
 }

@@ -15,12 +15,12 @@ constexpr Duration kLookEvery = std::chrono::seconds(1);
 constexpr Duration kTidyEvery = std::chrono::seconds(5);
 
 /// Takes away the metrics of collectors that are not to be exposed any more.
-void tidy(DutyContext& context, Instant* next_tidy) {
+void tidy(DutyContext& context, const store::RunElsewhere& elsewhere, Instant* next_tidy) {
   if (context.now < *next_tidy) return;
   if (*next_tidy == Instant{}) {
     store::forget_exposed(context.spi);
   } else {
-    store::withdraw_others(context.spi);
+    store::withdraw_others(context.spi, elsewhere);
   }
   *next_tidy = context.now + kTidyEvery;
 }
@@ -37,9 +37,10 @@ Duty collect_duty() {
   };
   duty.run = [may_be_more, next_tidy](DutyContext& context) {
     *may_be_more = false;
-    tidy(context, next_tidy.get());
-    *may_be_more =
-        store::run_due_collector(context.spi, store::cluster_wide(), SystemClock()).has_value();
+    store::offer_collectors(context.spi);
+    const store::RunElsewhere elsewhere = store::run_elsewhere();
+    tidy(context, elsewhere, next_tidy.get());
+    *may_be_more = store::run_due_collector(context.spi, elsewhere, SystemClock()).has_value();
   };
   return duty;
 }

@@ -25,7 +25,8 @@ std::string_view content_type(ExpositionFormat format);
 class Exposition {
  public:
   /// A point of a counter or gauge. labels: label_bytes(), LabelBuffer. A datname that is not empty
-  /// becomes a label; a label of that name is then shown as exported_datname.
+  /// becomes a label; a label of that name is then shown as exported_datname if it says something
+  /// else. Points of one name have it, or have it not.
   void add(const MetricSpec& metric, std::string_view labels, double value,
            std::string_view datname = {});
   /// A point of a histogram: bound_count + 1 counts, not cumulated.

@@ -11,6 +11,7 @@
 
 #include "monitoring/base/clock.hpp"
 #include "monitoring/base/labels.hpp"
+#include "monitoring/shmem/cluster_collectors.hpp"
 
 namespace monitoring::store {
 
@@ -29,17 +30,18 @@ struct CollectorRun {
   std::optional<std::string> error;
 };
 
-/// Whether this process runs collectors of scope cluster.
-enum class ClusterWide { no, yes };
+/// Collectors of scope cluster, by a hash of their names, that run in another database: of the
+/// workers that offer one, that of the database with the lowest oid runs it.
+using RunElsewhere = std::vector<shmem::CollectorHash>;
+RunElsewhere run_elsewhere();
 
-/// What concerns the whole cluster is collected in one database: of those with a worker, the one
-/// with the lowest oid.
-ClusterWide cluster_wide();
+/// Offers those of this database, for the others to know: in its worker, before it runs any.
+void offer_collectors(pg::Spi& spi);
 
 /// Runs the collector that has been due for longest, in the caller's transaction, and writes what
 /// came of it to its row. Nothing if none is due, or those that are are being run elsewhere. What a
 /// collector does wrong is no error here.
-std::optional<CollectorRun> run_due_collector(pg::Spi& spi, ClusterWide cluster_wide,
+std::optional<CollectorRun> run_due_collector(pg::Spi& spi, const RunElsewhere& elsewhere,
                                               const Clock& clock);
 
 /// The same for this one, due or not. The clock measures how long it takes. 42704 if there is none,
@@ -69,7 +71,8 @@ std::vector<QueryColumn> columns_of_query(pg::Spi& spi, const QueryOfOwner& quer
 /// before the first run.
 void forget_exposed(pg::Spi& spi);
 
-/// Takes away the metrics of collectors that are gone, disabled or not to be exposed any more.
-void withdraw_others(pg::Spi& spi);
+/// Takes away the metrics of collectors that are gone, disabled, not to be exposed any more or now
+/// run elsewhere.
+void withdraw_others(pg::Spi& spi, const RunElsewhere& elsewhere);
 
 }  // namespace monitoring::store

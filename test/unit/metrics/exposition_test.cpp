@@ -162,6 +162,14 @@ TEST(Exposition, LabelsTheDatabase) {
       << prometheus(exposition);
 }
 
+TEST(Exposition, SaysTheDatabaseOnce) {
+  Exposition exposition;
+  const std::string labels = label_bytes({{"datname", "shop"}, {"l", "x"}});
+  exposition.add(gauge("g"), labels, 1, "shop");
+  EXPECT_NE(prometheus(exposition).find("g{datname=\"shop\",l=\"x\"} 1\n"), std::string::npos)
+      << prometheus(exposition);
+}
+
 TEST(Exposition, WritesNothingTwice) {
   Exposition exposition;
   const std::uint64_t buckets[] = {1, 0, 0, 0};
