@@ -182,7 +182,9 @@ pg_atomic_uint64* own_values(Series& series) {
   return &at<pg_atomic_uint64>(stripes + stripe * series.stripe_cells());
 }
 
+/// A gauge is also set, and so stays in one place.
 void note_meeting(Series& series) {
+  if (at<MetricNode>(series.metric).type == MetricType::gauge) return;
   if (pg_atomic_read_u32(&series.stripes) != kNoCell) return;
   if ((pg_atomic_add_fetch_u32(&series.collisions, 1) % kMeetings) == 0) spread_writers(series);
 }

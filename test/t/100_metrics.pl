@@ -28,7 +28,7 @@ sub value_of
 my $load = $node->basedir . '/load.sql';
 PostgreSQL::Test::Utils::append_to_file($load, <<'SQL');
 SELECT monitoring.counter_inc('load_total'), monitoring.histogram_observe('load_seconds', random() * 12),
-       monitoring.counter_inc('load_by_client_total', 1, '{"client": ":client_id"}') FROM generate_series(1, 50);
+       monitoring.counter_inc('load_by_client_total', 1, '{"client": ":client_id"}'), monitoring.gauge_add('load_waiting', 1) FROM generate_series(1, 50);
 SQL
 my $running = IPC::Run::start(
 	[ 'pgbench', '-n', '-c', 4, '-t', 200, '-f', $load, '-h', $node->host, '-p', $node->port, 'postgres' ],
@@ -49,6 +49,9 @@ is($torn, 0, '+Inf is always _count');
 is(value_of('load_total'), 40000, 'every increment of four sessions on one counter is there');
 is(value_of('load_seconds'), 40000, 'and every observation');
 is(value_of('load_by_client_total'), 40000, 'and every increment by client');
+is(value_of('load_waiting'), 40000, 'and what was added to a gauge');
+$node->safe_psql('postgres', q(SELECT monitoring.gauge_set('load_waiting', 7)));
+is(value_of('load_waiting'), 7, 'which is then set');
 
 # The text: of the load, of what users make up, and of the extension itself.
 $node->safe_psql('postgres', <<'SQL');
