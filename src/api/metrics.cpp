@@ -17,6 +17,7 @@ extern "C" {
 
 #include "monitoring/base/hash128.hpp"
 #include "monitoring/hooks/counting.hpp"
+#include "monitoring/hooks/defining.hpp"
 #include "monitoring/pg/version.hpp"
 #include "monitoring/shmem/registry.hpp"
 #include "monitoring/store/metric_definitions.hpp"
@@ -263,8 +264,8 @@ store::MetricDefinition definition_arguments(FunctionCallInfo fcinfo) {
   return definition;
 }
 
-/// Of a metric that has been counted: help and unit now, type and buckets only if they are the
-/// same.
+/// Of a metric that has been counted: help and unit, at commit; type and buckets only if they are
+/// the same.
 void describe_counted(const store::MetricDefinition& definition) {
   const auto facts = shmem::find_metric(MyDatabaseId, definition.name);
   if (!facts) return;
@@ -273,7 +274,7 @@ void describe_counted(const store::MetricDefinition& definition) {
     spec.bounds = metrics::kDefaultBounds;
     spec.bound_count = std::size(metrics::kDefaultBounds);
   }
-  switch (shmem::define_metric(MyDatabaseId, spec)) {
+  switch (shmem::check_definition(MyDatabaseId, spec)) {
     case Refusal::other_type:
       refuse_other_type(definition.name, definition.type, facts->type);
     case Refusal::other_bounds:
@@ -281,7 +282,7 @@ void describe_counted(const store::MetricDefinition& definition) {
                        "histogram \"" + definition.name + "\" has been counted with other buckets")
           .hint("Remove what it has counted with monitoring.remove_metric(), then define it anew.");
     default:
-      return;
+      hooks::define_at_commit(spec);
   }
 }
 

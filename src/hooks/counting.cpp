@@ -2,27 +2,21 @@
 
 #include "monitoring/pg/guard.hpp"
 
-extern "C" {
-#include <access/xact.h>
-}
-// clang-format keeps the server's headers first.
 #include <unordered_map>
-#include <vector>
+
+#include "hooks/waiting.hpp"
 
 namespace monitoring::hooks {
 
 namespace {
 
-struct Pending {
+struct Increment {
   shmem::Series* series;
   double by;
-  SubTransactionId transaction;
 };
 
-/// In the order of the calls: those of a subtransaction are at the end, as all later ones are part
-/// of it.
 struct PendingCounts {
-  std::vector<Pending> entries;
+  std::vector<Waiting<Increment>> entries;
   /// Where a series was last; may be outdated.
   std::unordered_map<shmem::Series*, std::size_t> last;
 
@@ -39,7 +33,7 @@ PendingCounts& pending() {
 }
 
 void apply() {
-  for (const Pending& entry : pending().entries) shmem::add(*entry.series, entry.by);
+  for (const auto& [increment, _] : pending().entries) shmem::add(*increment.series, increment.by);
 }
 
 void on_transaction_event(XactEvent event, void*) {
@@ -66,16 +60,7 @@ void on_transaction_event(XactEvent event, void*) {
 
 void on_subtransaction_event(SubXactEvent event, SubTransactionId own, SubTransactionId parent,
                              void*) {
-  std::vector<Pending>& entries = pending().entries;
-  if (event == SUBXACT_EVENT_ABORT_SUB) {
-    while (!entries.empty() && entries.back().transaction == own) entries.pop_back();
-  }
-  if (event == SUBXACT_EVENT_COMMIT_SUB) {
-    for (auto entry = entries.rbegin(); entry != entries.rend() && entry->transaction == own;
-         ++entry) {
-      entry->transaction = parent;
-    }
-  }
+  end_subtransaction(pending().entries, event, own, parent);
 }
 
 void watch_transactions() {
@@ -96,13 +81,13 @@ void add_at_commit(shmem::Series& series, double by) {
   PendingCounts& counts = pending();
   const auto [last, is_new] = counts.last.try_emplace(&series, counts.entries.size());
   if (!is_new && last->second < counts.entries.size()) {
-    Pending& entry = counts.entries[last->second];
-    if (entry.series == &series && entry.transaction == transaction) {
-      entry.by += by;
+    Waiting<Increment>& entry = counts.entries[last->second];
+    if (entry.work.series == &series && entry.transaction == transaction) {
+      entry.work.by += by;
       return;
     }
   }
-  counts.entries.push_back({&series, by, transaction});
+  counts.entries.push_back({{&series, by}, transaction});
   last->second = counts.entries.size() - 1;
 }
 

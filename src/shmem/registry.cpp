@@ -34,6 +34,24 @@ std::uint32_t series_cell(std::uint32_t metric, std::string_view labels) {
   });
 }
 
+bool is_metric(std::uint32_t cell, Oid database, std::string_view name) {
+  if (at<Node>(cell).kind != NodeKind::metric) return false;
+  MetricNode& metric = at<MetricNode>(cell);
+  return metric.database == database && metric.name() == name;
+}
+
+struct Bounds {
+  const double* first;
+  std::uint32_t count;
+};
+
+/// Of a metric that is made.
+Bounds bounds_of(const MetricSpec& spec) {
+  if (spec.type != MetricType::histogram) return {nullptr, 0};
+  if (spec.bounds != nullptr) return {spec.bounds, spec.bound_count};
+  return {metrics::kDefaultBounds, std::size(metrics::kDefaultBounds)};
+}
+
 bool same_bounds(MetricNode& metric, const MetricSpec& spec) {
   if (metric.type != MetricType::histogram || spec.bounds == nullptr) return true;
   return std::equal(metric.bounds(), metric.bounds() + metric.bound_count, spec.bounds,
@@ -101,19 +119,37 @@ void unlink_metric(std::uint32_t cell) {
   erase_node(cell);
 }
 
+/// One that was retired, of this very type and with these buckets: processes may still point to its
+/// series, which is why it stays, and it is as good as new.
+std::uint32_t retired_metric_cell(Oid database, const MetricSpec& spec) {
+  return find_node(hash_of(database, spec.name), [&](std::uint32_t cell) {
+    if (!is_metric(cell, database, spec.name)) return false;
+    MetricNode& metric = at<MetricNode>(cell);
+    const Bounds bounds = bounds_of(spec);
+    return metric.retired && metric.type == spec.type &&
+           std::equal(metric.bounds(), metric.bounds() + metric.bound_count, bounds.first,
+                      bounds.first + bounds.count);
+  });
+}
+
 /// The metric that fits the description, made where there is none or where one without series is in
 /// the way.
 Refusal settle_metric(Oid database, const MetricSpec& spec, std::uint32_t* cell) {
-  *cell = metric_cell(database, spec.name);
-  if (*cell != kNoCell) {
-    MetricNode& metric = at<MetricNode>(*cell);
+  const std::uint32_t present = metric_cell(database, spec.name);
+  if (present != kNoCell) {
+    *cell = present;
+    MetricNode& metric = at<MetricNode>(present);
     const Refusal refusal = conflict(metric, spec);
     if (refusal == Refusal::none || metric.alive_count > 0) return refusal;
-    // Its memory stays until the next start: somebody may still point to its series.
-    unlink_metric(*cell);
   }
-  *cell = make_metric(database, spec);
-  return *cell == kNoCell ? Refusal::memory : Refusal::none;
+  *cell = retired_metric_cell(database, spec);
+  const bool returns = *cell != kNoCell;
+  if (!returns) *cell = make_metric(database, spec);
+  if (*cell == kNoCell) return Refusal::memory;
+  if (returns) describe(at<MetricNode>(*cell), spec);
+  if (present != kNoCell) at<MetricNode>(present).retired = true;
+  at<MetricNode>(*cell).retired = false;
+  return Refusal::none;
 }
 
 bool has_room(const MetricNode& metric) {
@@ -193,21 +229,14 @@ void note_meeting(Series& series) {
 
 std::uint32_t metric_cell(Oid database, std::string_view name) {
   return find_node(hash_of(database, name), [&](std::uint32_t cell) {
-    if (at<Node>(cell).kind != NodeKind::metric) return false;
-    MetricNode& metric = at<MetricNode>(cell);
-    return metric.database == database && metric.name() == name;
+    return is_metric(cell, database, name) && !at<MetricNode>(cell).retired;
   });
 }
 
 std::uint32_t make_metric(Oid database, const MetricSpec& spec) {
-  const bool is_histogram = spec.type == MetricType::histogram;
-  const double* const bounds = spec.bounds != nullptr ? spec.bounds : metrics::kDefaultBounds;
-  std::uint32_t bound_count = 0;
-  if (is_histogram) {
-    bound_count = spec.bounds != nullptr ? spec.bound_count : std::size(metrics::kDefaultBounds);
-  }
+  const Bounds bounds = bounds_of(spec);
   const std::uint32_t cells =
-      cells_for(sizeof(MetricNode) + bound_count * sizeof(double) + spec.name.size());
+      cells_for(sizeof(MetricNode) + bounds.count * sizeof(double) + spec.name.size());
   const std::uint32_t cell = take_cells(cells);
   if (cell == kNoCell) return kNoCell;
 
@@ -215,9 +244,9 @@ std::uint32_t make_metric(Oid database, const MetricSpec& spec) {
   metric.node = {hash_of(database, spec.name), NodeKind::metric, cells};
   metric.database = database;
   metric.type = spec.type;
-  metric.bound_count = bound_count;
+  metric.bound_count = bounds.count;
   metric.name_length = static_cast<std::uint32_t>(spec.name.size());
-  std::copy_n(bounds, bound_count, metric.bounds());
+  std::copy_n(bounds.first, bounds.count, metric.bounds());
   std::memcpy(metric.name_bytes(), spec.name.data(), spec.name.size());
   describe(metric, spec);
   metric.next = std::exchange(registry().first_metric, cell);
@@ -329,6 +358,14 @@ Refusal define_metric(Oid database, const MetricSpec& spec) {
     return settled;
   });
   return counted({nullptr, refusal}).refusal;
+}
+
+Refusal check_definition(Oid database, const MetricSpec& spec) {
+  return registry_locked(LW_SHARED, [&] {
+    const std::uint32_t cell = metric_cell(database, spec.name);
+    if (cell == kNoCell || at<MetricNode>(cell).alive_count == 0) return Refusal::none;
+    return conflict(at<MetricNode>(cell), spec);
+  });
 }
 
 void remove(Series& series) {

@@ -46,6 +46,7 @@ struct MetricNode {
   std::uint32_t name_length;
   std::uint32_t bound_count;
   MetricType type;
+  bool retired;  ///< has no series that is alive: the name belongs to a metric of another type
 
   double* bounds() { return reinterpret_cast<double*>(this + 1); }
   char* name_bytes() { return reinterpret_cast<char*>(bounds() + bound_count); }

@@ -153,6 +153,44 @@ BEGIN;
 SELECT monitoring.define_metric('tx_defined', 'histogram', 'Never.');
 ROLLBACK;
 SELECT monitoring.gauge_set('tx_defined', 1);
+-- Nor is a description; that of a subtransaction which stays holds at commit.
+BEGIN;
+SELECT monitoring.define_metric('tx_defined', 'gauge', 'Never.');
+ROLLBACK;
+BEGIN;
+SAVEPOINT a;
+SELECT monitoring.define_metric('tx_defined', 'gauge', 'Soon.');
+RELEASE a;
+SAVEPOINT b;
+SELECT monitoring.define_metric('tx_defined', 'gauge', 'Never.');
+ROLLBACK TO b;
+SELECT monitoring.prometheus_metrics() ~ 'HELP tx_defined Soon' AS described;
+COMMIT;
+SELECT substring(monitoring.prometheus_metrics() FROM 'HELP tx_defined .*?\n') AS described;
+
+-- A name that changes its type and buckets for ever takes the memory of each shape once.
+DO $$
+DECLARE
+  used text := 'monitoring_registry_used_bytes (\d+)';
+  few float8[] := ARRAY(SELECT generate_series(1, 100));
+  used_once bigint;
+BEGIN
+  FOR i IN 1..50 LOOP
+    PERFORM monitoring.define_metric('tx_shape', 'histogram', 'x', NULL, few);
+    COMMIT;
+    PERFORM monitoring.histogram_observe('tx_shape', 1), monitoring.remove_metric('tx_shape');
+    PERFORM monitoring.define_metric('tx_shape', 'counter', 'x');
+    COMMIT;
+    PERFORM monitoring.counter_inc('tx_shape', 1), monitoring.remove_metric('tx_shape');
+    used_once := coalesce(used_once, substring(monitoring.prometheus_metrics() FROM used)::bigint);
+  END LOOP;
+  IF substring(monitoring.prometheus_metrics() FROM used)::bigint - used_once > 20000 THEN
+    RAISE EXCEPTION 'memory is lost';
+  END IF;
+  PERFORM monitoring.define_metric('tx_shape', 'histogram', 'Again.', NULL, few);
+  PERFORM monitoring.histogram_observe('tx_shape', 2);
+END $$;
+SELECT count, sum, jsonb_array_length(buckets) FROM monitoring.metrics WHERE metric_name = 'tx_shape';
 
 -- Refused by the limit: no error, and counted.
 SET monitoring.max_series_per_metric = 3;

@@ -96,6 +96,8 @@ std::optional<MetricFacts> find_metric(Oid database, std::string_view name);
 /// Makes a metric as described, or gives the one that is there this help and unit. A metric without
 /// series is made anew where type or bounds differ; one with series is refused.
 Refusal define_metric(Oid database, const MetricSpec& spec);
+/// Whether it would be refused.
+Refusal check_definition(Oid database, const MetricSpec& spec);
 
 /// Removes one series. It starts from zero when somebody counts on it again.
 void remove(Series& series);
