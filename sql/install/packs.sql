@@ -520,9 +520,10 @@ WHERE pg_catalog.to_regclass(a.source) IS NOT NULL
 COMMENT ON VIEW monitoring._wanted_table_collectors IS
     'Collectors of the enabled packs whose tables and columns are there';
 
+-- jit: these views are wide and their rows few; compiling took a hundred times as long as running.
 CREATE FUNCTION monitoring._settle_packs() RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
     made integer;
@@ -609,7 +610,7 @@ CREATE FUNCTION monitoring.enable_pack(
     pack_name text, with_alerts boolean DEFAULT false, mapping jsonb DEFAULT '{}')
 RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
     server_version integer := current_setting('server_version_num');

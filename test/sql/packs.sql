@@ -235,7 +235,13 @@ SELECT pg_temp.sqlstate_of($$SELECT monitoring.enable_pack('application',
 SELECT pg_temp.sqlstate_of($$SELECT monitoring.enable_pack('application',
     mapping => '{"audit_log": "a.b; DROP TABLE app.ledger"}')$$);
 
--- Alert rules come and go with the pack.
+-- Alert rules come and go with the pack, if asked for.
+SELECT monitoring.enable_pack('host') > 0 AS enabled;
+SELECT count(*) FROM monitoring.alert_rules WHERE group_name = 'pack host';
+SELECT monitoring.enable_pack('host', true) > 0 AS enabled;
+SELECT rule_name, metric_name, comparison, warning, critical, over_last, for_duration
+FROM monitoring.alert_rules AS r JOIN monitoring.thresholds AS t ON t.rule_id = r.id
+WHERE group_name = 'pack host' ORDER BY rule_name;
 SELECT monitoring.enable_pack('postgres', true) > 15 AS many;
 SELECT rule_name, warning, critical, comparison FROM monitoring.alert_rules AS r
 JOIN monitoring.thresholds AS t ON t.rule_id = r.id
