@@ -77,6 +77,6 @@ SELECT monitoring.create_receiver('demo', 'webhook', jsonb_build_object('url', :
 \echo '-- Now the queue breaks: 40 jobs have been pending for an hour'
 INSERT INTO public.ingest_jobs (created_at) SELECT now() - interval '1 hour' FROM generate_series(1, 40);
 SELECT monitoring.check_queues() AS queues_checked;
-SELECT * FROM public.queue_monitoring_view;
+SELECT queue_name, pending_messages, stuck_messages, oldest_message_age FROM public.queue_monitoring_view;
 SELECT public.get_system_health() ->> 'overall_status' AS overall_status,
        public.get_system_health() #> '{queue_health,reasons}' AS reasons;
