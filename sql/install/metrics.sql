@@ -8,6 +8,18 @@ AS 'MODULE_PATHNAME', 'monitoring_define_metric' LANGUAGE C VOLATILE PARALLEL UN
 COMMENT ON FUNCTION monitoring.define_metric(text, text, text, text, float8[], boolean) IS
     'Describes a metric: type counter, gauge or histogram; help and unit for Prometheus; upper bounds of a histogram''s buckets (NULL: 5 ms to 10 s, in seconds); snapshot: record it as measurements, too. Called again, it changes the description; another type or other buckets only where nothing is counted. Optional: the first use of a name defines it';
 
+CREATE FUNCTION monitoring.linear_buckets(start float8, width float8, count integer)
+RETURNS float8[]
+AS 'MODULE_PATHNAME', 'monitoring_linear_buckets' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION monitoring.linear_buckets(float8, float8, integer) IS
+    'Upper bounds for define_metric: start, start + width, start + 2 * width, ...';
+
+CREATE FUNCTION monitoring.exponential_buckets(start float8, factor float8, count integer)
+RETURNS float8[]
+AS 'MODULE_PATHNAME', 'monitoring_exponential_buckets' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION monitoring.exponential_buckets(float8, float8, integer) IS
+    'Upper bounds for define_metric: start, start * factor, start * factor^2, ...';
+
 CREATE FUNCTION monitoring.remove_metric(name text)
 RETURNS bigint
 AS 'MODULE_PATHNAME', 'monitoring_remove_metric' LANGUAGE C VOLATILE PARALLEL RESTRICTED;

@@ -286,6 +286,18 @@ void describe_counted(const store::MetricDefinition& definition) {
   }
 }
 
+/// Of a function (start, second, count).
+template <class Make>
+Datum made_bounds(FunctionCallInfo fcinfo, const char* second, Make&& make) {
+  pg::require(fcinfo, 0, "start");
+  pg::require(fcinfo, 1, second);
+  pg::require(fcinfo, 2, "count");
+  const monitoring::Result<std::vector<double>> bounds =
+      make(PG_GETARG_FLOAT8(0), PG_GETARG_FLOAT8(1), PG_GETARG_INT32(2));
+  if (!bounds) refuse(bounds.error());
+  return pg::float8_array(*bounds).value;
+}
+
 }  // namespace
 
 /// monitoring.define_metric(name, type, help, unit, buckets, snapshot)
@@ -296,6 +308,16 @@ MONITORING_FUNCTION(monitoring_define_metric) {
   store::write_definition(spi, definition,
                           PG_ARGISNULL(5) ? std::nullopt : std::optional(PG_GETARG_BOOL(5)));
   PG_RETURN_VOID();
+}
+
+/// monitoring.linear_buckets(start, width, count) -> float8[]
+MONITORING_FUNCTION(monitoring_linear_buckets) {
+  return made_bounds(fcinfo, "width", metrics::linear_bounds);
+}
+
+/// monitoring.exponential_buckets(start, factor, count) -> float8[]
+MONITORING_FUNCTION(monitoring_exponential_buckets) {
+  return made_bounds(fcinfo, "factor", metrics::exponential_bounds);
 }
 
 /// monitoring.remove_metric(name) -> bigint

@@ -1,6 +1,7 @@
 #include "monitoring/metrics/metric.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <cstring>
 
@@ -49,6 +50,24 @@ std::string_view cut(std::string_view text, std::size_t most) {
     --most;
   }
   return text.substr(0, most);
+}
+
+double rounded(double value) {
+  char digits[32];
+  const char* const end =
+      std::to_chars(digits, digits + sizeof digits, value, std::chars_format::general, 15).ptr;
+  std::from_chars(digits, end, value);
+  return value;
+}
+
+template <class Bound>
+Result<std::vector<double>> bounds_by(int count, Bound&& bound) {
+  if (count < 1 || count > static_cast<int>(kMostBounds)) {
+    return Error::of("count must be between 1 and " + std::to_string(kMostBounds));
+  }
+  std::vector<double> bounds;
+  for (int i = 0; i < count; ++i) bounds.push_back(rounded(bound(i)));
+  return checked_bounds(std::move(bounds));
 }
 
 }  // namespace
@@ -117,6 +136,17 @@ Result<std::vector<double>> checked_bounds(std::vector<double> bounds) {
     }
   }
   return bounds;
+}
+
+Result<std::vector<double>> linear_bounds(double start, double width, int count) {
+  if (!(width > 0)) return Error::of("width must be greater than zero");
+  return bounds_by(count, [&](int i) { return start + i * width; });
+}
+
+Result<std::vector<double>> exponential_bounds(double start, double factor, int count) {
+  if (!(start > 0)) return Error::of("start must be greater than zero");
+  if (!(factor > 1)) return Error::of("factor must be greater than 1");
+  return bounds_by(count, [&](int i) { return start * std::pow(factor, i); });
 }
 
 std::size_t bucket_of(const double* bounds, std::size_t bound_count, double value) {

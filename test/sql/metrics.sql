@@ -45,6 +45,17 @@ SELECT metric_name, metric_type, unit, help, buckets, snapshot FROM monitoring.m
 WHERE metric_name LIKE 'shop%' ORDER BY metric_name;
 SELECT * FROM pg_temp.exposed(false) AS line;
 SELECT * FROM pg_temp.exposed(true) AS line;
+-- Buckets in steps, and by a factor; that of a native histogram's schema n is 2 ^ (1 / 2^n).
+SELECT monitoring.linear_buckets(0.1, 0.1, 5) AS linear, monitoring.exponential_buckets(0.001, 2, 5) AS exponential,
+       monitoring.exponential_buckets(1, sqrt(2), 5) AS of_schema_1;
+SELECT monitoring.define_metric('shop_parcel_kilograms', 'histogram', 'Weight.', 'kilograms', monitoring.exponential_buckets(0.1, 10, 3));
+SELECT monitoring.histogram_observe('shop_parcel_kilograms', 2);
+SELECT jsonb_path_query_array(buckets, '$[*].le') AS bounds FROM monitoring.metrics WHERE metric_name = 'shop_parcel_kilograms';
+SELECT monitoring.linear_buckets(0, 0, 5);
+SELECT monitoring.exponential_buckets(0, 2, 5);
+SELECT monitoring.exponential_buckets(1, 1, 5);
+SELECT monitoring.exponential_buckets(1, 2, 201);
+SELECT monitoring.exponential_buckets(1, NULL, 3);
 
 -- A new description holds at once; what is counted keeps its type and buckets.
 SELECT monitoring.define_metric('shop_orders_total', 'counter', 'Paid orders.', snapshot => true);

@@ -43,6 +43,11 @@ std::optional<Error> check_label_name(std::string_view name);
 /// Finite and ascending, at most kMostBounds. A last +Inf is dropped.
 Result<std::vector<double>> checked_bounds(std::vector<double> bounds);
 
+/// start, start + width, ... and start, start * factor, ..., as in Prometheus's client libraries,
+/// rounded to 15 digits: 0.3, where the processor's sum is 0.30000000000000004.
+Result<std::vector<double>> linear_bounds(double start, double width, int count);
+Result<std::vector<double>> exponential_bounds(double start, double factor, int count);
+
 /// The bucket of a value: index of the first bound that is not below it; bound_count is +Inf.
 std::size_t bucket_of(const double* bounds, std::size_t bound_count, double value);
 

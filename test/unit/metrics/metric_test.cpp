@@ -46,6 +46,27 @@ TEST(Bounds, AscendFinitely) {
   EXPECT_FALSE(checked_bounds(std::vector<double>(kMostBounds + 1, 1)).ok());
 }
 
+TEST(Bounds, MadeByStepsOrFactors) {
+  EXPECT_EQ(*linear_bounds(0.1, 0.1, 3), (std::vector<double>{0.1, 0.2, 0.3}));
+  EXPECT_EQ(*linear_bounds(-1, 0.5, 3), (std::vector<double>{-1, -0.5, 0}));
+  EXPECT_EQ(*exponential_bounds(0.001, 10, 4), (std::vector<double>{0.001, 0.01, 0.1, 1}));
+  EXPECT_EQ(*exponential_bounds(5, 1.5, 1), (std::vector<double>{5}));
+  EXPECT_EQ(exponential_bounds(1e-3, std::pow(2, 0.25), kMostBounds)->size(), kMostBounds);
+  for (const double wrong : {0.0, -1.0, std::nan("")}) {
+    EXPECT_FALSE(linear_bounds(1, wrong, 3).ok());
+    EXPECT_FALSE(exponential_bounds(wrong, 2, 3).ok());
+  }
+  EXPECT_FALSE(exponential_bounds(1, 1, 3).ok());
+  EXPECT_FALSE(exponential_bounds(1, std::nan(""), 3).ok());
+  EXPECT_FALSE(exponential_bounds(1e300, 10, 20).ok());
+  EXPECT_FALSE(linear_bounds(std::nan(""), 1, 3).ok());
+  EXPECT_FALSE(linear_bounds(1e17, 1, 3).ok());
+  for (const int count : {-1, 0, static_cast<int>(kMostBounds) + 1}) {
+    EXPECT_FALSE(linear_bounds(1, 1, count).ok());
+    EXPECT_FALSE(exponential_bounds(1, 2, count).ok());
+  }
+}
+
 TEST(Bucket, HasItsUpperBound) {
   const double bounds[] = {1, 2, 5};
   const std::pair<double, std::size_t> cases[] = {{-HUGE_VAL, 0}, {1, 0},   {1.5, 1},     {2, 1},
