@@ -307,7 +307,7 @@ FROM pg_stat_progress_vacuum AS v, LATERAL (
 ) AS m
 WHERE v.datname = current_database()$q$),
 ('postgres', 'stat_statements', interval '1 minute', 'cluster', false, 1000, 0, 999999, $q$
-SELECT metric_name, value, queryid, user_name AS "user", datname FROM monitoring._statement_metrics(50)$q$),
+SELECT metric_name, value, queryid, user_name AS "user", datname FROM monitoring._statement_metrics()$q$),
 -- blackbox_exporter's, of monitoring.probes.
 ('probes', 'results', interval '15 seconds', 'database', true, 5000, 0, 999999, $q$
 SELECT m.metric_name, m.value, s.probe_name AS probe

@@ -21,8 +21,9 @@ COMMENT ON TABLE monitoring.statement_other IS
 
 CREATE FUNCTION monitoring._statements(
     OUT queryid bigint, OUT userid oid, OUT dbid oid, OUT query text, OUT calls float8,
-    OUT milliseconds float8, OUT mean_milliseconds float8, OUT rows float8,
-    OUT read_milliseconds float8, OUT write_milliseconds float8)
+    OUT milliseconds float8, OUT mean_milliseconds float8, OUT max_milliseconds float8,
+    OUT rows float8, OUT read_milliseconds float8, OUT write_milliseconds float8,
+    OUT toplevel boolean)
 RETURNS SETOF record LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -39,13 +40,14 @@ BEGIN
     END IF;
     RETURN QUERY EXECUTE format(
         'SELECT s.queryid, s.userid, s.dbid, s.query, s.calls::float8, s.total_exec_time,
-                s.mean_exec_time, s.rows::float8, s.%1$s_read_time, s.%1$s_write_time
-         FROM %2$I.pg_stat_statements AS s WHERE s.queryid IS NOT NULL AND s.toplevel',
+                s.mean_exec_time, s.max_exec_time, s.rows::float8, s.%1$s_read_time,
+                s.%1$s_write_time, s.toplevel
+         FROM %2$I.pg_stat_statements AS s WHERE s.queryid IS NOT NULL',
         blocks, of_extension);
 END
 $$;
 COMMENT ON FUNCTION monitoring._statements() IS
-    'Top-level statements of pg_stat_statements, wherever it is installed; none where it is not';
+    'Statements of pg_stat_statements, wherever it is installed; none where it is not';
 
 CREATE FUNCTION monitoring._statement_sums(
     OUT is_member boolean, OUT queryid bigint, OUT userid oid, OUT dbid oid, OUT calls float8,
@@ -58,10 +60,11 @@ AS $$
            sum(s.rows), sum(s.read_milliseconds), sum(s.write_milliseconds)
     FROM monitoring._statements() AS s
     LEFT JOIN monitoring.statement_set AS m USING (queryid, userid, dbid)
+    WHERE s.toplevel
     GROUP BY m.queryid, m.userid, m.dbid
 $$;
 COMMENT ON FUNCTION monitoring._statement_sums() IS
-    'One row for each statement of the set, one for all others together';
+    'One row for each statement of the set, one for all others together; without those within others';
 
 CREATE FUNCTION monitoring._settle_statements(set_size integer) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -75,12 +78,12 @@ BEGIN
     -- A member stays as long as it is among the first two sets' worth.
     DELETE FROM monitoring.statement_set AS m
     WHERE NOT EXISTS (
-        SELECT FROM (SELECT * FROM monitoring._statements() ORDER BY milliseconds DESC
-                     LIMIT 2 * set_size) AS s
+        SELECT FROM (SELECT * FROM monitoring._statements() WHERE toplevel
+                     ORDER BY milliseconds DESC LIMIT 2 * set_size) AS s
         WHERE (s.queryid, s.userid, s.dbid) = (m.queryid, m.userid, m.dbid));
     INSERT INTO monitoring.statement_set
     SELECT s.queryid, s.userid, s.dbid FROM monitoring._statements() AS s
-    WHERE NOT EXISTS (SELECT FROM monitoring.statement_set AS m
+    WHERE s.toplevel AND NOT EXISTS (SELECT FROM monitoring.statement_set AS m
                       WHERE (s.queryid, s.userid, s.dbid) = (m.queryid, m.userid, m.dbid))
     ORDER BY s.milliseconds DESC
     LIMIT greatest(0, set_size - (SELECT count(*) FROM monitoring.statement_set));
@@ -106,8 +109,7 @@ COMMENT ON FUNCTION monitoring._settle_statements(integer) IS
     'Puts the statements that take most time into the set, in place of those that no longer do';
 
 CREATE FUNCTION monitoring._statement_metrics(
-    set_size integer, OUT metric_name text, OUT value float8, OUT queryid text, OUT user_name text,
-    OUT datname text)
+    OUT metric_name text, OUT value float8, OUT queryid text, OUT user_name text, OUT datname text)
 RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -127,15 +129,17 @@ AS $$
          (s.write_milliseconds + coalesce(o.write_milliseconds, 0)) / 1000)
     ) AS m (name, value)
 $$;
-COMMENT ON FUNCTION monitoring._statement_metrics(integer) IS
+COMMENT ON FUNCTION monitoring._statement_metrics() IS
     'Counters of each statement of the set, and of the others under queryid "other"';
 
 CREATE VIEW monitoring.slow_queries AS
-SELECT s.query, s.calls::bigint AS calls, s.milliseconds AS total_time_ms,
-       s.mean_milliseconds AS mean_time_ms, s.rows::bigint AS rows,
-       pg_catalog.pg_get_userbyid(s.userid) AS user_name, d.datname AS database_name
+SELECT s.query, s.calls::bigint AS calls, s.milliseconds AS total_exec_time,
+       s.mean_milliseconds AS mean_exec_time, s.max_milliseconds AS max_exec_time,
+       s.rows::bigint AS rows, pg_catalog.pg_get_userbyid(s.userid) AS user_name,
+       d.datname AS database_name
 FROM monitoring._statements() AS s LEFT JOIN pg_catalog.pg_database AS d ON d.oid = s.dbid
+WHERE s.mean_milliseconds > 100
 ORDER BY s.mean_milliseconds DESC;
 COMMENT ON VIEW monitoring.slow_queries IS
-    'Statements of pg_stat_statements, those with the longest mean time first; none where that '
-    'extension is not installed';
+    'Statements of pg_stat_statements that take more than 100 ms in the mean, the slowest first, '
+    'times in milliseconds; none where that extension is not installed';
