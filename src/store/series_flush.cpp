@@ -18,6 +18,7 @@ extern "C" {
 #include <vector>
 
 #include "series_insert.hpp"
+#include "series_update.hpp"
 
 namespace monitoring::store {
 
@@ -213,17 +214,27 @@ std::int64_t merge_series(pg::Spi& spi, const SeriesTable& table,
   return written;
 }
 
-/// Whether nothing was ever rolled up that lies in this hour, or is made of it.
-bool is_untouched(pg::Spi& spi, std::int64_t hour) {
+/// What there is of an hour already.
+enum class Hour {
+  empty,   // nothing that lies in it or is made of it
+  open,    // states that only passes write
+  closed,  // anything else
+};
+
+Hour look_at(pg::Spi& spi, std::int64_t hour) {
   static pg::Prepared statement(
-      "SELECT NOT EXISTS (SELECT FROM monitoring.rollup_state"
-      "  WHERE period_start = $1 AND period = 'hourly')"
-      " AND NOT EXISTS (SELECT FROM monitoring.aggregated_metrics"
-      "  WHERE period = 'hourly' AND period_start = $1)"
-      " AND NOT EXISTS (SELECT FROM monitoring.rollup_periods WHERE period = 'daily'"
-      "  AND period_start = pg_catalog.date_trunc('day', $1, 'UTC'))",
+      "SELECT EXISTS (SELECT FROM monitoring.rollup_periods WHERE period = 'daily'"
+      "  AND period_start = pg_catalog.date_trunc('day', $1, 'UTC'))"
+      " OR EXISTS (SELECT FROM monitoring.rollup_periods WHERE period = 'hourly'"
+      "  AND period_start = $1)"
+      " OR EXISTS (SELECT FROM monitoring.aggregated_metrics"
+      "  WHERE period = 'hourly' AND period_start = $1),"
+      " EXISTS (SELECT FROM monitoring.rollup_state"
+      "  WHERE period_start = $1 AND period = 'hourly')",
       {TIMESTAMPTZOID});
-  return *statement.query(spi, {pg::timestamptz(pg::instant_of(hour))}).boolean(0, 1);
+  const pg::Rows rows = statement.query(spi, {pg::timestamptz(pg::instant_of(hour))});
+  if (*rows.boolean(0, 1)) return Hour::closed;
+  return *rows.boolean(0, 2) ? Hour::open : Hour::empty;
 }
 
 void note_closed(pg::Spi& spi, std::int64_t hour) {
@@ -250,20 +261,26 @@ std::vector<Series*> in_order(SeriesTable& table) {
 
 std::int64_t flush_series(pg::Spi& spi, SeriesTable& table, std::int64_t publish_before) {
   std::vector<Series*> added;
+  std::vector<Series*> updated;
   std::vector<Series*> merged;
-  std::map<std::int64_t, bool> untouched;
+  std::map<std::int64_t, Hour> hours;
   for (Series* series : in_order(table)) {
-    const auto [known, first] = untouched.try_emplace(series->hour, false);
-    if (first) known->second = is_untouched(spi, series->hour);
-    (known->second ? added : merged).push_back(series);
+    const auto [known, first] = hours.try_emplace(series->hour, Hour::closed);
+    if (first) known->second = look_at(spi, series->hour);
+    const bool stays_open = known->second == Hour::open && series->hour >= publish_before;
+    (known->second == Hour::empty ? added : stays_open ? updated : merged).push_back(series);
   }
-  if (added.empty() || !insert_series(table, added, publish_before)) {
-    return merge_series(spi, table, added, publish_before) +
-           merge_series(spi, table, merged, publish_before);
+  std::int64_t written = 0;
+  if (!updated.empty() && !update_series(table, updated)) {
+    written += merge_series(spi, table, updated, publish_before);
   }
-  std::int64_t written = merge_series(spi, table, merged, publish_before);
-  for (const auto& [hour, is_new] : untouched) {
-    if (is_new && hour < publish_before) note_closed(spi, hour);
+  written += merge_series(spi, table, merged, publish_before);
+  if (added.empty()) return written;
+  if (!insert_series(table, added, publish_before)) {
+    return written + merge_series(spi, table, added, publish_before);
+  }
+  for (const auto& [hour, what] : hours) {
+    if (what == Hour::empty && hour < publish_before) note_closed(spi, hour);
   }
   for (const Series* series : added) written += series->hour < publish_before ? 1 : 0;
   return written;

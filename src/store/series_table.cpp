@@ -144,11 +144,16 @@ void SeriesTable::add_split(const RawRow& row, std::int64_t hour, std::uint32_t 
 void SeriesTable::add(const State& state) {
   Series& series = find_or_add(state.hour, metric_of(state.metric_name), state.dimensions,
                                state.dimensions_hash);
-  for_each_pair(state.measures, [&](std::string_view name, const JsonbValue& value) {
+  merge(series, state.moments, *state.sketch, state.measures);
+}
+
+void SeriesTable::merge(Series& series, const metrics::Moments& moments,
+                        const metrics::Sketch& sketch, const Jsonb* measures) {
+  for_each_pair(measures, [&](std::string_view name, const JsonbValue& value) {
     Measure measure;
     if (read_measure(value, &measure)) add_measure(series, measure_id(name), measure);
   });
-  series_bytes_ += static_cast<std::size_t>(series.values.merge(state.moments, *state.sketch));
+  series_bytes_ += static_cast<std::size_t>(series.values.merge(moments, sketch));
 }
 
 std::uint32_t SeriesTable::metric_of(struct varlena* name) {

@@ -74,6 +74,10 @@ class SeriesTable {
   /// Adds a state to its series. May raise server errors: call it under pg::call.
   void add(const State& state);
 
+  /// Adds what is held of a series elsewhere. Likewise.
+  void merge(Series& series, const metrics::Moments& moments, const metrics::Sketch& sketch,
+             const Jsonb* measures);
+
   std::deque<Series>& series() { return series_; }
   const std::string& metric_name(const Series& series) const {
     return metrics_[series.metric].name;

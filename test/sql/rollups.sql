@@ -237,5 +237,39 @@ DROP TRIGGER note ON monitoring.aggregated_metrics;
 DROP FUNCTION public.note_published();
 DROP TABLE public.published;
 
+---- More open series than one batch, brought up to date several times.
+CALL pg_temp.start_over();
+INSERT INTO monitoring.metric_definitions (metric_name, dimension_keys) VALUES ('crowd', '{n}');
+CREATE PROCEDURE add_to_crowd(members integer) LANGUAGE sql AS $$
+  INSERT INTO monitoring.pipeline_metrics (metric_name, metric_value, tags, "timestamp")
+  SELECT 'crowd', i % 40 + j, jsonb_build_object('n', i, 'cost', j), '2100-01-01 00:30+00'
+  FROM generate_series(1, members) AS i, generate_series(1, 1 + members % 30) AS j
+$$;
+CALL add_to_crowd(450);
+SELECT monitoring._rollup_advance();
+CALL add_to_crowd(300);
+SELECT monitoring._rollup_advance();
+CALL add_to_crowd(515);
+SELECT monitoring._rollup_advance();
+CALL add_to_crowd(450);
+SELECT monitoring._rollup_advance();
+CREATE VIEW crowd_difference AS
+(SELECT (tags ->> 'n')::integer AS n, count(*) AS count_value, sum(metric_value) AS sum_value,
+   min(metric_value) AS min_value, max(metric_value) AS max_value, sum((tags ->> 'cost')::integer) AS cost
+ FROM monitoring.pipeline_metrics WHERE metric_name = 'crowd' GROUP BY 1)
+EXCEPT
+SELECT (dimensions ->> 'n')::integer, count_value, sum_value, min_value, max_value, (measures ->> 'cost')::integer
+FROM monitoring.rollup_state WHERE metric_name = 'crowd' AND NOT published;
+SELECT count(*) AS differing FROM crowd_difference;
+SELECT count(*) AS states, sum(count_value) FROM monitoring.rollup_state WHERE metric_name = 'crowd';
+-- Its percentiles are those of the raw rows, within 1 %.
+SELECT n, monitoring._sketch_quantile(sketch, 0.5) BETWEEN 0.99 * exact AND 1.01 * exact AS close
+FROM (SELECT (dimensions ->> 'n')::integer AS n, sketch FROM monitoring.rollup_state WHERE metric_name = 'crowd') AS s
+JOIN (SELECT (tags ->> 'n')::integer AS n, percentile_cont(0.5) WITHIN GROUP (ORDER BY metric_value) AS exact
+      FROM monitoring.pipeline_metrics WHERE metric_name = 'crowd' GROUP BY 1) AS r USING (n)
+WHERE n IN (1, 300, 450, 515) ORDER BY n;
+DROP VIEW crowd_difference;
+DROP PROCEDURE add_to_crowd(integer);
+
 CALL pg_temp.start_over();
 DO $$ BEGIN PERFORM monitoring.resume_worker(); EXCEPTION WHEN object_not_in_prerequisite_state THEN END $$;
