@@ -55,3 +55,23 @@ CREATE AGGREGATE monitoring._sketch_merge_agg(bytea) (
 );
 COMMENT ON AGGREGATE monitoring._sketch_merge_agg(bytea) IS
     'The sketch of everything that these sketches have seen; NULL if there is none';
+
+CREATE FUNCTION monitoring._sketch_add_piece(state internal, sketch bytea, value float8, quantile float8)
+RETURNS internal
+AS 'MODULE_PATHNAME', 'monitoring_sketch_add_piece' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+
+CREATE FUNCTION monitoring._sketch_quantile_of(state internal)
+RETURNS float8
+AS 'MODULE_PATHNAME', 'monitoring_sketch_quantile_of' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+
+-- A state is a fraction of what the planner takes an internal one to be.
+CREATE AGGREGATE monitoring._sketch_quantile_agg(sketch bytea, value float8, quantile float8) (
+    SFUNC = monitoring._sketch_add_piece,
+    STYPE = internal,
+    SSPACE = 1024,
+    FINALFUNC = monitoring._sketch_quantile_of,
+    PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE monitoring._sketch_quantile_agg(bytea, float8, float8) IS
+    'A quantile, within 1 %, of everything that sketches have seen and of single values; NULL if '
+    'there is none';

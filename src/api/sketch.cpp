@@ -47,10 +47,16 @@ struct State {
   metrics::Sketch sketch;
 };
 
-State* make_state(MemoryContext context) {
-  void* room = pg::call([&] { return MemoryContextAlloc(context, sizeof(State)); });
-  auto* state = new (room) State();
-  state->on_reset.func = [](void* dying) { static_cast<State*>(dying)->~State(); };
+/// That of a quantile.
+struct QuantileState : State {
+  double quantile = 0;
+};
+
+template <class Kind = State>
+Kind* make_state(MemoryContext context) {
+  void* room = pg::call([&] { return MemoryContextAlloc(context, sizeof(Kind)); });
+  auto* state = new (room) Kind();
+  state->on_reset.func = [](void* dying) { static_cast<Kind*>(dying)->~Kind(); };
   state->on_reset.arg = state;
   MemoryContextRegisterResetCallback(context, &state->on_reset);
   return state;
@@ -65,6 +71,12 @@ MemoryContext aggregate_context(FunctionCallInfo fcinfo) {
 
 State* state_argument(FunctionCallInfo fcinfo, int index) {
   return PG_ARGISNULL(index) ? nullptr : reinterpret_cast<State*>(PG_GETARG_POINTER(index));
+}
+
+double required_quantile(FunctionCallInfo fcinfo, int index) {
+  const double quantile = PG_ARGISNULL(index) ? -1 : PG_GETARG_FLOAT8(index);
+  if (quantile >= 0 && quantile <= 1) return quantile;
+  throw pg::Report(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE, "quantile must be between 0 and 1");
 }
 
 Datum state_result(FunctionCallInfo fcinfo, State* state) {
@@ -86,10 +98,7 @@ MONITORING_FUNCTION(monitoring_sketch_merge) {
 
 /// monitoring._sketch_quantile(bytea, float8) -> float8. NULL if the sketch is empty.
 MONITORING_FUNCTION(monitoring_sketch_quantile) {
-  const double q = PG_GETARG_FLOAT8(1);
-  if (!(q >= 0 && q <= 1)) {
-    throw pg::Report(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE, "quantile must be between 0 and 1");
-  }
+  const double q = required_quantile(fcinfo, 1);
   const metrics::Sketch sketch = parse(PG_GETARG_DATUM(0));
   if (sketch.empty()) PG_RETURN_NULL();
   return Float8GetDatum(sketch.quantile(q));
@@ -111,6 +120,28 @@ MONITORING_FUNCTION(monitoring_sketch_add_sketch) {
   if (state == nullptr) state = make_state(aggregate_context(fcinfo));
   state->sketch.merge(parse(PG_GETARG_DATUM(1)));
   PG_RETURN_POINTER(state);
+}
+
+/// Transition of monitoring._sketch_quantile_agg(bytea, float8, float8): a sketch, a single value,
+/// or both; NULL, NaN and infinities are skipped.
+MONITORING_FUNCTION(monitoring_sketch_add_piece) {
+  auto* state = static_cast<QuantileState*>(state_argument(fcinfo, 0));
+  const bool has_value = !PG_ARGISNULL(2) && std::isfinite(PG_GETARG_FLOAT8(2));
+  if (PG_ARGISNULL(1) && !has_value) return state_result(fcinfo, state);
+  if (state == nullptr) {
+    state = make_state<QuantileState>(aggregate_context(fcinfo));
+    state->quantile = required_quantile(fcinfo, 3);
+  }
+  if (!PG_ARGISNULL(1)) state->sketch.merge(parse(PG_GETARG_DATUM(1)));
+  if (has_value) state->sketch.add(PG_GETARG_FLOAT8(2));
+  PG_RETURN_POINTER(state);
+}
+
+/// Its result.
+MONITORING_FUNCTION(monitoring_sketch_quantile_of) {
+  const auto* state = static_cast<const QuantileState*>(state_argument(fcinfo, 0));
+  if (state == nullptr || state->sketch.empty()) PG_RETURN_NULL();
+  return Float8GetDatum(state->sketch.quantile(state->quantile));
 }
 
 /// Joins the states of two parallel workers.

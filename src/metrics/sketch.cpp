@@ -162,15 +162,50 @@ void Sketch::add(const double* values, std::size_t values_count) {
 }
 
 void Sketch::merge(const Sketch& other) {
-  if (&other == this) {
+  if (&other == this || empty()) {
     merge(Sketch(other));
     return;
   }
+  if (merge_sorted(other)) return;
+  other.for_each([this](std::int32_t key, std::uint64_t count) { add_key(key, count); });
+}
+
+void Sketch::merge(Sketch&& other) {
   if (empty()) {
-    *this = other;
+    swap(other);
     return;
   }
-  other.for_each([this](std::int32_t key, std::uint64_t count) { add_key(key, count); });
+  merge(static_cast<const Sketch&>(other));
+}
+
+/// Two sorted arrays become one, in one walk through both. False, and nothing done, where one of
+/// them is no such array or the result might not fit one.
+bool Sketch::merge_sorted(const Sketch& other) {
+  const std::uint32_t most = used_ + other.used_;
+  if (!is_sorted_narrow() || !other.is_sorted_narrow() || most > kMaxBucketsPerSign) return false;
+  if (count() + other.count() > kNarrowLimit) return false;
+  auto* merged = static_cast<NarrowBucket*>(allocate(most * sizeof(NarrowBucket)));
+  const NarrowBucket* left = narrow();
+  const NarrowBucket* right = other.narrow();
+  const NarrowBucket* const left_end = left + used_;
+  const NarrowBucket* const right_end = right + other.used_;
+  NarrowBucket* next = merged;
+  while (left < left_end && right < right_end) {
+    const std::int32_t left_key = left->key;
+    const std::int32_t right_key = right->key;
+    *next = left_key <= right_key ? *left : *right;
+    next->count += left_key == right_key ? right->count : 0;
+    left += left_key <= right_key ? 1 : 0;
+    right += right_key <= left_key ? 1 : 0;
+    ++next;
+  }
+  next = std::copy(left, left_end, next);
+  next = std::copy(right, right_end, next);
+  const std::uint64_t total = count() + other.count();
+  install(Kind::narrow, merged, most);
+  heap_.total = total;
+  used_ = static_cast<std::uint32_t>(next - merged);
+  return true;
 }
 
 void Sketch::add_key(std::int32_t key, std::uint64_t count) {
@@ -243,6 +278,16 @@ bool Sketch::add_dense(std::int32_t key, std::uint64_t count) {
   held += static_cast<std::uint32_t>(count);
   heap_.total += count;
   return true;
+}
+
+/// Adds a bucket behind all others: the key is above theirs.
+void Sketch::append(std::int32_t key, std::uint64_t count) {
+  if (!is_sorted_narrow() || used_ == capacity_ || count > kNarrowLimit) {
+    add_key(key, count);
+    return;
+  }
+  narrow()[used_++] = NarrowBucket{key, static_cast<std::uint32_t>(count)};
+  if (kind() != Kind::inside) heap_.total += count;
 }
 
 /// Adds one of each key, up to the first that the window has no place for. Returns how many.
@@ -414,11 +459,7 @@ Result<Sketch> Sketch::parse(std::string_view bytes) {
   // Room for all of them at once: the keys ascend, so that each is added at the end. A bucket takes
   // two bytes at least.
   const std::uint64_t plausible = std::min<std::uint64_t>(*buckets, bytes.size() / 2);
-  if (plausible > kInside && plausible <= kLargestNarrow) {
-    sketch.become_narrow(static_cast<std::uint32_t>(plausible));
-  } else if (plausible > kLargestNarrow) {
-    sketch.become_wide(static_cast<std::uint32_t>(plausible));
-  }
+  if (plausible > kInside) sketch.become_narrow(static_cast<std::uint32_t>(plausible));
   std::int64_t key = 0;
   std::uint64_t total = 0;
   std::uint32_t negative = 0;
@@ -440,7 +481,7 @@ Result<Sketch> Sketch::parse(std::string_view bytes) {
       return damaged("sketch has a bad count");
     }
     total += *count;
-    sketch.add_key(static_cast<std::int32_t>(key), *count);
+    sketch.append(static_cast<std::int32_t>(key), *count);
   }
   if (!reader.at_end()) return damaged("sketch has bytes after its end");
   return sketch;

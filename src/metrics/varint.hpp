@@ -33,6 +33,10 @@ class VarintReader {
 
   /// nullopt: the bytes end inside, the number does not fit 64 bits or is longer than needed.
   std::optional<std::uint64_t> next() {
+    // Nearly all have one byte.
+    if (!at_end() && static_cast<std::uint8_t>(bytes_[position_]) < 0x80) {
+      return static_cast<std::uint8_t>(bytes_[position_++]);
+    }
     std::uint64_t value = 0;
     for (int shift = 0; shift < 64; shift += 7) {
       if (at_end()) return std::nullopt;

@@ -39,6 +39,21 @@ SELECT monitoring._sketch_agg(value) FROM (VALUES (NULL::float8), ('NaN')) AS v 
 SELECT monitoring._sketch_agg(value), monitoring._sketch_merge_agg(NULL::bytea) FROM samples
 WHERE false;
 SELECT monitoring._sketch_quantile('\x0100', 0.5) AS of_nothing;
+-- A quantile at once, of sketches and of single values: what the merged sketch says.
+SELECT monitoring._sketch_quantile_agg(sketch, single, 0.95) =
+       monitoring._sketch_quantile(monitoring._sketch_merge(monitoring._sketch_merge_agg(sketch),
+                                                            monitoring._sketch_agg(single)), 0.95) AS equal
+FROM (SELECT monitoring._sketch_agg(value) AS sketch, NULL::float8 AS single FROM samples GROUP BY name
+      UNION ALL SELECT NULL::bytea, value FROM samples WHERE name = 'uniform'
+      UNION ALL VALUES (NULL::bytea, NULL::float8), (NULL, 'NaN')) AS pieces;
+SELECT monitoring._sketch_quantile_agg(NULL, 'Infinity', 0.5) AS of_nothing;
+SELECT monitoring._sketch_quantile_agg(NULL, 1, 1.5);
+-- Tags as integers: what is none, or has more than 18 digits, is NULL.
+SELECT tags, monitoring._integer_tag(tags, 'n')
+FROM unnest(ARRAY['{"n": 7}', '{"n": -7}', '{"n": "12"}', '{"n": " +12\t"}', '{"n": "-3 "}', '{"n": 7.0}',
+    '{"n": 1e3}', '{"n": "1.5"}', '{"n": ""}', '{"n": " "}', '{"n": "+"}', '{"n": "1 2"}', '{"n": "many"}', '{"n": true}',
+    '{"n": null}', '{"n": {"n": 1}}', '{"n": 999999999999999999}', '{"n": -999999999999999999}',
+    '{"n": 1000000000000000000}', '{"n": 1e30}', '{"m": 1}', '["n"]', '"n"', 'null']::jsonb[]) AS tags;
 -- A frame that grows, which calls the final function again and again.
 SELECT n, length(monitoring._sketch_agg(n) OVER (ORDER BY n)) AS bytes
 FROM generate_series(1, 3) AS n ORDER BY n;

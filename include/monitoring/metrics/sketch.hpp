@@ -37,6 +37,8 @@ class Sketch {
   void add(const double* values, std::size_t values_count);
   /// Adds everything that the other sketch has seen.
   void merge(const Sketch& other);
+  /// The same; what is left of the other is not said.
+  void merge(Sketch&& other);
 
   /// The value at rank q (count - 1), interpolated between neighbours as percentile_cont does.
   /// q is clamped to [0, 1]. NaN if the sketch is empty or q is NaN.
@@ -72,9 +74,12 @@ class Sketch {
   NarrowBucket* narrow() { return kind() == Kind::inside ? inside_ : heap_.narrow; }
   const NarrowBucket* narrow() const { return kind() == Kind::inside ? inside_ : heap_.narrow; }
   Kind kind() const { return static_cast<Kind>(kind_); }
+  bool is_sorted_narrow() const { return kind() == Kind::inside || kind() == Kind::narrow; }
   std::int32_t key_at(std::uint32_t position) const;
 
   void add_key(std::int32_t key, std::uint64_t count);
+  bool merge_sorted(const Sketch& other);
+  void append(std::int32_t key, std::uint64_t count);
   bool add_narrow(std::int32_t key, std::uint64_t count);
   bool add_wide(std::int32_t key, std::uint64_t count);
   bool add_dense(std::int32_t key, std::uint64_t count);

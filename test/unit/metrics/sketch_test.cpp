@@ -169,6 +169,10 @@ TEST(Sketch, MergingIsAddingInAnyOrder) {
     right.merge(middle);
     EXPECT_EQ(left.serialize(), whole.serialize());
     EXPECT_EQ(right.serialize(), whole.serialize());
+    Sketch parsed;
+    for (const Sketch& part : parts) parsed.merge(*Sketch::parse(part.serialize()));
+    EXPECT_EQ(parsed.serialize(), whole.serialize());
+    EXPECT_EQ(parsed.count(), whole.count());
   }
 }
 
