@@ -118,15 +118,21 @@ pg::Rows recent_operations(pg::Spi& spi, Instant now) {
   return statement.query(spi, {pg::timestamptz(now - kProcessingWindow), pg::timestamptz(now)});
 }
 
-/// Asked only when the window is empty: it looks into every partition's index.
-std::optional<Instant> last_operation(pg::Spi& spi, Instant now) {
+/// Looks into the index of every partition since then.
+std::optional<Instant> last_operation(pg::Spi& spi, Instant since, Instant now) {
   static pg::Prepared statement(
       "SELECT max(last) FROM (VALUES ('queue_processing'), ('api_call')) AS m(name), LATERAL"
       " (SELECT \"timestamp\" AS last FROM monitoring.pipeline_metrics"
-      " WHERE metric_name = m.name AND \"timestamp\" <= $1"
+      " WHERE metric_name = m.name AND \"timestamp\" >= $1 AND \"timestamp\" <= $2"
       " ORDER BY \"timestamp\" DESC LIMIT 1) AS newest",
-      {TIMESTAMPTZOID});
-  return statement.query(spi, {pg::timestamptz(now)}).timestamptz(0, 1);
+      {TIMESTAMPTZOID, TIMESTAMPTZOID});
+  return statement.query(spi, {pg::timestamptz(since), pg::timestamptz(now)}).timestamptz(0, 1);
+}
+
+/// Asked only when the window is empty. Most systems have done something since yesterday.
+std::optional<Instant> last_operation(pg::Spi& spi, Instant now) {
+  const auto recent = last_operation(spi, now - std::chrono::hours(24), now);
+  return recent ? recent : last_operation(spi, Instant::min(), now);
 }
 
 ProcessingHealth processing_health(pg::Spi& spi, Instant now, const Thresholds& thresholds) {
