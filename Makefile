@@ -15,7 +15,7 @@ SQL_PARTS = $(addprefix sql/install/, \
 	queues.sql health.sql \
 	records.sql metrics.sql outbox.sql secrets.sql \
 	alerts.sql routing.sql \
-	collectors.sql host.sql statements.sql table_packs.sql pack_metrics.sql packs.sql probes.sql \
+	collectors.sql costs.sql host.sql statements.sql table_packs.sql pack_metrics.sql packs.sql probes.sql \
 	jobs.sql \
 	activate.sql system_metrics.sql adopt.sql supabase.sql \
 	access.sql \

@@ -28,6 +28,8 @@ CREATE TABLE monitoring.collectors (
     next_run_at timestamptz,
     last_run_at timestamptz,
     last_duration_ms float8,
+    average_duration_ms float8,
+    stretched_every interval,
     last_error text,
     last_series bigint,
     consecutive_failures integer NOT NULL DEFAULT 0,
@@ -61,6 +63,11 @@ COMMENT ON COLUMN monitoring.collectors.owner IS
 COMMENT ON COLUMN monitoring.collectors.search_path IS 'where the names in the query are looked up';
 COMMENT ON COLUMN monitoring.collectors.next_run_at IS
     'when it is due; NULL before the first run, which comes within ten seconds';
+COMMENT ON COLUMN monitoring.collectors.average_duration_ms IS
+    'a moving average: half of it is the last run';
+COMMENT ON COLUMN monitoring.collectors.stretched_every IS
+    'the interval that monitoring.max_duty_cycle leaves it; NULL where all collectors run as often as '
+    'they ask for, or this one takes too little to matter';
 COMMENT ON COLUMN monitoring.collectors.last_error IS 'why the last run failed; NULL if it did not';
 COMMENT ON COLUMN monitoring.collectors.last_series IS 'rows of the last run that did not fail';
 COMMENT ON COLUMN monitoring.collectors.consecutive_failures IS

@@ -2,7 +2,7 @@
 
 CREATE TABLE monitoring.retention (
   kind text PRIMARY KEY CHECK (kind IN ('raw', 'hourly', 'daily', 'weekly', 'events', 'issues',
-    'notifications', 'alert_history', 'probe_results', 'silences')),
+    'notifications', 'alert_history', 'probe_results', 'silences', 'costs')),
   keep interval CHECK (keep >= interval '0')
 );
 COMMENT ON TABLE monitoring.retention IS
@@ -16,7 +16,7 @@ FROM (VALUES
   ('raw', interval '14 days'), ('hourly', interval '90 days'), ('daily', interval '365 days'),
   ('weekly', NULL), ('events', interval '30 days'), ('issues', interval '90 days'),
   ('notifications', interval '90 days'), ('alert_history', interval '90 days'),
-  ('probe_results', interval '14 days'), ('silences', interval '5 days')
+  ('probe_results', interval '14 days'), ('silences', interval '5 days'), ('costs', interval '90 days')
 ) AS d(kind, keep)
 LEFT JOIN monitoring.retention r USING (kind);
 COMMENT ON VIEW monitoring.effective_retention IS

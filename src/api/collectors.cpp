@@ -54,7 +54,7 @@ MONITORING_FUNCTION(monitoring_create_collector) {
       " series_limit = excluded.series_limit, store = excluded.store, expose = excluded.expose,"
       " scope = excluded.scope, enabled = excluded.enabled, owner = excluded.owner,"
       " search_path = excluded.search_path, pack_name = NULL, next_run_at = NULL,"
-      " consecutive_failures = 0",
+      " consecutive_failures = 0, average_duration_ms = NULL, stretched_every = NULL",
       {pg::text(name), pg::text(pg::required_text(fcinfo, 1, "query")),
        pg::argument(fcinfo, 2, INTERVALOID), pg::argument(fcinfo, 3, INTERVALOID),
        pg::argument(fcinfo, 4, TEXTOID), pg::argument(fcinfo, 5, JSONBOID),

@@ -8,12 +8,6 @@ namespace monitoring {
 
 namespace {
 
-Duration wait_after(int failures, Duration every, Duration longest) {
-  Duration wait = every;
-  for (int i = 0; i < failures && wait < longest; ++i) wait *= 2;
-  return std::min(wait, longest);
-}
-
 /// Number of the last point of the grid at or before the instant.
 std::int64_t slot_of(Instant at, Duration shift, Duration every) {
   const Duration since = at.time_since_epoch() - shift;
@@ -23,6 +17,12 @@ std::int64_t slot_of(Instant at, Duration shift, Duration every) {
 
 }  // namespace
 
+Duration wait_after(int failures, Duration every, Duration longest) {
+  Duration wait = every;
+  for (int i = 0; i < failures && wait < longest; ++i) wait *= 2;
+  return std::min(wait, std::max(every, longest));
+}
+
 NextRun next_run(std::string_view name, Instant due, Instant now, Duration every, int failures,
                  Duration longest_wait) {
   const auto hash = static_cast<std::int64_t>(hash128(name).low >> 1);
@@ -31,7 +31,7 @@ NextRun next_run(std::string_view name, Instant due, Instant now, Duration every
   NextRun next{Instant((slot + 1) * every + shift)};
   next.missed = std::max<std::int64_t>(0, slot - slot_of(due, shift, every));
   if (failures == 0) return next;
-  next.at = std::max(next.at, now + wait_after(failures, every, std::max(every, longest_wait)));
+  next.at = std::max(next.at, now + wait_after(failures, every, longest_wait));
   return next;
 }
 

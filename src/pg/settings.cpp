@@ -62,6 +62,14 @@ void define_worker_settings() {
   for (const Whole& setting : settings) define(setting);
 }
 
+void define_collector_settings() {
+  DefineCustomRealVariable(
+      "monitoring.max_duty_cycle",
+      "Part of the time of one core that a database's collectors may take; the dearest run less "
+      "often than they ask for where all would take more.",
+      nullptr, &values.max_duty_cycle, 0.02, 0.0001, 1, PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
+}
+
 void define_record_settings(bool preloading) {
   static const config_enum_entry kOnFull[] = {
       {"drop", kDropWhenFull, false}, {"insert", kInsertWhenFull, false}, {nullptr, 0, false}};
@@ -189,6 +197,7 @@ void define_settings(bool preloading) {
   values.preloaded = preloading;
   *find_rendezvous_variable(kRendezvous) = &values;
   define_worker_settings();
+  define_collector_settings();
   define_record_settings(preloading);
   define_registry_settings(preloading);
   define_alert_settings();

@@ -103,7 +103,8 @@ void save(pg::Spi& spi, const foreign::ExporterQuery& query,
       " VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (collector_name) DO UPDATE SET"
       " query = excluded.query, every = excluded.every, metrics = excluded.metrics,"
       " scope = excluded.scope, owner = excluded.owner, search_path = excluded.search_path,"
-      " pack_name = NULL, next_run_at = NULL, consecutive_failures = 0"
+      " pack_name = NULL, next_run_at = NULL, consecutive_failures = 0,"
+      " average_duration_ms = NULL, stretched_every = NULL"
       " WHERE (c.query, c.every, c.metrics, c.scope, c.owner, c.search_path) IS DISTINCT FROM"
       "  (excluded.query, excluded.every, excluded.metrics, excluded.scope, excluded.owner,"
       "   excluded.search_path)",

@@ -41,7 +41,6 @@ constexpr const char* kFailed = "collector_failed";
 constexpr const char* kNotExposed = "collector_not_exposed";
 constexpr const char* kTooMany = "high_cardinality";
 constexpr Duration kPlanTimeout = std::chrono::seconds(5);
-constexpr Duration kLongestBackOff = std::chrono::hours(1);
 
 struct Collector {
   std::string name;
@@ -64,7 +63,9 @@ struct Collector {
   std::optional<std::string> source;
   std::string search_path;
   Instant due;
+  Duration stretched{0};  ///< the interval that the budget leaves it; 0: its own
   int failures = 0;
+  bool has_run = false;
   bool has_failed = false;
 };
 
@@ -83,15 +84,20 @@ struct Collected {
   " c.owner::text, o.oid, o.rolsuper, EXISTS (SELECT FROM monitoring._pack_collectors p"  \
   "  WHERE p.collector_name = c.collector_name AND p.query = c.query), c.search_path,"    \
   " due.at, c.consecutive_failures, c.source,"                                            \
-  " c.last_error IS NOT NULL"                                                             \
+  " c.last_error IS NOT NULL, (extract(epoch FROM c.stretched_every) * 1000000)::int8,"   \
+  " c.last_run_at IS NOT NULL"                                                            \
   " FROM monitoring.collectors c LEFT JOIN pg_catalog.pg_roles o ON o.rolname = c.owner," \
   " LATERAL (SELECT coalesce(c.next_run_at, c.created_at + least(c.every, '10 seconds')"  \
   "  * ((hashtext(c.collector_name) & 1023) / 1024.0)) AS at) AS due "
 
+/// Those that fail, or were never run, may take long: they let the others go first, but not for
+/// ever.
 constexpr const char* kDue = MONITORING_COLLECTOR
     "WHERE c.enabled AND due.at <= $1 AND (c.scope = 'database'"
     " OR NOT hashtextextended(c.collector_name COLLATE \"C\", 0) = ANY ($2))"
-    " ORDER BY due.at, c.collector_name LIMIT 1 FOR UPDATE OF c SKIP LOCKED";
+    " ORDER BY due.at + CASE WHEN c.consecutive_failures > 0 OR c.last_run_at IS NULL"
+    "  THEN interval '10 minutes' ELSE '0' END, c.collector_name LIMIT 1"
+    " FOR UPDATE OF c SKIP LOCKED";
 constexpr const char* kNamed = MONITORING_COLLECTOR "WHERE c.collector_name = $1";
 constexpr const char* kNamedForRun =
     MONITORING_COLLECTOR "WHERE c.collector_name = $1 FOR UPDATE OF c NOWAIT";
@@ -119,6 +125,8 @@ Collector collector_row(const pg::Rows& rows) {
   collector.failures = static_cast<int>(*rows.int8(0, 17));
   collector.source = rows.text(0, 18);
   collector.has_failed = *rows.boolean(0, 19);
+  collector.stretched = Duration(rows.int8(0, 20).value_or(0));
+  collector.has_run = *rows.boolean(0, 21);
   return collector;
 }
 
@@ -381,23 +389,27 @@ CollectorRun run(pg::Spi& spi, const Collector& collector, const Clock& clock) {
   if (!collected.failure && collector.expose) note_exposed(spi, collector, collected.samples);
   const Duration took = clock.now() - now;
 
-  CollectorRun result{collector.name, collected.samples.size(), took, std::nullopt};
+  CollectorRun result{collector.name, collected.samples.size(), 0, took, std::nullopt};
+  if (!collected.failure && collector.store) result.rows_written = collected.samples.size();
   if (collected.failure) result.error = collected.failure->message;
   const int failures = collected.failure ? collector.failures + 1 : 0;
   const NextRun next =
       next_run(collector.name, collector.due, now, collector.every, failures, kLongestBackOff);
-  // After a failure the wait was wanted: no run was missed.
-  const std::int64_t missed = collector.failures == 0 ? next.missed : 0;
+  // Before the first run nothing was due on the grid, and after a failure the wait was wanted.
+  const bool was_due = collector.has_run && collector.failures == 0;
+  const std::int64_t missed = was_due ? next.missed : 0;
   static pg::Prepared update(
       "UPDATE monitoring.collectors SET last_run_at = $2, last_duration_ms = $3, last_error = $4,"
       " last_series = coalesce($5, last_series), consecutive_failures = $6,"
+      " average_duration_ms = coalesce((average_duration_ms + $3) / 2, $3),"
       " missed_runs = missed_runs + $7, next_run_at = $8 WHERE collector_name = $1",
       {TEXTOID, TIMESTAMPTZOID, FLOAT8OID, TEXTOID, INT8OID, INT4OID, INT8OID, TIMESTAMPTZOID});
   const pg::Param series =
       result.error ? pg::null_of(INT8OID) : pg::int8(static_cast<std::int64_t>(result.series));
   update.query(spi, {pg::text(collector.name), pg::timestamptz(now),
                      pg::float8(static_cast<double>(took.count()) / 1000), pg::text(result.error),
-                     series, pg::int4(failures), pg::int8(missed), pg::timestamptz(next.at)});
+                     series, pg::int4(failures), pg::int8(missed),
+                     pg::timestamptz(std::max(next.at, now + collector.stretched))});
   note_outcome(spi, collector, collected.failure);
   return result;
 }

@@ -62,6 +62,7 @@ constexpr RowRule kRowRules[] = {
      "DELETE FROM monitoring.alert_notes WHERE created_at < $1"},
     {"probe_results", "monitoring.probe_results",
      "DELETE FROM monitoring.probe_results WHERE probed_at < $1"},
+    {"costs", "monitoring.cost_hours", "DELETE FROM monitoring.cost_hours WHERE hour < $1"},
     {"silences", "monitoring.silences", "DELETE FROM monitoring.silences WHERE ends_at < $1"},
 };
 

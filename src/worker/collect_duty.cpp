@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "monitoring/store/collectors.hpp"
+#include "monitoring/store/cost.hpp"
 #include "worker/process.hpp"
 
 namespace monitoring::worker {
@@ -11,6 +12,8 @@ namespace {
 
 /// How late a new or changed collector may start.
 constexpr Duration kLookEvery = std::chrono::seconds(1);
+/// How soon what collectors cost, or a new max_duty_cycle, changes their intervals.
+constexpr Duration kBudgetEvery = std::chrono::seconds(5);
 /// How long the metrics of a dropped or disabled collector may stay.
 constexpr Duration kTidyEvery = std::chrono::seconds(5);
 
@@ -40,7 +43,22 @@ Duty collect_duty() {
     store::offer_collectors(context.spi);
     const store::RunElsewhere elsewhere = store::run_elsewhere();
     tidy(context, elsewhere, next_tidy.get());
-    *may_be_more = store::run_due_collector(context.spi, elsewhere, SystemClock()).has_value();
+    const auto run = store::run_due_collector(context.spi, elsewhere, SystemClock());
+    if (!run) return;
+    *may_be_more = true;
+    context.rows_written = run->rows_written;
+    store::count_cost(store::CostPart::collector, run->collector_name,
+                      {1, run->error ? 1U : 0U, run->duration, run->rows_written});
+  };
+  return duty;
+}
+
+Duty collector_budget_duty() {
+  Duty duty;
+  duty.name = "collector-budget";
+  duty.next_after = [](Instant ran_at) { return ran_at + kBudgetEvery; };
+  duty.run = [](DutyContext& context) {
+    store::fit_into_budget(context.spi, store::run_elsewhere());
   };
   return duty;
 }

@@ -1,11 +1,14 @@
 #pragma once
-// The worker's duty to run collectors: one at a time, each in a transaction of its own, so that a
-// slow one keeps neither a snapshot nor the other duties waiting for longer than its own timeout.
+// Runs the collectors that are due, one in each turn, so that a slow one keeps no other duty
+// waiting for longer than its own time limit.
 
 #include "worker/duties.hpp"
 
 namespace monitoring::worker {
 
 Duty collect_duty();
+
+/// The duty that keeps them within monitoring.max_duty_cycle.
+Duty collector_budget_duty();
 
 }  // namespace monitoring::worker

@@ -43,7 +43,7 @@ Duty call_of(const char* name, const std::string& function,
 
 /// The server's own basics, as measurements. Idle connections include those idle in a transaction.
 void collect_basics(DutyContext& context) {
-  context.spi.execute(
+  context.rows_written = context.spi.execute(
       "INSERT INTO monitoring.pipeline_metrics (metric_name, metric_value, tags, \"timestamp\") "
       "SELECT sample.metric_name, sample.metric_value, "
       "       pg_catalog.jsonb_build_object('database', d.datname), $1 "
@@ -72,9 +72,11 @@ Duty basics() {
 }
 
 /// One batch of recorded measurements. What is left has its turn after the other duties.
-void drain_records(DutyContext&) {
+void drain_records(DutyContext& context) {
   constexpr std::size_t kBatchRows = 8192;
-  if (store::drain_records(kBatchRows, store::IfBusy::leave).more) shmem::request_drain();
+  const store::DrainResult drained = store::drain_records(kBatchRows, store::IfBusy::leave);
+  context.rows_written = drained.rows;
+  if (drained.more) shmem::request_drain();
 }
 
 Duty drain() {
@@ -86,6 +88,18 @@ Duty drain() {
   duty.wanted = shmem::take_drain_request;
   duty.pointless = [] { return shmem::ring_status().waiting_bytes == 0; };
   duty.run = drain_records;
+  return duty;
+}
+
+/// The counted metrics that are marked for it, as measurements.
+Duty snapshot() {
+  Duty duty;
+  duty.name = "metric-snapshots";
+  duty.next_after = every(&pg::Settings::snapshot_interval_s);
+  duty.run = [](DutyContext& context) {
+    const pg::Rows rows = context.spi.query("SELECT monitoring._snapshot_metrics()");
+    context.rows_written = static_cast<std::uint64_t>(rows.int8(0, 1).value_or(0));
+  };
   return duty;
 }
 
@@ -173,11 +187,11 @@ std::vector<Duty> make_duties(pg::Spi& spi) {
                            every(&pg::Settings::health_check_interval_s)));
   duties.push_back(evaluate_alerts());
   duties.push_back(collect_duty());
+  duties.push_back(collector_budget_duty());
   duties.push_back(call_of("packs", "monitoring._settle_packs()",
                            [](Instant ran_at) { return ran_at + seconds(60); }));
   duties.push_back(send_duty());
-  duties.push_back(call_of("metric-snapshots", "monitoring._snapshot_metrics()",
-                           every(&pg::Settings::snapshot_interval_s)));
+  duties.push_back(snapshot());
   duties.push_back(self_metrics_duty());
   duties.push_back(discard());
   return duties;

@@ -3,6 +3,7 @@
 
 #include "monitoring/pg/spi.hpp"
 // clang-format keeps the server's header first.
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -15,6 +16,8 @@ namespace monitoring::worker {
 struct DutyContext {
   pg::Spi& spi;
   Instant now;
+  /// Measurements, for the account of what monitoring costs.
+  std::uint64_t rows_written = 0;
 };
 
 struct Duty {

@@ -13,9 +13,9 @@ extern "C" {
 #include "monitoring/pg/settings.hpp"
 #include "monitoring/pg/transaction.hpp"
 #include "monitoring/shmem/worker_slots.hpp"
+#include "monitoring/store/cost.hpp"
 #include "monitoring/store/issues.hpp"
 #include "worker/process.hpp"
-#include "worker/self_metrics.hpp"
 
 namespace monitoring::worker {
 
@@ -93,6 +93,7 @@ std::optional<DutyRunner::Failure> DutyRunner::try_to(Entry& entry, Instant star
     const TimeLimit limit;
     in_transaction(started, [&](DutyContext& context) {
       entry.duty.run(context);
+      entry.rows_written = context.rows_written;
       if (!entry.may_have_issues) return;
       store::resolve_issues(context.spi, kWorkerName, entry.duty.name, "It works again.");
     });
@@ -142,7 +143,9 @@ void DutyRunner::run(Entry& entry) {
   const Instant started = clock_.now();
   show_activity(entry.duty.name.c_str());
   const std::optional<Failure> failure = try_to(entry, started);
-  count_duty(entry.duty.name, clock_.now() - started, failure.has_value());
+  const bool failed = failure.has_value();
+  store::count_cost(store::CostPart::duty, entry.duty.name,
+                    {1, failed ? 1U : 0U, clock_.now() - started, failed ? 0 : entry.rows_written});
   if (shutdown_requested()) return;
   if (failure) return fail(entry, started, *failure);
   entry.failures = 0;

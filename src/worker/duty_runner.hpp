@@ -3,6 +3,7 @@
 // that fails stops no other: it is tried again with growing waits, and each distinct error becomes
 // one worker issue, which is resolved when the duty works again.
 
+#include <cstdint>
 #include <optional>
 #include <set>
 #include <string>
@@ -37,6 +38,8 @@ class DutyRunner {
     bool may_have_issues = true;
     /// The distinct errors since the last success.
     std::set<std::string> reported;
+    /// Of the last run.
+    std::uint64_t rows_written = 0;
   };
 
   struct Failure {

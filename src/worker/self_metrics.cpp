@@ -4,10 +4,14 @@ extern "C" {
 #include <sys/resource.h>
 }
 // clang-format keeps the server's headers first.
+#include <algorithm>
 #include <chrono>
 #include <memory>
+#include <set>
+#include <string>
 
 #include "monitoring/shmem/registry.hpp"
+#include "monitoring/store/cost.hpp"
 
 namespace monitoring::worker {
 
@@ -34,9 +38,21 @@ constexpr MetricSpec kDutyRuns = {"monitoring_duty_runs_total", MetricType::coun
                                   "Runs of the worker's duties."};
 constexpr MetricSpec kDutyFailures = {"monitoring_duty_failures_total", MetricType::counter,
                                       "Runs of the worker's duties that have failed."};
+constexpr MetricSpec kCollectorSeconds = {"monitoring_collector_seconds_total", MetricType::counter,
+                                          "Time of the worker that the collector has taken.",
+                                          "seconds"};
+constexpr MetricSpec kCollectorRows = {"monitoring_collector_rows_total", MetricType::counter,
+                                       "Measurements that the collector has written."};
+constexpr MetricSpec kCollectorFailures = {"monitoring_collector_failures_total",
+                                           MetricType::counter,
+                                           "Runs of the collector that have failed."};
 
 double seconds_of(const timeval& time) {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+}
+
+double seconds_of(Duration duration) {
+  return std::chrono::duration<double>(duration).count();
 }
 
 double cpu_seconds() {
@@ -76,27 +92,81 @@ void publish_rollup_lag(DutyContext& context) {
   if (!rows.empty()) set(kRollupLag, *rows.float8(0, 1));
 }
 
+void publish_duty(const store::CountedCost& counted) {
+  const std::string labels = metrics::label_bytes({{"duty", counted.name}});
+  add(kDutySeconds, seconds_of(counted.cost.took), labels);
+  add(kDutyRuns, static_cast<double>(counted.cost.runs), labels);
+  add(kDutyFailures, static_cast<double>(counted.cost.failures), labels);
+}
+
+void publish_collector(const store::CountedCost& counted) {
+  const std::string labels = metrics::label_bytes({{"collector", counted.name}});
+  add(kCollectorSeconds, seconds_of(counted.cost.took), labels);
+  add(kCollectorRows, static_cast<double>(counted.cost.rows_written), labels);
+  add(kCollectorFailures, static_cast<double>(counted.cost.failures), labels);
+}
+
+void publish_costs(DutyContext& context) {
+  for (const store::CountedCost& counted : store::save_costs(context.spi, context.now)) {
+    if (counted.part == store::CostPart::duty) {
+      publish_duty(counted);
+    } else {
+      publish_collector(counted);
+    }
+  }
+}
+
+std::string label_of(std::string_view labels) {
+  metrics::LabelReader reader(labels);
+  std::string_view name;
+  std::string_view value;
+  return reader.next(&name, &value) ? std::string(value) : std::string();
+}
+
+void remove_others(const MetricSpec& metric, const std::set<std::string>& collectors,
+                   const shmem::Snapshot& snapshot) {
+  for (const auto& sample : snapshot.samples()) {
+    const auto& of = snapshot.metrics()[sample.metric];
+    if (of.database != MyDatabaseId || of.name != metric.name) continue;
+    if (collectors.count(label_of(sample.labels)) > 0) continue;
+    const auto series = shmem::find_or_create(MyDatabaseId, metric, sample.labels).series;
+    if (series != nullptr) shmem::remove(*series);
+  }
+}
+
+/// Takes away what is published of collectors that are gone, also by an earlier process.
+void forget_gone_collectors(DutyContext& context, std::set<std::string>* before) {
+  const pg::Rows rows =
+      context.spi.query("SELECT c.collector_name FROM monitoring.collectors AS c");
+  std::set<std::string> now;
+  for (std::uint64_t row = 0; row < rows.size(); ++row) now.insert(*rows.text(row, 1));
+  const bool none_gone = std::includes(now.begin(), now.end(), before->begin(), before->end());
+  const bool is_first = before->empty();
+  *before = std::move(now);
+  if (none_gone && !is_first) return;
+  const shmem::Snapshot snapshot(MyDatabaseId);
+  for (const MetricSpec& metric : {kCollectorSeconds, kCollectorRows, kCollectorFailures}) {
+    remove_others(metric, *before, snapshot);
+  }
+}
+
 }  // namespace
 
 Duty self_metrics_duty() {
   const auto counted = std::make_shared<double>(0);
+  const auto collectors = std::make_shared<std::set<std::string>>();
   Duty duty;
   duty.name = "self-metrics";
   duty.next_after = [](Instant ran_at) { return ran_at + kEvery; };
-  duty.run = [counted](DutyContext& context) {
+  duty.run = [counted, collectors](DutyContext& context) {
     const double used = cpu_seconds();
     add(kCpu, used - std::exchange(*counted, used));
+    publish_costs(context);
+    forget_gone_collectors(context, collectors.get());
     publish_outbox(context);
     publish_rollup_lag(context);
   };
   return duty;
-}
-
-void count_duty(const std::string& name, Duration took, bool failed) {
-  const std::string labels = metrics::label_bytes({{"duty", name}});
-  add(kDutySeconds, std::chrono::duration<double>(took).count(), labels);
-  add(kDutyRuns, 1, labels);
-  add(kDutyFailures, failed ? 1 : 0, labels);
 }
 
 }  // namespace monitoring::worker

@@ -58,8 +58,6 @@ shop_waits:
     - took: {usage: HISTOGRAM, description: Waits}
 $yaml$ AS yaml
 \gset
--- Where another database of the server has a worker, that of the cluster is a warning.
-SET LOCAL client_min_messages = error;
 SELECT * FROM monitoring.import_collectors(:'yaml');
 SELECT metric_name, value, labels FROM monitoring.preview_collector('shop_orders')
 ORDER BY metric_name, labels;
@@ -78,8 +76,6 @@ SELECT count(*) FROM monitoring.import_collectors(
     replace(:'yaml', 'cache_seconds: 30', 'cache_seconds: 90'), owner => 'import_operator');
 SELECT collector_name, every, store, enabled, series_limit, next_run_at
 FROM monitoring.collectors ORDER BY collector_name;
-
-RESET client_min_messages;
 
 -- What does not work yet, has no effect or cannot be had is said.
 SELECT * FROM monitoring.import_collectors($yaml$

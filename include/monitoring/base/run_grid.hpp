@@ -15,8 +15,12 @@ struct NextRun {
   std::int64_t missed = 0;  ///< runs of the grid from `due` to `now`, besides the one made now
 };
 
-/// The run after one at `now` that had been due at `due`. Each failure in a row doubles the wait,
-/// up to `longest_wait` (or `every`, if that is longer). `every` is positive.
+/// The time from a run to the next after so many failures in a row: each doubles it, up to
+/// `longest` (or `every`, if that is longer).
+Duration wait_after(int failures, Duration every, Duration longest);
+
+/// The run after one at `now` that had been due at `due`; after failures, wait_after() later at the
+/// soonest. `every` is positive.
 NextRun next_run(std::string_view name, Instant due, Instant now, Duration every, int failures,
                  Duration longest_wait);
 

@@ -41,6 +41,8 @@ struct Settings {
   int duty_timeout_s;           ///< a worker's duty is cancelled after this; 0 never
   int duty_lock_timeout_ms;     ///< a worker's duty gives up waiting for a lock after this
 
+  double max_duty_cycle;  ///< part of the time that a database's collectors may take
+
   int snapshot_interval_s;  ///< between two records of the metrics that are marked for it
 
   // Those of postgresql.conf, or a superuser's session's own.

@@ -21,10 +21,14 @@ struct CollectedSample {
   double value = 0;
 };
 
+/// How far failures may put off a collector's next run.
+constexpr Duration kLongestBackOff = std::chrono::hours(1);
+
 /// One run of one collector.
 struct CollectorRun {
   std::string collector_name;
   std::uint64_t series = 0;
+  std::uint64_t rows_written = 0;
   Duration duration{0};
   /// Why it gave nothing.
   std::optional<std::string> error;
@@ -66,6 +70,10 @@ struct QueryColumn {
 /// The columns of what the query will give as a collector's. It is planned, as its owner, and not
 /// run. Throws what is wrong with it, as preview_collector() does.
 std::vector<QueryColumn> columns_of_query(pg::Spi& spi, const QueryOfOwner& query);
+
+/// Gives collectors longer intervals where they would take more than monitoring.max_duty_cycle of
+/// the time, and their own again where they do not; both with a worker issue.
+void fit_into_budget(pg::Spi& spi, const RunElsewhere& elsewhere);
 
 /// Takes away the metrics that collectors of an earlier worker have exposed. Once in a worker,
 /// before the first run.
