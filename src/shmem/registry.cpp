@@ -52,6 +52,19 @@ Bounds bounds_of(const MetricSpec& spec) {
   return {metrics::kDefaultBounds, std::size(metrics::kDefaultBounds)};
 }
 
+std::uint32_t cells_of_metric(const MetricSpec& spec) {
+  return cells_for(sizeof(MetricNode) + bounds_of(spec).count * sizeof(double) + spec.name.size());
+}
+
+/// Of a histogram: the sum, the buckets, and that of +Inf.
+std::uint32_t values_of(const MetricNode& metric) {
+  return metric.type == MetricType::histogram ? metric.bound_count + 2 : 1;
+}
+
+std::uint32_t cells_of_series(const MetricNode& metric, std::string_view labels) {
+  return cells_for(sizeof(Series) + values_of(metric) * sizeof(pg_atomic_uint64) + labels.size());
+}
+
 bool same_bounds(MetricNode& metric, const MetricSpec& spec) {
   if (metric.type != MetricType::histogram || spec.bounds == nullptr) return true;
   return std::equal(metric.bounds(), metric.bounds() + metric.bound_count, spec.bounds,
@@ -156,9 +169,14 @@ bool has_room(const MetricNode& metric) {
   return metric.alive_count < static_cast<std::uint32_t>(pg::settings().max_series_per_metric);
 }
 
+/// Known without a search: whoever counts on what has no room should not make others wait.
+Refusal refusal_of_memory(std::uint32_t cells) {
+  return cells >= registry().smallest_failure ? Refusal::memory : Refusal::none;
+}
+
 Found find(Oid database, const MetricSpec& spec, std::string_view labels) {
   const std::uint32_t metric = metric_cell(database, spec.name);
-  if (metric == kNoCell) return {nullptr, Refusal::none};
+  if (metric == kNoCell) return {nullptr, refusal_of_memory(cells_of_metric(spec))};
   MetricNode& node = at<MetricNode>(metric);
   const Refusal refusal = conflict(node, spec);
   if (refusal != Refusal::none) {
@@ -166,7 +184,9 @@ Found find(Oid database, const MetricSpec& spec, std::string_view labels) {
   }
   const std::uint32_t cell = series_cell(metric, labels);
   if (cell != kNoCell && alive(at<Series>(cell))) return {&at<Series>(cell), Refusal::none};
-  return {nullptr, has_room(node) ? Refusal::none : Refusal::series_limit};
+  if (!has_room(node)) return {nullptr, Refusal::series_limit};
+  if (cell != kNoCell) return {nullptr, Refusal::none};
+  return {nullptr, refusal_of_memory(cells_of_series(node, labels))};
 }
 
 Found create(Oid database, const MetricSpec& spec, std::string_view labels) {
@@ -235,8 +255,7 @@ std::uint32_t metric_cell(Oid database, std::string_view name) {
 
 std::uint32_t make_metric(Oid database, const MetricSpec& spec) {
   const Bounds bounds = bounds_of(spec);
-  const std::uint32_t cells =
-      cells_for(sizeof(MetricNode) + bounds.count * sizeof(double) + spec.name.size());
+  const std::uint32_t cells = cells_of_metric(spec);
   const std::uint32_t cell = take_cells(cells);
   if (cell == kNoCell) return kNoCell;
 
@@ -257,10 +276,8 @@ std::uint32_t make_metric(Oid database, const MetricSpec& spec) {
 
 std::uint32_t make_series(std::uint32_t metric, std::string_view labels) {
   MetricNode& owner = at<MetricNode>(metric);
-  // Of a histogram: the sum, the buckets, and that of +Inf.
-  const std::uint32_t value_count = owner.type == MetricType::histogram ? owner.bound_count + 2 : 1;
-  const std::uint32_t cells =
-      cells_for(sizeof(Series) + value_count * sizeof(pg_atomic_uint64) + labels.size());
+  const std::uint32_t value_count = values_of(owner);
+  const std::uint32_t cells = cells_of_series(owner, labels);
   const std::uint32_t cell = take_cells(cells);
   if (cell == kNoCell) return kNoCell;
 

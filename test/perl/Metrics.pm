@@ -16,6 +16,8 @@ use Exporter qw(import);
 use HTTP::Tiny;
 use IPC::Run ();
 use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils ();
+use Time::HiRes ();
 
 our @EXPORT = qw(http_port http_get samples moved promtool_complaints openmetrics_complaints);
 
@@ -28,11 +30,17 @@ sub http_get
 	  ->get("http://127.0.0.1:$port$path", { headers => \%headers });
 }
 
-# Name with labels => value, of /metrics.
+# Name with labels => value, of /metrics. The HTTP server may come up a moment after the others.
 sub samples
 {
 	my ($port) = @_;
+	my $deadline = Time::HiRes::time() + $PostgreSQL::Test::Utils::timeout_default;
 	my $answer = http_get($port, '/metrics');
+	while ($answer->{status} != 200 && Time::HiRes::time() < $deadline)
+	{
+		Time::HiRes::sleep(0.05);
+		$answer = http_get($port, '/metrics');
+	}
 	die "/metrics: $answer->{status} $answer->{content}" unless $answer->{status} == 200;
 	return { map { /^(.+) (\S+)$/ ? ($1, $2) : () } grep { !/^#/ } split /\n/, $answer->{content} };
 }

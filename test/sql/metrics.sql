@@ -153,6 +153,7 @@ SELECT * FROM pg_temp.counted('^tx_blocks');
 BEGIN;
 SELECT monitoring.counter_inc('tx_total', 1, transactional => true);
 PREPARE TRANSACTION 'counting';
+\echo :LAST_ERROR_SQLSTATE
 BEGIN;
 SELECT monitoring.counter_inc('tx_at_once_total');
 PREPARE TRANSACTION 'counting';

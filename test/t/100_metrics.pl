@@ -79,17 +79,31 @@ is($node->safe_psql('postgres',
 	"SELECT string_agg(m::text, '|' ORDER BY m::text) FROM monitoring.metrics AS m WHERE metric_name ~ '^(load|odd)'"),
 	$before, 'all values are there');
 
-# A damaged file is reported, removed, and no reason not to start.
-$node->stop;
-open(my $damaged, '+<', $file) or die $!;
-seek($damaged, 100, 0);
-print $damaged 'damaged!';
-close($damaged);
+# A file that is damaged, cut short or of another version is reported, removed, and no reason not to
+# start; and a stop that is not clean leaves none.
+sub damaged
+{
+	my ($how, $damage) = @_;
+	$node->safe_psql('postgres', q(SELECT monitoring.counter_inc('load_total')));
+	$node->stop;
+	my $log = -s $node->logfile;
+	open(my $handle, '+<', $file) or die $!;
+	$damage->($handle);
+	close($handle);
+	$node->start;
+	is(value_of('load_total'), -1, "a file that is $how is not believed");
+	like(PostgreSQL::Test::Utils::slurp_file($node->logfile, $log),
+		qr/ignoring damaged file "pg_stat\/monitoring_registry"/, 'the log says so');
+	ok(!-e $file, 'it is removed');
+}
+damaged('damaged', sub { seek($_[0], 100, 0); print { $_[0] } 'damaged!' });
+damaged('cut short', sub { truncate($_[0], (-s $_[0]) - 8) });
+damaged('shorter than its header', sub { truncate($_[0], 10) });
+damaged('of another version', sub { print { $_[0] } 'MONMETR0' });
+$node->safe_psql('postgres', q(SELECT monitoring.counter_inc('load_total')));
+$node->stop('immediate');
 $node->start;
-is(value_of('load_total'), -1, 'a damaged file is not believed');
-like(PostgreSQL::Test::Utils::slurp_file($node->logfile), qr/ignoring damaged file "pg_stat\/monitoring_registry"/,
-	'the log says so');
-ok(!-e $file, 'it is removed');
+is(value_of('load_total'), -1, 'after an immediate stop everything starts from zero');
 
 # A session that is killed within a storm of increments: the server recovers, and counts from zero.
 my $storm = IPC::Run::start(
