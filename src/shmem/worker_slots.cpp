@@ -368,7 +368,7 @@ bool wake(Role role, Oid database) {
 void want_courier(Oid database) {
   locked(LW_EXCLUSIVE, [&](Shared& s) {
     const WorkerSlot* courier = find(s, Role::courier, database);
-    if (courier != nullptr && courier->pid != 0) set_latch_of(*courier);
+    if (courier != nullptr && courier->pid != 0) return set_latch_of(*courier);
     WorkerSlot* worker = find(s, Role::worker, database);
     if (worker == nullptr) return;
     worker->courier_wanted = true;

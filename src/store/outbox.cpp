@@ -1,5 +1,7 @@
 #include "monitoring/store/outbox.hpp"
 
+#include "monitoring/pg/prepared.hpp"
+
 extern "C" {
 #include <catalog/pg_type.h>
 }
@@ -39,12 +41,13 @@ Receiver receiver_at(const pg::Rows& rows, std::uint64_t row) {
 }
 
 Receiver find_receiver(pg::Spi& spi, const std::string& name) {
-  const pg::Rows rows = spi.query(
+  static pg::Prepared statement(
       "SELECT receiver_name, kind, settings, send_resolved, enabled,"
       " (SELECT instance_id::pg_catalog.text FROM monitoring.instance LIMIT 1)"
       " FROM monitoring.receivers"
       " WHERE receiver_name OPERATOR(pg_catalog.=) $1",
-      {pg::text(name)});
+      {TEXTOID});
+  const pg::Rows rows = statement.query(spi, {pg::text(name)});
   if (rows.empty()) {
     throw pg::Report(ERRCODE_UNDEFINED_OBJECT, "receiver \"" + name + "\" does not exist")
         .hint("monitoring.create_receiver() makes one.");
@@ -71,13 +74,16 @@ std::int64_t insert(pg::Spi& spi, const Receiver& receiver,
   const auto payload = notify::store_payload(receiver.kind, notification, settings, now, &note);
   if (!payload) throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE, payload.error());
   const std::string text = payload->dump(-1, ' ', false, json::error_handler_t::replace);
-  const pg::Rows rows = spi.query(
+  static pg::Prepared statement(
       "INSERT INTO monitoring.notifications"
       " (receiver, kind, group_key, payload, created_at, address, copy_of, note)"
       " VALUES ($1, $2, $3, $5, $4, $6, $7, nullif($8, '')) RETURNING id",
-      {pg::text(receiver.name), pg::text(receiver.kind), pg::text(notification.group_key),
-       pg::timestamptz(now), pg::jsonb(text), pg::text(notify::address_of(receiver.kind, settings)),
-       first ? pg::int8(*first) : pg::null_of(INT8OID), pg::text(note)});
+      {TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, JSONBOID, TEXTOID, INT8OID, TEXTOID});
+  const pg::Rows rows =
+      statement.query(spi, {pg::text(receiver.name), pg::text(receiver.kind),
+                            pg::text(notification.group_key), pg::timestamptz(now), pg::jsonb(text),
+                            pg::text(notify::address_of(receiver.kind, settings)),
+                            first ? pg::int8(*first) : pg::null_of(INT8OID), pg::text(note)});
   return *rows.int8(0, 1);
 }
 

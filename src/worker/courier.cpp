@@ -198,7 +198,6 @@ void Courier::record_and_lease() {
       result = lease(spi);
       settings = settings_of(spi, result.leased);
       secrets = secrets_of(spi, settings);
-      next_due_ = store::next_delivery_at(spi);
     }
     transaction.commit();
   }
@@ -209,6 +208,7 @@ void Courier::record_and_lease() {
   look_ = result.look_again;
   const Instant now = clock_.now();
   last_transaction_at_ = now;
+  next_due_ = result.next_due;
   const bool left_behind = !to_record_.empty() || (next_due_ && *next_due_ <= now);
   if (left_behind) next_due_ = now + kRetryLease;
   for (store::Leased& notification : result.leased) {
@@ -326,13 +326,12 @@ store::LeaseResult Courier::lease(pg::Spi& spi) {
   const std::uint32_t total =
       kRowsPerRequest * unsigned_setting(settings.courier_concurrency) + kRowsAhead;
   const auto under_way = static_cast<std::uint32_t>(pending());
-  if (under_way >= total) return {};
   store::LeaseTerms terms;
   terms.owner = MyProcPid;
   terms.now = clock_.now();
   terms.until = terms.now + kLease;
   terms.max_age = seconds(settings.notification_max_age_s);
-  terms.total = total - under_way;
+  terms.total = total - std::min(total, under_way);
   store::RateLimits limits(spi, terms.now);
   terms.shares = shares(limits);
   store::LeaseResult result = store::lease_due(spi, terms);

@@ -121,6 +121,7 @@ void plan_once_by_index() {
   pg::call([&] {
     set("plan_cache_mode", "force_generic_plan");
     set("enable_seqscan", "off");
+    set("enable_bitmapscan", "off");
     set("jit", "off");
   });
 }

@@ -141,7 +141,8 @@ void announce(Oid database, bool has_extension);
 void wake_launcher();
 /// Sets the latch of the database's process of this role; false if there is none.
 bool wake(Role role, Oid database);
-/// Notifications were queued: wakes the courier, and the worker, which starts one if there is none.
+/// Notifications were queued: wakes the courier, or the worker, which starts one. A courier that is
+/// about to leave calls this itself once it has left.
 void want_courier(Oid database);
 /// Keeps what was found, for those who ask over HTTP; nothing happens if there is no worker slot.
 void note_health(Oid database, const HealthNote& note);

@@ -63,6 +63,8 @@ struct LeaseResult {
   /// Rows were put off because an earlier one of their group is unsent: ask again, there may be
   /// others behind them.
   bool look_again = false;
+  /// As next_delivery_at() says, after the lease.
+  std::optional<Instant> next_due;
 };
 
 LeaseResult lease_due(pg::Spi& spi, const LeaseTerms& terms);
@@ -126,8 +128,8 @@ std::vector<GivenUp> sweep_outbox(pg::Spi& spi, Instant now, Duration max_age);
 bool any_leased(pg::Spi& spi);
 
 /// When the next notification is due; nullopt if none waits for an enabled receiver. A time in the
-/// past means at once. Reads one row per receiver. The worker of the database asks, too: it starts
-/// a courier then.
+/// past means at once. Reads one row per receiver. For the worker of the database, which starts a
+/// courier then.
 std::optional<Instant> next_delivery_at(pg::Spi& spi);
 
 }  // namespace monitoring::store
