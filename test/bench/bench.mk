@@ -7,10 +7,13 @@
 bench:
 	$(in_copy) bench test/bench/run
 
-bench-build: build/bench/rooms build/bench/noop.so
+bench-build: build/bench/rooms build/bench/receiver build/bench/noop.so
 
 build/bench/rooms: build/bench/test/bench/rooms_bench.o $(call objects, base metrics alerting notify)
 	$(CXX) -o $@ $^ -lbenchmark -lre2 -lpthread
+
+build/bench/receiver: build/bench/test/bench/receiver.o
+	$(CXX) -o $@ $^
 
 build/bench/%.o: %.cpp
 	@mkdir -p $(@D)

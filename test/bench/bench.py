@@ -12,6 +12,7 @@ import subprocess
 import sys
 
 import alert_cases
+import delivery_cases
 import ingest_cases
 import read_cases
 import registry_cases
@@ -34,7 +35,7 @@ def rooms(bench):
 
 
 CASES = ([("rooms", rooms)] + rollup_cases.CASES + ingest_cases.CASES + registry_cases.CASES + read_cases.CASES
-         + size_cases.CASES + alert_cases.CASES + server_cases.CASES)
+         + size_cases.CASES + alert_cases.CASES + server_cases.CASES + delivery_cases.CASES)
 
 
 class Bench:
@@ -47,6 +48,7 @@ class Bench:
         self.seconds = arguments.seconds
         self.noop = arguments.noop
         self.rooms = arguments.rooms
+        self.receiver = arguments.receiver
         self.table = Table()
         session = Session(MAINTENANCE)
         self.started_at = session.sql("SELECT now()")
@@ -64,6 +66,7 @@ def parse_arguments():
     parser.add_argument("--seconds", type=int, default=3, help="length of one run of pgbench")
     parser.add_argument("--noop", help="library of the function that does nothing (noop.c)")
     parser.add_argument("--rooms", help="program of the benchmarks without Postgres (rooms_bench.cpp)")
+    parser.add_argument("--receiver", help="program that receives notifications (receiver.cpp)")
     parser.add_argument("--answers-only", action="store_true",
                         help="print whether the sides agree, and no figures")
     return parser.parse_args()

@@ -169,10 +169,11 @@ def run_pgbench(database, script, *arguments, prepared=True):
     return answer.stdout
 
 
-def pgbench(database, script, seconds, clients=2, prepared=True):
-    """(transactions, transactions per second) of a script's text."""
+def pgbench(database, script, seconds, clients=2, prepared=True, rate=None):
+    """(transactions, transactions per second) of a script's text; `rate` limits the latter."""
+    throttle = ["--rate=%d" % rate] if rate else []
     answer = run_pgbench(database, script, "--client=%d" % clients, "--jobs=%d" % clients, "--time=%d" % seconds,
-                         prepared=prepared)
+                         *throttle, prepared=prepared)
     count = re.search(r"transactions actually processed: (\d+)", answer)
     rate = re.search(r"tps = ([0-9.]+)", answer)
     return int(count.group(1)), float(rate.group(1))
@@ -202,10 +203,13 @@ class Table:
         """Our figure divided by the other's: what ours costs, or yields, of it."""
         self._row(name, (ours, other, unit), "%s of it", ours / other, at_least, at_most)
 
-    def single(self, name, ours, unit="ms", at_most=None):
+    def single(self, name, ours, unit="ms", at_most=None, at_least=None):
         """A figure that is its own target."""
-        met = None if at_most is None else ours <= at_most
-        target = "" if at_most is None else "<= %s" % figure(at_most, unit)
+        met, target = None, ""
+        if at_most is not None:
+            met, target = ours <= at_most, "<= %s" % figure(at_most, unit)
+        if at_least is not None:
+            met, target = ours >= at_least, ">= %s" % figure(at_least, unit)
         self._add(name, figure(ours, unit), "", "", target, met)
 
     def agree(self, name, ours, other):
