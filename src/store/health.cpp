@@ -9,8 +9,6 @@ extern "C" {
 }
 // clang-format keeps the server's headers first.
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -83,37 +81,29 @@ QueueHealth queue_health(pg::Spi& spi, Instant now, const Thresholds& thresholds
   return health;
 }
 
-/// A count in a tag; tags are the user's, so anything else counts as nothing.
-std::int64_t count_in(const std::optional<std::string>& tag) {
-  if (!tag) return 0;
-  std::int64_t count = 0;
-  const char* end = tag->data() + tag->size();
-  const auto parsed = std::from_chars(tag->data(), end, count);
-  constexpr std::int64_t kMost = 1'000'000'000'000;
-  return parsed.ec == std::errc() && parsed.ptr == end && count > 0 ? std::min(count, kMost) : 0;
-}
-
-/// Linear interpolation between the two nearest ranks, as percentile_cont does.
-std::optional<double> percentile_95(std::vector<double> values) {
-  if (values.empty()) return std::nullopt;
-  std::sort(values.begin(), values.end());
-  const double rank = 0.95 * static_cast<double>(values.size() - 1);
-  const auto below = static_cast<std::size_t>(rank);
-  const std::size_t above = std::min(below + 1, values.size() - 1);
-  return values[below] + (rank - static_cast<double>(below)) * (values[above] - values[below]);
-}
-
-/// The newest measurements of each of the two metrics, from the index on name and time. A bounded
-/// number: the cost does not grow with the load.
+/// Over the newest measurements of each of the two metrics, from the index on name and time. A
+/// bounded number: the cost does not grow with the load. Tags are the user's, so what is no count
+/// counts as nothing.
 pg::Rows recent_operations(pg::Spi& spi, Instant now) {
   static pg::Prepared statement(
-      "(SELECT metric_value, tags ->> 'success_count', tags ->> 'error_count', NULL, \"timestamp\""
-      " FROM monitoring.pipeline_metrics WHERE metric_name = 'queue_processing'"
-      " AND \"timestamp\" > $1 AND \"timestamp\" <= $2 ORDER BY \"timestamp\" DESC LIMIT 250)"
+      "SELECT count(*),"
+      " (count(*) FILTER (WHERE success = 'true')"
+      "  + coalesce(sum(least(succeeded, 1000000000000)) FILTER (WHERE succeeded > 0), 0))::int8,"
+      " (count(*) FILTER (WHERE success = 'false')"
+      "  + coalesce(sum(least(failed, 1000000000000)) FILTER (WHERE failed > 0), 0))::int8,"
+      " percentile_cont(0.95) WITHIN GROUP (ORDER BY metric_value)"
+      "  FILTER (WHERE metric_value > '-infinity' AND metric_value < 'infinity'),"
+      " max(\"timestamp\")"
+      " FROM ((SELECT metric_value, \"timestamp\", NULL AS success,"
+      "  monitoring._integer_tag(tags, 'success_count') AS succeeded,"
+      "  monitoring._integer_tag(tags, 'error_count') AS failed"
+      "  FROM monitoring.pipeline_metrics WHERE metric_name = 'queue_processing'"
+      "  AND \"timestamp\" > $1 AND \"timestamp\" <= $2 ORDER BY \"timestamp\" DESC LIMIT 250)"
       " UNION ALL"
-      " (SELECT metric_value, NULL, NULL, tags ->> 'success', \"timestamp\""
-      " FROM monitoring.pipeline_metrics WHERE metric_name = 'api_call'"
-      " AND \"timestamp\" > $1 AND \"timestamp\" <= $2 ORDER BY \"timestamp\" DESC LIMIT 250)",
+      " (SELECT metric_value, \"timestamp\", tags ->> 'success', NULL, NULL"
+      "  FROM monitoring.pipeline_metrics WHERE metric_name = 'api_call'"
+      "  AND \"timestamp\" > $1 AND \"timestamp\" <= $2 ORDER BY \"timestamp\" DESC LIMIT 250))"
+      " AS operations",
       {TIMESTAMPTZOID, TIMESTAMPTZOID});
   return statement.query(spi, {pg::timestamptz(now - kProcessingWindow), pg::timestamptz(now)});
 }
@@ -137,24 +127,16 @@ std::optional<Instant> last_operation(pg::Spi& spi, Instant now) {
 
 ProcessingHealth processing_health(pg::Spi& spi, Instant now, const Thresholds& thresholds) {
   const pg::Rows rows = recent_operations(spi, now);
+  const std::int64_t succeeded = *rows.int8(0, 2);
+  const std::int64_t failed = *rows.int8(0, 3);
   ProcessingHealth health;
-  health.measurements = static_cast<std::int64_t>(rows.size());
-  std::int64_t succeeded = 0;
-  std::int64_t failed = 0;
-  std::vector<double> durations_ms;
-  for (std::uint64_t i = 0; i < rows.size(); ++i) {
-    if (const double value = *rows.float8(i, 1); std::isfinite(value))
-      durations_ms.push_back(value);
-    const auto success = rows.text(i, 4);
-    succeeded += count_in(rows.text(i, 2)) + (success == "true" ? 1 : 0);
-    failed += count_in(rows.text(i, 3)) + (success == "false" ? 1 : 0);
-    health.last_measurement_time = std::max(health.last_measurement_time, rows.timestamptz(i, 5));
-  }
-  health.p95_ms = percentile_95(std::move(durations_ms));
+  health.measurements = *rows.int8(0, 1);
+  health.p95_ms = rows.float8(0, 4);
+  health.last_measurement_time = rows.timestamptz(0, 5);
   if (const std::int64_t all = succeeded + failed; all > 0) {
     health.error_rate = static_cast<double>(failed) / static_cast<double>(all);
   }
-  if (rows.empty()) health.last_measurement_time = last_operation(spi, now);
+  if (health.measurements == 0) health.last_measurement_time = last_operation(spi, now);
   judge(thresholds, "error_rate", health.error_rate, &health.verdict);
   judge(thresholds, "p95_ms", health.p95_ms, &health.verdict);
   return health;
