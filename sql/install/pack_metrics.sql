@@ -118,7 +118,8 @@ gauge last_archive_age Seconds since a WAL file was archived last.'),
 ('stat_replication', 'pg_stat_replication_', '
 gauge pg_current_wal_lsn_bytes WAL position of this server, in bytes.
 gauge pg_wal_lsn_diff Bytes of WAL that the standby has not replayed.
-gauge reply_time When the standby answered last, in seconds since 1970.'),
+gauge reply_time When the standby answered last, in seconds since 1970.
+gauge replay_lag_seconds How long the last WAL took until the standby had replayed it; 0 while nothing is written.'),
 ('replication_slots', 'pg_replication_slots_', '
 gauge active Whether somebody reads from the slot.
 gauge pg_wal_lsn_diff Bytes of WAL that the slot holds back.

@@ -177,7 +177,9 @@ FROM pg_stat_replication AS r LEFT JOIN pg_replication_slots AS s ON s.active_pi
 LATERAL (VALUES
     ('pg_stat_replication_pg_current_wal_lsn_bytes', pg_wal_lsn_diff(wal.lsn, '0/0')::float8),
     ('pg_stat_replication_pg_wal_lsn_diff', pg_wal_lsn_diff(wal.lsn, r.replay_lsn)::float8),
-    ('pg_stat_replication_reply_time', extract(epoch FROM r.reply_time)::float8)
+    ('pg_stat_replication_reply_time', extract(epoch FROM r.reply_time)::float8),
+    ('pg_stat_replication_replay_lag_seconds',
+     extract(epoch FROM coalesce(r.replay_lag, '0'))::float8)
 ) AS m (metric_name, value)$q$),
 ('postgres', 'replication_slots', interval '30 seconds', 'cluster', true, 500, 0, 999999, $q$
 WITH wal AS (SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn()
@@ -439,8 +441,10 @@ SELECT * FROM (VALUES
     ('postgres', 'PostgresLongTransaction', 'pg_long_running_transactions_oldest_timestamp_seconds',
      '>', 3600, 14400, 'last', '2 minutes', '0',
      'a transaction has been open for {{ $value | humanizeDuration }}'),
-    ('postgres', 'PostgresReplicationLag', 'pg_replication_lag_seconds', '>', 300, 3600, 'last',
-     '2 minutes', '5 minutes', 'replication lags by {{ $value | humanizeDuration }}'),
+    -- Of the primary's view: on a standby, where pg_replication_lag_seconds would tell it, no worker runs.
+    ('postgres', 'PostgresReplicationLag', 'pg_stat_replication_replay_lag_seconds', '>', 300, 3600,
+     'last', '2 minutes', '5 minutes',
+     '{{ $labels.application_name }} lags by {{ $value | humanizeDuration }}'),
     ('postgres', 'PostgresReplicationSlotBehind', 'pg_replication_slots_pg_wal_lsn_diff', '>',
      1073741824, 10737418240, 'last', '2 minutes', '5 minutes',
      'slot {{ $labels.slot_name }} holds back {{ $value | humanize1024 }}B of WAL'),

@@ -31,13 +31,17 @@ DECLARE
     of_extension name := (SELECT n.nspname FROM pg_extension AS e
                           JOIN pg_namespace AS n ON n.oid = e.extnamespace
                           WHERE e.extname = 'pg_stat_statements');
-    -- PostgreSQL 17 has told shared blocks from others.
-    blocks text := CASE WHEN current_setting('server_version_num')::int >= 170000
-                        THEN 'shared_blk' ELSE 'blk' END;
+    blocks text;
 BEGIN
     IF of_extension IS NULL THEN
         RETURN;
     END IF;
+    -- Version 1.11, of PostgreSQL 17, tells shared blocks from others. A server may have an older one.
+    blocks := CASE WHEN EXISTS (
+            SELECT FROM pg_attribute AS a
+            WHERE a.attrelid = to_regclass(format('%I.pg_stat_statements', of_extension))
+              AND a.attname = 'shared_blk_read_time')
+        THEN 'shared_blk' ELSE 'blk' END;
     RETURN QUERY EXECUTE format(
         'SELECT s.queryid, s.userid, s.dbid, s.query, s.calls::float8, s.total_exec_time,
                 s.mean_exec_time, s.max_exec_time, s.rows::float8, s.%1$s_read_time,

@@ -3,13 +3,15 @@
 use strict;
 use warnings;
 
+use IPC::Run ();
 use Metrics;
 use MonitoringTest;
+use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $port = http_port();
-# Without a pack, and with the lowest oid of all.
-my $node = new_node(preload => 1, conf => "monitoring.http_port = $port\n");
+# Its database postgres is without a pack, and has the lowest oid of all.
+my $node = new_node(preload => 1, init => [ allows_streaming => 1 ], conf => "monitoring.http_port = $port\n");
 
 sub make_database
 {
@@ -77,5 +79,18 @@ wait_until($node, qq(SELECT last_run_at > '$ran_at' FROM monitoring.collectors W
 	dbname => 'beta', what => 'beta goes on');
 is_deeply([ exposed('pg_up') ], ['pg_up'], 'the server is still there');
 is(scalar(grep { /"alpha"/ } exposed('pg_stat_user_tables_seq_scan')), 0, 'the tables of the other are not');
+
+# Somebody who reads WAL, with the slot's name.
+my $folder = PostgreSQL::Test::Utils::tempdir();
+$node->safe_psql('postgres', q(SELECT pg_create_physical_replication_slot('archive', true)));
+my $receiver = IPC::Run::start(
+	[ 'pg_receivewal', '-D', $folder, '--slot=archive', '-d', $node->connstr('postgres') ], '>', \my $out, '2>', \my $err);
+wait_until($node, q(SELECT count(*) FROM monitoring.preview_collector('postgres/stat_replication')
+	WHERE metric_name = 'pg_stat_replication_replay_lag_seconds' AND value >= 0
+	AND labels @> '{"slot_name": "archive", "state": "streaming"}'),
+	dbname => 'beta', expect => '1', what => 'a receiver of WAL');
+is($node->safe_psql('beta', q(SELECT value FROM monitoring.preview_collector('postgres/replication_slots')
+	WHERE metric_name = 'pg_replication_slots_active' AND labels = '{"slot_name": "archive"}')), '1', 'its slot is active');
+$receiver->kill_kill;
 
 done_testing();
