@@ -380,7 +380,7 @@ SELECT * FROM (VALUES
      '0', '{{ $value | humanize }} tokens in an hour'),
     ('application', 'AiCostHourly', 'ai_cost_hourly', '>', 100, NULL, 'last', '10 minutes', '0',
      'AI cost ${{ $value | printf "%.2f" }} in an hour'),
-    ('application', 'QueueDepth', 'queue_depth', '>=', 100, 1001, 'last', '5 minutes', '0',
+    ('application', 'QueueDepth', 'queue_depth', '>=', 100, 1000, 'last', '5 minutes', '0',
      '{{ $value }} jobs are pending'),
     ('application', 'QueueProcessingTime', 'queue_processing_time_p95', '>=', 30, 60, 'last',
      '5 minutes', '0', 'one job in twenty takes longer than {{ $value | humanizeDuration }}'),
@@ -416,20 +416,20 @@ SELECT * FROM (VALUES
     ('probes', 'CertificateExpiresSoon', 'probe_ssl_seconds_left', '<', 1209600, 259200, 'last',
      '10 minutes', '0', 'the certificate of {{ $labels.probe }} is good for {{ $value | humanizeDuration }}'),
     -- Document 001's and 004's for queues.
-    ('queues', 'QueueStuck', 'queue_stuck_messages', '>', 0, 10, 'last', '5 minutes', '0',
+    ('queues', 'QueueMessagesStuck', 'queue_stuck_messages', '>', 0, 10, 'last', '5 minutes', '0',
      '{{ $value }} messages of queue {{ $labels.queue }} are stuck'),
     ('queues', 'QueueDeadLetters', 'queue_dead_letter_messages', '>', 0, NULL, 'last', '5 minutes',
      '0', 'queue {{ $labels.queue }} has {{ $value }} dead letters'),
-    ('queues', 'QueueBacklog', 'queue_pending_messages', '>', 50, NULL, 'last', '5 minutes',
+    ('queues', 'QueueMessagesWaiting', 'queue_pending_messages', '>', 50, NULL, 'last', '5 minutes',
      '5 minutes', '{{ $value }} messages wait in queue {{ $labels.queue }}'),
-    ('queues', 'QueueFailureRate', 'queue_failed_ratio', '>', NULL, 0.1, 'last', '5 minutes',
+    ('queues', 'QueueJobsFail', 'queue_failed_ratio', '>', NULL, 0.1, 'last', '5 minutes',
      '5 minutes', '{{ $value | humanizePercentage }} of the jobs of queue {{ $labels.queue }} fail'),
-    ('queues', 'QueueSlow', 'queue_processing_p95_seconds', '>', 60, NULL, 'last', '5 minutes',
+    ('queues', 'QueueJobsSlow', 'queue_processing_p95_seconds', '>', 60, NULL, 'last', '5 minutes',
      '10 minutes', 'one job in twenty of queue {{ $labels.queue }} takes longer than {{ $value | humanizeDuration }}'),
     -- Document 004's for the machine.
     ('host', 'HostCpuBusy', 'node_cpu_idle_mean_seconds_total', '<', 0.2, 0.05, 'rate',
      '5 minutes', '10 minutes', 'CPUs are idle for {{ $value | humanizePercentage }} of the time'),
-    ('host', 'HostMemoryHigh', 'node_memory_used_ratio', '>', 0.85, 0.95, 'avg', '2 minutes',
+    ('host', 'HostMemoryHigh', 'node_memory_used_ratio', '>', 0.85, 0.9, 'avg', '2 minutes',
      '5 minutes', '{{ $value | humanizePercentage }} of memory are in use'),
     ('host', 'HostDiskFull', 'node_filesystem_used_ratio', '>', 0.8, 0.9, 'last', '2 minutes',
      '5 minutes', '{{ $labels.mountpoint }} is {{ $value | humanizePercentage }} full'),
@@ -460,7 +460,9 @@ SELECT * FROM (VALUES
      'checkpoints come early: max_wal_size is too small for the load')
 ) AS a (pack_name, rule_name, metric_name, comparison, warning, critical, aggregate, over_last,
         for_duration, summary);
-COMMENT ON VIEW monitoring._pack_alerts IS 'The alert rules of each pack: thresholds, as shipped';
+COMMENT ON VIEW monitoring._pack_alerts IS
+    'The alert rules of each pack: thresholds, as shipped. Comparison >=: what is equal to the first '
+    'level is a warning, what is above the second is critical';
 
 CREATE TABLE monitoring.enabled_packs (
     pack_name text PRIMARY KEY,
@@ -610,6 +612,40 @@ $$;
 COMMENT ON FUNCTION monitoring._refuse_odd_mapping(text, jsonb) IS
     'An error for a mapping that enable_pack() could not use';
 
+CREATE FUNCTION monitoring._install_pack_rules(pack_name text, enabled boolean) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp SET jit = off
+AS $$
+DECLARE
+    rule monitoring._pack_alerts;
+BEGIN
+    FOR rule IN SELECT * FROM monitoring._pack_alerts AS a
+                WHERE a.pack_name = _install_pack_rules.pack_name ORDER BY a.rule_name LOOP
+        -- One that is off does not stand in the way of a rule that has its name already.
+        CONTINUE WHEN NOT enabled AND EXISTS (
+            SELECT FROM monitoring.alert_rules AS r WHERE r.rule_name = rule.rule_name);
+        IF rule.comparison = '>=' THEN
+            PERFORM monitoring.create_ladder(
+                rule.rule_name,
+                jsonb_build_array(
+                    jsonb_build_object('severity', 'critical', 'bound', rule.critical),
+                    jsonb_build_object('severity', 'warning', 'bound', rule.warning, 'inclusive', true)),
+                metric_name => rule.metric_name, for_duration => rule.for_duration,
+                over_last => rule.over_last, aggregate => rule.aggregate, enabled => enabled,
+                group_name => 'pack ' || pack_name,
+                annotations => jsonb_build_object('summary', rule.summary));
+        ELSE
+            PERFORM monitoring.create_threshold(
+                rule.metric_name, rule.warning, rule.critical, rule.comparison, rule.for_duration,
+                rule.over_last, rule.aggregate, rule_name => rule.rule_name, enabled => enabled,
+                group_name => 'pack ' || pack_name,
+                annotations => jsonb_build_object('summary', rule.summary));
+        END IF;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION monitoring._install_pack_rules(text, boolean) IS 'Makes the alert rules of a pack';
+
 CREATE FUNCTION monitoring.enable_pack(
     pack_name text, with_alerts boolean DEFAULT false, mapping jsonb DEFAULT '{}')
 RETURNS integer
@@ -624,7 +660,7 @@ BEGIN
     PERFORM monitoring._refuse_odd_mapping(pack_name, mapping);
     PERFORM monitoring.disable_pack(pack_name);
     INSERT INTO monitoring.enabled_packs (pack_name, with_alerts, mapping, owner)
-    VALUES (pack_name, with_alerts, mapping, current_user);
+    VALUES (pack_name, coalesce(with_alerts, false), mapping, current_user);
     INSERT INTO monitoring.collectors (collector_name, query, every, scope, store, series_limit,
                                        metric_type, metrics, pack_name, owner, search_path)
     SELECT p.collector_name, p.query, p.every, p.scope, p.store, p.series_limit,
@@ -637,12 +673,8 @@ BEGIN
     WHERE p.pack_name = enable_pack.pack_name
       AND server_version BETWEEN p.from_version AND p.to_version;
     PERFORM monitoring._settle_packs();
-    IF with_alerts THEN
-        PERFORM monitoring.create_threshold(
-            a.metric_name, a.warning, a.critical, a.comparison, a.for_duration, a.over_last,
-            a.aggregate, rule_name => a.rule_name, group_name => 'pack ' || a.pack_name,
-            annotations => jsonb_build_object('summary', a.summary))
-        FROM monitoring._pack_alerts AS a WHERE a.pack_name = enable_pack.pack_name;
+    IF with_alerts IS NOT NULL THEN
+        PERFORM monitoring._install_pack_rules(pack_name, with_alerts);
     END IF;
     PERFORM monitoring._wake_worker();
     SELECT count(*) INTO collectors FROM monitoring.collectors AS c
@@ -651,8 +683,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION monitoring.enable_pack(text, boolean, jsonb) IS
-    'Adds the collectors of a pack and, if asked for, its alert rules, in place of those of an '
-    'earlier call; returns how many collectors there are now. mapping, for the packs application and '
+    'Adds the collectors of a pack and its alert rules, in place of those of an earlier call; returns '
+    'how many collectors there are now. with_alerts: whether the rules are enabled; NULL: none are made. mapping, for the packs application and '
     'security: other names of their tables and columns, and other values that mean success and '
     'pending. They run as the caller, who should be a member of pg_monitor; where the caller is a '
     'superuser, those that read a table of the application run as its owner';
@@ -665,7 +697,7 @@ BEGIN
     -- A dump brings the collectors itself.
     IF NOT monitoring._restoring()
        AND NOT EXISTS (SELECT FROM monitoring.enabled_packs AS e WHERE e.pack_name = TG_ARGV[0]) THEN
-        PERFORM monitoring.enable_pack(TG_ARGV[0]);
+        PERFORM monitoring.enable_pack(TG_ARGV[0], with_alerts => NULL);
     END IF;
     RETURN NULL;
 END

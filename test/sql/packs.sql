@@ -213,6 +213,11 @@ JOIN monitoring.thresholds AS t ON t.rule_id = r.id
 WHERE group_name = 'pack security' ORDER BY rule_name;
 SELECT monitoring.disable_pack('security');
 
+-- Ranges that begin with a level and end above another.
+SELECT rule_name, r.enabled, levels FROM monitoring.alert_rules AS r
+JOIN monitoring.thresholds AS t ON t.rule_id = r.id
+WHERE group_name = 'pack application' AND levels IS NOT NULL ORDER BY rule_name;
+
 -- They run as the owner of the table: its policies hold, and a view's functions are its owner's.
 CREATE VIEW app.who AS SELECT 'pending' AS status, now() AS created_at, now() AS completed_at
 FROM app.ingest_jobs WHERE current_user = 'pack_owner';
@@ -235,8 +240,16 @@ SELECT pg_temp.sqlstate_of($$SELECT monitoring.enable_pack('application',
 SELECT pg_temp.sqlstate_of($$SELECT monitoring.enable_pack('application',
     mapping => '{"audit_log": "a.b; DROP TABLE app.ledger"}')$$);
 
--- Alert rules come and go with the pack, if asked for.
+-- Alert rules come and go with the pack: disabled unless asked for, and then without those whose names
+-- are taken.
+SELECT monitoring.disable_pack('host');
+SELECT monitoring.create_threshold('free', 1, NULL, rule_name => 'HostDiskFull') > 0 AS taken;
 SELECT monitoring.enable_pack('host') > 0 AS enabled;
+SELECT rule_name, group_name, enabled FROM monitoring.alert_rules
+WHERE rule_name LIKE 'Host%' ORDER BY rule_name;
+SELECT pg_temp.sqlstate_of($$SELECT monitoring.enable_pack('host', with_alerts => true)$$);
+DELETE FROM monitoring.alert_rules WHERE group_name = 'default';
+SELECT monitoring.enable_pack('host', with_alerts => NULL) > 0 AS enabled;
 SELECT count(*) FROM monitoring.alert_rules WHERE group_name = 'pack host';
 SELECT monitoring.enable_pack('host', true) > 0 AS enabled;
 SELECT rule_name, metric_name, comparison, warning, critical, over_last, for_duration

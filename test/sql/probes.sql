@@ -48,7 +48,7 @@ ORDER BY labels ->> 'probe';
 -- ServiceDown: two minutes without an answer. A certificate that ends, an uptime that is low.
 SELECT monitoring.enable_pack('probes', with_alerts => true);
 \o /dev/null
-SELECT monitoring.create_receiver('oncall', 'log', '{}'), monitoring.create_route('oncall');
+SELECT monitoring.create_receiver('oncall', 'log', '{}'), monitoring.create_route('oncall', group_by => '{alertname}');
 SELECT pg_temp.gauge('probe_success', '{"probe": "api"}', 1, 0),
        pg_temp.gauge('probe_success', '{"probe": "mail"}', 1, 0, bad_until => '1 minute'),
        pg_temp.gauge('probe_ssl_seconds_left', '{"probe": "api"}', 1300000, 200000),
