@@ -13,6 +13,7 @@ import sys
 
 import alert_cases
 import delivery_cases
+import hook_cases
 import ingest_cases
 import read_cases
 import registry_cases
@@ -35,7 +36,7 @@ def rooms(bench):
 
 
 CASES = ([("rooms", rooms)] + rollup_cases.CASES + ingest_cases.CASES + registry_cases.CASES + read_cases.CASES
-         + size_cases.CASES + alert_cases.CASES + server_cases.CASES + delivery_cases.CASES)
+         + size_cases.CASES + alert_cases.CASES + delivery_cases.CASES + hook_cases.CASES + server_cases.CASES)
 
 
 class Bench:

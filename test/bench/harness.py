@@ -179,9 +179,9 @@ def pgbench(database, script, seconds, clients=2, prepared=True, rate=None):
     return int(count.group(1)), float(rate.group(1))
 
 
-def pgbench_times(database, script, times, prepared):
+def pgbench_times(database, script, times, prepared, *arguments):
     """Runs a script's text so many times, on one connection."""
-    run_pgbench(database, script, "--transactions=%d" % times, prepared=prepared)
+    run_pgbench(database, script, "--transactions=%d" % times, *arguments, prepared=prepared)
 
 
 class Table:

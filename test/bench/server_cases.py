@@ -1,57 +1,12 @@
-"""What counting by the server itself costs a statement, and how fast the HTTP server answers."""
+"""How fast the HTTP server answers."""
 
 import socket
 import time
 
-from harness import MAINTENANCE, Session, pgbench_times
+from harness import MAINTENANCE, Session
 
-# What is switched on: timing by us, pg_stat_statements, which everybody knows, or neither. The first is thrown away.
-VARIANTS = {"warming": ("off", "none"), "neither": ("off", "none"), "ours": ("on", "none"), "theirs": ("off", "top")}
-STATEMENTS = {"SELECT 1": "SELECT 1", "pgbench -S": "SELECT abalance FROM bench_accounts WHERE aid = 77"}
-IN_A_ROW = 200
-# The processor time of the backend, up to the last time that it waited for us.
-CPU_NS = "split_part(pg_read_file('/proc/self/schedstat'), ' ', 1)::bigint"
 # Of /trpc/health.liveness, .readiness, .check and .metrics in the document, in milliseconds.
 BUDGETS = [("/live", 10), ("/ready", 50), ("/health", 100), ("/metrics", 20)]
-
-
-def in_a_row(statement, prepared):
-    """Many of them without a wait for the client: one message, or a pipeline."""
-    if prepared:
-        return "\\startpipeline\n%s\\endpipeline\n" % ((statement + ";\n") * IN_A_ROW)
-    return "%s;\n" % " \\; ".join([statement] * IN_A_ROW)
-
-
-def turn(statement, prepared):
-    """A script of pgbench that takes the time with each of VARIANTS."""
-    script = ""
-    for variant, (track_queries, track) in VARIANTS.items():
-        script += ("SET monitoring.track_queries = %s;\nSET pg_stat_statements.track = '%s';\n"
-                   "SELECT %s AS before \\gset\n%s" % (track_queries, track, CPU_NS, in_a_row(statement, prepared)))
-        script += "SELECT %s - :before AS %s \\gset\n" % (CPU_NS, variant)
-    return script + "INSERT INTO bench_costs VALUES (:%s);\n" % ", :".join(VARIANTS)
-
-
-def hooks(bench):
-    """CPU time of a backend for a statement: the least of many runs, in turns, on one connection."""
-    session = Session(MAINTENANCE)
-    session.sql("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
-    session.sql("CREATE TABLE bench_costs (%s bigint)" % " bigint, ".join(VARIANTS))
-    session.sql("CREATE TABLE bench_accounts (aid int PRIMARY KEY, abalance int)")
-    session.sql("INSERT INTO bench_accounts SELECT n, 0 FROM generate_series(1, 1000) AS n")
-    for name, statement in STATEMENTS.items():
-        for protocol, prepared in (("simple", False), ("prepared", True)):
-            session.sql("TRUNCATE bench_costs")
-            pgbench_times(MAINTENANCE, turn(statement, prepared), 100 * bench.runs, prepared)
-            neither, ours, theirs = (
-                float(session.sql("SELECT min(%s) / %d.0 FROM bench_costs" % (variant, IN_A_ROW)))
-                for variant in ("neither", "ours", "theirs"))
-            bench.table.single("%s, %s protocol: CPU time" % (name, protocol), neither, unit="ns")
-            bench.table.single("  timing it adds", ours - neither, unit="ns", at_most=200)
-            bench.table.dearer("  beside pg_stat_statements", ours - neither, theirs - neither, unit="ns", at_most=0.5)
-    session.sql("DROP TABLE bench_costs, bench_accounts")
-    session.sql("DROP EXTENSION pg_stat_statements")
-    session.close()
 
 
 def read_answer(connection, buffer):
@@ -89,4 +44,4 @@ def http(bench):
             bench.table.single("http %s: 99th percentile" % path, times[int(len(times) * 0.99)], at_most=budget_ms)
 
 
-CASES = [("hooks", hooks), ("http", http)]
+CASES = [("http", http)]
