@@ -30,7 +30,8 @@ FROM (VALUES
     ('ai_tokens_hourly', 1000000, NULL, false),
     ('ai_cost_hourly', 100, NULL, false),
     ('queue_depth', 100, 1000, true),
-    ('queue_processing_time_p95', 30, 60, true)
+    ('queue_processing_time_p95', 30, 60, true),
+    ('audit_activity_baseline_ratio', 2, NULL, false)
 ) AS d(check_name, warning, critical, inclusive)
 WHERE NOT EXISTS (SELECT FROM monitoring.health_thresholds AS t
                   WHERE t.check_name = d.check_name);

@@ -618,6 +618,8 @@ SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
     rule monitoring._pack_alerts;
+    -- Where an application did nothing there is nothing wrong with what it did.
+    no_data text := CASE WHEN pack_name IN ('application', 'queues', 'security') THEN 'ok' ELSE 'keep' END;
 BEGIN
     FOR rule IN SELECT * FROM monitoring._pack_alerts AS a
                 WHERE a.pack_name = _install_pack_rules.pack_name ORDER BY a.rule_name LOOP
@@ -631,13 +633,13 @@ BEGIN
                     jsonb_build_object('severity', 'critical', 'bound', rule.critical),
                     jsonb_build_object('severity', 'warning', 'bound', rule.warning, 'inclusive', true)),
                 metric_name => rule.metric_name, for_duration => rule.for_duration,
-                over_last => rule.over_last, aggregate => rule.aggregate, enabled => enabled,
+                over_last => rule.over_last, aggregate => rule.aggregate, enabled => enabled, no_data => no_data,
                 group_name => 'pack ' || pack_name,
                 annotations => jsonb_build_object('summary', rule.summary));
         ELSE
             PERFORM monitoring.create_threshold(
                 rule.metric_name, rule.warning, rule.critical, rule.comparison, rule.for_duration,
-                rule.over_last, rule.aggregate, rule_name => rule.rule_name, enabled => enabled,
+                rule.over_last, rule.aggregate, rule_name => rule.rule_name, enabled => enabled, no_data => no_data,
                 group_name => 'pack ' || pack_name,
                 annotations => jsonb_build_object('summary', rule.summary));
         END IF;

@@ -126,7 +126,8 @@ FROM pg_temp.rows_of('postgres/stat_progress_vacuum', 180000) AS r ORDER BY 1, 4
 
 -- Document 000's tables, counted by hand: 3 of 40 actions failed; 20 pending jobs, and of 20 done
 -- ones 19 took 10 s and one 100 s, which makes the 95th percentile 10 + 0.05 * 90 s; 6 audited
--- actions in the last hour, 2 an hour at this time of the three days before.
+-- actions in the last hour, 2 an hour at this time of the three days before. Of the AI providers' usage
+-- 5 requests in the last hour and 9 in the day.
 SELECT monitoring.enable_pack('application', true) AS no_table_yet;
 CREATE ROLE pack_owner;
 CREATE SCHEMA app AUTHORIZATION pack_owner;
@@ -146,6 +147,10 @@ INSERT INTO app.ingest_jobs
 SELECT 'completed', now() - interval '10 minutes', now() - interval '10 minutes'
     + CASE n WHEN 1 THEN interval '100 s' ELSE interval '10 s' END
 FROM generate_series(1, 20) AS n;
+CREATE TABLE app."aiUsage" (provider text, tokens integer, cost numeric, "timestamp" timestamptz);
+INSERT INTO app."aiUsage"
+SELECT CASE WHEN n <= 4 THEN 'openai' ELSE 'google' END, 100, 2.5, now() - n * interval '10 minutes'
+FROM generate_series(1, 9) AS n;
 CREATE TABLE app.audit_log (created_at timestamptz);
 INSERT INTO app.audit_log SELECT now() - interval '1 minute' FROM generate_series(1, 6);
 INSERT INTO app.audit_log SELECT now() - interval '10 minutes' - d * interval '1 day'
@@ -154,7 +159,7 @@ INSERT INTO app.audit_log SELECT now() - interval '5 hours' FROM generate_series
 RESET ROLE;
 SELECT monitoring.enable_pack('application', true, '{"ingest_jobs": "app.ingest_jobs",
     "ai_action_ledger": {"table": "app.ledger", "columns": {"status": "state", "provider": "vendor"}},
-    "audit_log": {"table": "app.audit_log"}}');
+    "audit_log": {"table": "app.audit_log"}, "aiUsage": "app.\"aiUsage\""}');
 SELECT * FROM pg_temp.enabled;
 SELECT collector_name, source, run.metric_name,
        round(run.value::numeric, 6) AS value, run.labels
@@ -208,7 +213,7 @@ FROM monitoring.preview_collector('security/events_by_tenant');
 -- What this server counts is there from the beginning.
 SELECT metric_name, value >= 0 AS counted, labels FROM monitoring.preview_collector('security/server')
 ORDER BY metric_name COLLATE "C";
-SELECT rule_name, warning, critical FROM monitoring.alert_rules AS r
+SELECT rule_name, warning, critical, no_data FROM monitoring.alert_rules AS r
 JOIN monitoring.thresholds AS t ON t.rule_id = r.id
 WHERE group_name = 'pack security' ORDER BY rule_name;
 SELECT monitoring.disable_pack('security');
