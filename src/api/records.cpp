@@ -25,10 +25,24 @@ namespace {
 constexpr std::size_t kFlushRows = 8192;
 constexpr int64 kFlushTimeoutS = 30;
 
+/// A text as it is, if it is neither compressed nor elsewhere: no need for the guard of a call.
+const text* text_argument(FunctionCallInfo fcinfo, int index) {
+  const auto* value = reinterpret_cast<const text*>(DatumGetPointer(PG_GETARG_DATUM(index)));
+  if (!VARATT_IS_EXTERNAL(value) && !VARATT_IS_COMPRESSED(value)) return value;
+  return pg::call([&] { return DatumGetTextPP(PG_GETARG_DATUM(index)); });
+}
+
+/// The same; a jsonb is read only with a four-byte header.
+const Jsonb* jsonb_argument(FunctionCallInfo fcinfo, int index) {
+  const auto* value = reinterpret_cast<const Jsonb*>(DatumGetPointer(PG_GETARG_DATUM(index)));
+  if (VARATT_IS_4B_U(value)) return value;
+  return pg::call([&] { return DatumGetJsonbP(PG_GETARG_DATUM(index)); });
+}
+
 /// The tags as the bytes of a jsonb with a four-byte header.
 std::optional<std::string_view> tags_argument(FunctionCallInfo fcinfo, int index) {
   if (PG_ARGISNULL(index)) return std::nullopt;
-  const Jsonb* tags = pg::call([&] { return DatumGetJsonbP(PG_GETARG_DATUM(index)); });
+  const Jsonb* tags = jsonb_argument(fcinfo, index);
   if (!JB_ROOT_IS_OBJECT(tags)) {
     throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE, "tags must be a JSON object")
         .hint("Write them as, for example, '{\"queue\": \"emails\"}'.");
@@ -39,7 +53,7 @@ std::optional<std::string_view> tags_argument(FunctionCallInfo fcinfo, int index
 metrics::Record record_arguments(FunctionCallInfo fcinfo) {
   pg::require(fcinfo, 0, "metric_name");
   pg::require(fcinfo, 1, "metric_value");
-  const text* name = pg::call([&] { return PG_GETARG_TEXT_PP(0); });
+  const text* name = text_argument(fcinfo, 0);
   metrics::Record record;
   record.name = {VARDATA_ANY(name), static_cast<std::size_t>(VARSIZE_ANY_EXHDR(name))};
   if (record.name.empty()) {
