@@ -18,10 +18,6 @@ namespace {
 
 using nlohmann::json;
 
-/// So long is a row not looked at again that waits for an earlier one of its group. Recording the
-/// earlier one ends the wait; this is for rows that were locked then.
-constexpr Duration kBlockedWait = std::chrono::seconds(30);
-
 // The courier plans these once, perhaps while the outbox is empty and all indexes look alike. What
 // is asked of a group says "id + 0", which notifications_unsent has and the primary key has not; IS
 // NOT DISTINCT FROM keeps notifications_leased out.
@@ -223,7 +219,7 @@ void lease(pg::Spi& spi, const LeaseTerms& terms, LeaseResult& result) {
             pg::interval(terms.max_age)});
   for (std::uint64_t row = 0; row < rows.size(); ++row) {
     if (*rows.boolean(row, 7)) {
-      result.look_again = true;
+      result.put_off_until = terms.now + kBlockedWait;
       continue;
     }
     result.leased.push_back({*rows.int8(row, 1), *rows.text(row, 2), *rows.text(row, 3),
@@ -266,7 +262,8 @@ LeaseResult lease_due(pg::Spi& spi, const LeaseTerms& terms) {
 }
 
 std::vector<std::int64_t> record_attempts(pg::Spi& spi, int owner, Instant now,
-                                          const std::vector<AttemptRecord>& records) {
+                                          const std::vector<AttemptRecord>& records,
+                                          bool some_are_put_off) {
   const AttemptColumns columns(records);
   std::vector<std::int64_t> done = record_held(spi, owner, columns);
   const auto is_recorded = [&, recorded = done](std::int64_t id) {
@@ -281,7 +278,7 @@ std::vector<std::int64_t> record_attempts(pg::Spi& spi, int owner, Instant now,
       ended.push_back(record.id);
     }
   }
-  if (!ended.empty()) unblock(spi, ended, now);
+  if (some_are_put_off && !ended.empty()) unblock(spi, ended, now);
   if (left.empty()) return done;
 
   // Held by us and locked by somebody else: to be tried again.

@@ -104,6 +104,7 @@ void Courier::take_over() {
   {
     pg::Spi spi;
     store::release_all_leases(spi);
+    put_off_until_ = clock_.now() + store::kBlockedWait;
     failing_ = store::receivers_with_issue(spi);
     paused_ = store::load_pauses(spi, clock_.now());
   }
@@ -116,7 +117,7 @@ void Courier::turn(bool look) {
   end_pauses();
   take_back();
   dispatcher_.start_waiting();
-  if (look) look_ = true;
+  if (look || next_turn_at() <= clock_.now()) look_ = true;
   if (wants_transaction() && next_transaction_at() <= clock_.now()) record_and_lease();
 }
 
@@ -205,7 +206,8 @@ void Courier::record_and_lease() {
   to_release_.clear();
   forget_recorded(done);
   has_ended_ = false;
-  look_ = result.look_again;
+  look_ = result.put_off_until.has_value();
+  put_off_until_ = std::max(put_off_until_, result.put_off_until.value_or(Instant{}));
   const Instant now = clock_.now();
   last_transaction_at_ = now;
   next_due_ = result.next_due;
@@ -218,8 +220,10 @@ void Courier::record_and_lease() {
 }
 
 std::vector<std::int64_t> Courier::record(pg::Spi& spi, std::set<std::string>& failing) const {
-  std::vector<std::int64_t> done = store::record_attempts(spi, MyProcPid, clock_.now(), to_record_);
-  std::sort(done.begin(), done.end());
+  const Instant now = clock_.now();
+  const bool some_are_put_off = now < put_off_until_;
+  const std::vector<std::int64_t> done =
+      store::record_attempts(spi, MyProcPid, now, to_record_, some_are_put_off);
   for (const store::AttemptRecord& record : to_record_) {
     if (std::binary_search(done.begin(), done.end(), record.id)) {
       note_receiver(spi, record, failing);

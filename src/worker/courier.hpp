@@ -109,6 +109,8 @@ class Courier {
   bool look_ = true;
   /// Attempts have ended since the last transaction.
   bool has_ended_ = false;
+  /// Until then some rows may wait for earlier ones of their groups.
+  Instant put_off_until_{};
   std::optional<Instant> next_due_;
   Instant next_sweep_{};
   Instant last_transaction_at_{};

@@ -57,7 +57,7 @@ class CourierProcess {
       if (!has_taken_over_) courier_.take_over();
       has_taken_over_ = true;
       courier_.turn(look);
-      probes_.turn();
+      probes_.turn(look);
       failures_ = 0;
       return Duration::zero();
     } catch (const pg::PgError& error) {
@@ -80,7 +80,7 @@ class CourierProcess {
     return now - idle_since_ >= patience;
   }
 
-  /// Waits for work; whether to look into the outbox then.
+  /// Waits for work; whether there may be something new in the tables then.
   bool rest(Duration back_off) {
     show_activity(courier_.pending() > 0 ? "delivering notifications" : nullptr);
     if (back_off > Duration::zero()) {
@@ -91,8 +91,7 @@ class CourierProcess {
         idle_since_ + std::chrono::seconds(pg::settings().courier_idle_timeout_s);
     const Instant until =
         std::min({courier_.next_turn_at(), probes_.next_turn_at(), patience_ends});
-    const bool woken = waiter_.wait(until - clock_.now());
-    return woken || clock_.now() >= courier_.next_turn_at();
+    return waiter_.wait(until - clock_.now());
   }
 
   const Clock& clock_;

@@ -24,8 +24,11 @@ using std::chrono::milliseconds;
 /// What blackbox_exporter calls a match is looked for in so much of the answer.
 constexpr std::size_t kBodyBytes = 64 * 1024;
 constexpr std::size_t kMostAtATime = 100;
-/// How late a new or changed probe may be asked, if nothing has woken the courier.
-constexpr Duration kLookEvery = std::chrono::seconds(5);
+/// How late a new or changed probe may be asked: notifications wake the courier as probes do, and
+/// are no reason to look at these each time.
+constexpr Duration kBetweenLooks = std::chrono::seconds(1);
+/// How long to leave a probe alone that is due and locked by somebody.
+constexpr Duration kRetry = std::chrono::seconds(5);
 
 json parse(const std::string& text) {
   return json::parse(text, nullptr, /*allow_exceptions=*/false);
@@ -86,13 +89,17 @@ CourierProbes::CourierProbes(const Clock& clock)
 
 Instant CourierProbes::next_turn_at() const {
   if (!results_.empty()) return clock_.now();
-  return next_due_ ? std::min(*next_due_, next_look_) : next_look_;
+  const Instant next_look = look_ ? last_look_ + kBetweenLooks : Instant::max();
+  return next_due_ ? std::min(*next_due_, next_look) : next_look;
 }
 
-void CourierProbes::turn() {
-  dispatcher_.set_limits(dispatch_limits());
-  take_completions();
-  dispatcher_.start_waiting();
+void CourierProbes::turn(bool look) {
+  if (look) look_ = true;
+  if (!running_.empty()) {
+    dispatcher_.set_limits(dispatch_limits());
+    take_completions();
+    dispatcher_.start_waiting();
+  }
   if (clock_.now() >= next_turn_at()) record_and_take_due();
 }
 
@@ -150,9 +157,9 @@ void CourierProbes::record_and_take_due() {
     transaction.commit();
   }
   results_.clear();
-  next_look_ = now + kLookEvery;
-  // Those that are due and locked by somebody are looked at again then.
-  if (next_due_ && *next_due_ <= now) next_due_ = next_look_;
+  look_ = false;
+  last_look_ = now;
+  if (next_due_ && *next_due_ <= now) next_due_ = now + kRetry;
   for (store::DueProbe& probe : due) start(std::move(probe), secrets);
 }
 

@@ -25,9 +25,9 @@ class CourierProbes {
   /// `clock` must outlive it.
   explicit CourierProbes(const Clock& clock);
 
-  /// One turn; no transaction is open when it returns. After an error (PgError) it can be called
-  /// again: results that are not recorded yet are kept.
-  void turn();
+  /// One turn; `look` says that there may be new probes. No transaction is open when it returns.
+  /// After an error (PgError) it can be called again: results that are not recorded yet are kept.
+  void turn(bool look);
   /// Readable when turn() has something to do because of the network.
   int descriptor() const { return reactor_->descriptor(); }
   /// When turn() is to be called if nothing else happens before.
@@ -67,7 +67,8 @@ class CourierProbes {
   std::uint64_t last_id_ = 0;
   std::vector<store::ProbeResult> results_;
   std::optional<Instant> next_due_;
-  Instant next_look_{};
+  bool look_ = true;
+  Instant last_look_{};
 };
 
 }  // namespace monitoring::worker

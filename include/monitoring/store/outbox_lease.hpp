@@ -62,10 +62,14 @@ struct LeaseResult {
   std::vector<Leased> leased;
   /// Rows were put off because an earlier one of their group is unsent: ask again, there may be
   /// others behind them.
-  bool look_again = false;
+  std::optional<Instant> put_off_until;
   /// As next_delivery_at() says, after the lease.
   std::optional<Instant> next_due;
 };
+
+/// So long is a row not looked at again that waits for an earlier one of its group. Recording the
+/// earlier one ends the wait; this is for rows that were locked then.
+constexpr Duration kBlockedWait = std::chrono::seconds(30);
 
 LeaseResult lease_due(pg::Spi& spi, const LeaseTerms& terms);
 
@@ -88,11 +92,12 @@ struct AttemptRecord {
   std::string response;
 };
 
-/// Records attempts of rows that `owner` holds and lets the next ones of their groups go. Rows that
-/// somebody else has locked are left out. Returns the ids that are done with, sorted: recorded,
-/// or no longer held.
+/// Records attempts of rows that `owner` holds and, where some are put off, lets the next ones of
+/// their groups go. Rows that somebody else has locked are left out. Returns the ids that are done
+/// with, sorted: recorded, or no longer held.
 std::vector<std::int64_t> record_attempts(pg::Spi& spi, int owner, Instant now,
-                                          const std::vector<AttemptRecord>& records);
+                                          const std::vector<AttemptRecord>& records,
+                                          bool some_are_put_off);
 
 /// A notification that is dead.
 struct GivenUp {
