@@ -20,11 +20,13 @@ extern "C" {
 #include <vector>
 
 #include "high_cardinality.hpp"
+#include "hour_scan.hpp"
 #include "monitoring/store/corrections.hpp"
 #include "monitoring/store/new_rows.hpp"
 #include "monitoring/store/progress.hpp"
 #include "monitoring/store/raw_scan.hpp"
 #include "open_states.hpp"
+#include "parallel_scan.hpp"
 #include "rollup_levels.hpp"
 #include "rollup_pass.hpp"
 #include "series_flush.hpp"
@@ -37,26 +39,10 @@ namespace {
 /// A pass writes out what it has grouped when it holds this much, and goes on.
 constexpr std::size_t kMaxTableBytes = 256UL * 1024 * 1024;
 
-std::unordered_map<std::string, MetricShape> metric_shapes(pg::Spi& spi) {
-  const pg::Rows rows = spi.query(
-      "SELECT metric_name, pg_catalog.unnest(dimension_keys)"
-      " FROM monitoring.effective_metric_definitions WHERE dimension_keys IS NOT NULL"
-      " UNION ALL SELECT metric_name, NULL FROM monitoring.effective_metric_definitions"
-      " WHERE dimension_keys = '{}'");
-  std::unordered_map<std::string, MetricShape> shapes;
-  for (std::uint64_t i = 0; i < rows.size(); ++i) {
-    MetricShape& shape = shapes[*rows.text(i, 1)];
-    shape.split = true;
-    if (auto key = rows.text(i, 2)) shape.dimension_keys.push_back(std::move(*key));
-  }
-  return shapes;
-}
-
 /// Hours that are computed anew from all their raw rows in this pass.
 class Recompute {
  public:
   void add(std::int64_t hour) { hours_.insert(hour); }
-  bool contains(std::int64_t hour) const { return !hours_.empty() && hours_.count(hour) != 0; }
   bool empty() const { return hours_.empty(); }
   const std::set<std::int64_t>& hours() const { return hours_; }
 
@@ -159,9 +145,8 @@ class Pass {
   void scan_new();
   void recompute_doubtful();
   void scan_recomputed();
-  template <class Wanted>
-  void scan_blocks(const Partition& partition, const std::vector<BlockNumber>& blocks,
-                   const Progress* seen, Wanted wanted);
+  void scan(const Partition& partition, const std::vector<BlockNumber>& blocks,
+            const Wanted& wanted);
   void flush();
   void publish_closed();
 
@@ -170,11 +155,10 @@ class Pass {
   Progress before_;
   // Before the snapshot: a correction that is taken must not be newer than what the scan sees.
   Recompute recompute_;
-  /// Hours of rows of which nothing tells whether the last pass saw them.
-  std::set<std::int64_t> doubtful_;
   pg::FreshSnapshot snapshot_;
   Progress after_;
   SeriesTable table_;
+  Found found_;
   HourlyResult result_;
 };
 
@@ -198,46 +182,39 @@ void Pass::take_closing_hours() {
   }
 }
 
-template <class Wanted>
-void Pass::scan_blocks(const Partition& partition, const std::vector<BlockNumber>& blocks,
-                       const Progress* seen, Wanted wanted) {
-  RawScan scan(partition, snapshot_.get(), seen);
+void Pass::scan(const Partition& partition, const std::vector<BlockNumber>& blocks,
+                const Wanted& wanted) {
+  found_.unsettled.clear();
+  HourScan alone(partition, snapshot_.get(), wanted, table_, found_);
   pg::ScratchContext scratch("roll-up block");
-  for (const BlockNumber block : blocks) {
-    const bool unsettled = scan.page(block, [&](RawRow* rows, int count) {
-      const auto is_taken = [&](const RawRow& row) {
-        if (TIMESTAMP_NOT_FINITE(row.timestamp) || !wanted(hour_of(row.timestamp))) return false;
-        if (row.doubtful) doubtful_.insert(hour_of(row.timestamp));
-        return !row.doubtful;
-      };
-      int taken = 0;
-      for (int i = 0; i < count; ++i) {
-        if (is_taken(rows[i])) rows[taken++] = rows[i];
-      }
-      table_.add(rows, taken);
-      result_.rows_taken += taken;
-    });
-    if (unsettled && seen != nullptr) partition.mark(block);
-    scratch.reset();
+  for (std::size_t next = 0; next < blocks.size();) {
+    const int workers = parallel_workers(blocks.size() - next);
+    if (workers > 0) {
+      next = scan_in_parallel(partition, wanted, blocks, next, workers, kMaxTableBytes, table_,
+                              found_);
+    } else {
+      alone.block(blocks[next++]);
+      scratch.reset();
+    }
     if (table_.memory_bytes() > kMaxTableBytes) flush();
   }
+  for (const BlockNumber block : found_.unsettled) partition.mark(block);
 }
 
 void Pass::scan_new() {
+  const Wanted wanted{&before_, false, recompute_.hours()};
   for (const Oid oid : measurement_partitions(spi_, As::of_now)) {
     Partition partition(oid);
-    if (!partition.open()) continue;
-    const auto blocks = partition.take_changed(before_.pass(), after_.pass());
-    scan_blocks(partition, blocks, &before_,
-                [&](std::int64_t hour) { return !recompute_.contains(hour); });
+    if (partition.open())
+      scan(partition, partition.take_changed(before_.pass(), after_.pass()), wanted);
   }
 }
 
 /// Their hours are computed from all rows instead. An hour that is not complete stays as it is.
 void Pass::recompute_doubtful() {
-  if (doubtful_.empty()) return;
+  if (found_.doubtful_hours.empty()) return;
   flush();
-  for (const std::int64_t hour : doubtful_) {
+  for (const std::int64_t hour : found_.doubtful_hours) {
     if (!is_complete(spi_, hour)) continue;
     forget(hour);
     recompute_.add(hour);
@@ -246,11 +223,10 @@ void Pass::recompute_doubtful() {
 
 void Pass::scan_recomputed() {
   if (recompute_.empty()) return;
+  const Wanted wanted{nullptr, true, recompute_.hours()};
   for (const Oid oid : measurement_partitions(spi_, As::of_now)) {
     Partition partition(oid);
-    if (!partition.open()) continue;
-    scan_blocks(partition, partition.all_blocks(), nullptr,
-                [&](std::int64_t hour) { return recompute_.contains(hour); });
+    if (partition.open()) scan(partition, partition.all_blocks(), wanted);
   }
 }
 
@@ -282,6 +258,7 @@ HourlyResult Pass::run() {
   flush();
   publish_closed();
   after_.save(spi_);
+  result_.rows_taken = found_.rows_taken;
   return result_;
 }
 

@@ -149,10 +149,12 @@ void SeriesTable::add(const State& state) {
 
 void SeriesTable::merge(Series& series, const metrics::Moments& moments,
                         const metrics::Sketch& sketch, const Jsonb* measures) {
-  for_each_pair(measures, [&](std::string_view name, const JsonbValue& value) {
-    Measure measure;
-    if (read_measure(value, &measure)) add_measure(series, measure_id(name), measure);
-  });
+  if (measures != nullptr) {
+    for_each_pair(measures, [&](std::string_view name, const JsonbValue& value) {
+      Measure measure;
+      if (read_measure(value, &measure)) add_measure(series, measure_id(name), measure);
+    });
+  }
   series_bytes_ += static_cast<std::size_t>(series.values.merge(moments, sketch));
 }
 

@@ -69,7 +69,7 @@ class SeriesTable {
     const Jsonb* dimensions;  // nullptr for NULL
     metrics::Moments moments;
     const metrics::Sketch* sketch;
-    const Jsonb* measures;
+    const Jsonb* measures;  // nullptr: none
   };
   /// Adds a state to its series. May raise server errors: call it under pg::call.
   void add(const State& state);

@@ -1,6 +1,7 @@
 # Roll-ups against plain SQL over the raw rows, after random work: inserts of all kinds of tags and
 # values, updates, deletions of rows that no pass has seen, savepoints, rollbacks, transactions that
-# stay open over passes (prepared ones), maintenance of tables, and passes in between and inside.
+# stay open over passes (prepared ones), maintenance of tables, and passes in between and inside, with
+# and without parallel workers.
 # ROLLUP_SEED and ROLLUP_CASES repeat or lengthen it.
 use strict;
 use warnings;
@@ -189,6 +190,8 @@ for (my $first = 0; $first < $cases; $first += $cases_per_round)
 {
 	my @round = map { random_case() } 1 .. $cases_per_round;
 	my $script = "SET TimeZone = '" . pick('UTC', 'Asia/Kolkata', 'America/New_York') . "';\n"
+	  # Every third round shares even a single block out among parallel workers.
+	  . ($first / $cases_per_round % 3 == 1 ? "SET min_parallel_table_scan_size = 0;\n" : '')
 	  . "TRUNCATE monitoring.pipeline_metrics, monitoring.aggregated_metrics, monitoring.rollup_state,"
 	  . " monitoring.rollup_pending, monitoring.rollup_periods, monitoring.rollup_corrections, fresh;\n";
 	for my $i (0 .. $#round)

@@ -77,6 +77,16 @@ cmp_ok(sql($pass), '>', 0, 'the next one completes it');
 is(sql($taken), '21550 21550', 'with every row once');
 is(sql($pass), '0', 'and then there is nothing to do');
 
+# Parallel workers, as many as there are: two, and none although two were asked for.
+for my $workers (2, 0)
+{
+	my ($before) = split / /, sql($taken);
+	sql(insert(3000));
+	sql("SET min_parallel_table_scan_size = 0; SET max_parallel_workers = $workers; $pass");
+	is(sql($taken), join(' ', ($before + 3000) x 2), "every row once, with $workers parallel workers");
+	is(sql($pass), '0', 'and nothing is left');
+}
+
 # Tables written anew while rows wait.
 for my $command ('VACUUM FULL monitoring.pipeline_metrics', 'REINDEX TABLE monitoring.pipeline_metrics',
 	'CLUSTER monitoring.pipeline_metrics_default USING pipeline_metrics_default_pkey',
