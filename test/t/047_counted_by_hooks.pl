@@ -265,6 +265,7 @@ foreach my $case (
 	[ q(BEGIN; SET LOCAL app.tenant_id = 'a'; COMMIT), 1, 'SET LOCAL' ],
 	[ q(SELECT set_config('app.tenant_id', 'a', true)), 1, 'set_config()' ],
 	[ q(SELECT set_config('request.jwt.claims', '{}', true), set_config('role', 'tenant', true)), 1, 'several of them' ],
+	[ q(DO $$ BEGIN PERFORM set_config('app.tenant_id', 'a', true); END $$), 1, 'PERFORM set_config()' ],
 	[ q(SET app.other = 'a'; SELECT set_config('app.other', 'a', true); SELECT 1; RESET app.tenant_id), 0, 'another setting' ])
 {
 	my ($sql, $expected, $what) = @$case;
