@@ -215,6 +215,44 @@ security_authentication_failures_total Rejected logins.
 security_refused_statements_total Statements that were wrong or not allowed: SQLSTATE class 42.',
     '^(\w+) (.+)$', 'gn') AS line
 UNION ALL
+SELECT line[1], line[2], 'gauge', line[3]
+FROM pg_catalog.regexp_matches('
+application/ai ai_error_rate AI actions of the last hour that failed, in percent.
+application/ai ai_actions_hourly AI actions of the last hour.
+application/ai ai_tokens_hourly Tokens of the last hour.
+application/ai ai_cost_hourly Cost of the last hour.
+application/ai_daily ai_tokens_daily Tokens of the last 24 hours.
+application/ai_daily ai_cost_daily Cost of the last 24 hours.
+application/ai_by_model ai_actions_by_model_hourly AI actions of the last hour.
+application/ai_by_model ai_tokens_by_model_hourly Tokens of the last hour.
+application/ai_by_model ai_cost_by_model_hourly Cost of the last hour.
+application/ai_by_action ai_actions_by_action_hourly AI actions of the last hour.
+application/ai_by_action ai_tokens_by_action_hourly Tokens of the last hour.
+application/ai_by_action ai_action_success_ratio Of the actions of the last hour, those that succeeded.
+application/ai_by_provider ai_actions_by_provider_hourly AI actions of the last hour.
+application/ai_by_provider ai_tokens_by_provider_hourly Tokens of the last hour.
+application/ai_by_provider ai_cost_by_provider_hourly Cost of the last hour.
+application/ai_by_provider ai_provider_error_ratio Of the actions of the last hour, those that failed.
+application/ai_latency ai_latency_p50_seconds How long half of the AI actions of the last hour took at most.
+application/ai_latency ai_latency_p95_seconds How long 95 % of the AI actions of the last hour took at most.
+application/ai_latency ai_latency_p99_seconds How long 99 % of the AI actions of the last hour took at most.
+application/queue queue_depth Jobs that wait.
+application/queue queue_processing_time_p95 How long 95 % of the jobs finished in the last hour took at most, in seconds.
+application/queue_by_status queue_jobs Jobs made in the last 24 hours.
+application/audit audit_activity_hourly Audited actions of the last hour.
+application/audit audit_activity_baseline_ratio Audited actions of the last hour, against the mean of this hour of the seven days before.
+application/ai_provider ai_provider_requests_hourly Requests to AI providers in the last hour.
+application/ai_provider ai_provider_tokens_hourly Tokens of the last hour.
+application/ai_provider ai_provider_cost_dollars_hourly Cost of the last hour, in dollars.
+application/ai_provider_daily ai_usage_cost_dollars_daily Cost of the last 24 hours, in dollars.
+security/events security_events_per_minute Security events a minute, the mean of five minutes.
+security/events_by_tenant security_events_by_tenant_hourly Security events of the last hour.
+security/tenants tenant_activity_hourly Audited actions of the last hour.
+security/tenants tenant_activity_baseline_ratio Audited actions of the last hour, against the mean of this hour of the seven days before.
+security/tenants tenants_active_hourly Tenants with audited actions in the last hour.
+security/tenant_access users_active_hourly Users with audited actions in the last hour.
+security/tenant_access cross_tenant_users_hourly Users with audited actions in more than one tenant in the last hour.', '^(\S+) (\S+) (.+)$', 'gn') AS line
+UNION ALL
 SELECT 'queues/' || line[1], line[2], 'gauge', line[3]
 FROM pg_catalog.regexp_matches('
 state queue_pending_messages Messages that wait.
@@ -284,3 +322,15 @@ node_filesystem_used_ratio Bytes in use, of those that users other than root can
     ON h.metric_name ~ ('^(?:' || line[1] || ')$')
 GROUP BY h.prefix, h.metric_type, h.metric_name;
 COMMENT ON VIEW monitoring._pack_metrics IS 'The metrics of the packs, with type and help';
+
+CREATE FUNCTION monitoring._metrics_of_collector(collector_name text) RETURNS jsonb
+LANGUAGE sql STABLE PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce(jsonb_object_agg(m.metric_name,
+                                     jsonb_build_object('type', m.metric_type, 'help', m.help)), '{}')
+    FROM monitoring._pack_metrics AS m
+    WHERE m.collector_name = _metrics_of_collector.collector_name
+$$;
+COMMENT ON FUNCTION monitoring._metrics_of_collector(text) IS
+    'The same of one collector, as in monitoring.collectors.metrics';

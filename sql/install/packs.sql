@@ -536,9 +536,12 @@ DECLARE
     removed integer;
 BEGIN
     INSERT INTO monitoring.collectors
-        (collector_name, query, every, pack_name, source, owner, search_path)
-    SELECT w.collector_name, w.query, w.every, w.pack_name, w.source, w.owner, ''
+        (collector_name, query, every, metrics, pack_name, source, owner, search_path)
+    SELECT w.collector_name, w.query, w.every, monitoring._metrics_of_collector(w.collector_name),
+           w.pack_name, w.source, w.owner, ''
     FROM monitoring._wanted_table_collectors AS w
+    WHERE NOT EXISTS (SELECT FROM monitoring.collectors AS c
+                      WHERE c.collector_name = w.collector_name)
     ON CONFLICT (collector_name) DO NOTHING;
     GET DIAGNOSTICS made = ROW_COUNT;
     DELETE FROM monitoring.collectors AS c
@@ -666,11 +669,8 @@ BEGIN
     INSERT INTO monitoring.collectors (collector_name, query, every, scope, store, series_limit,
                                        metric_type, metrics, pack_name, owner, search_path)
     SELECT p.collector_name, p.query, p.every, p.scope, p.store, p.series_limit,
-           p.metric_type, coalesce((SELECT jsonb_object_agg(m.metric_name, jsonb_build_object(
-                                'type', m.metric_type, 'help', m.help))
-                     FROM monitoring._pack_metrics AS m
-                     WHERE m.collector_name = p.collector_name), '{}'),
-           p.pack_name, current_user, ''
+           p.metric_type, monitoring._metrics_of_collector(p.collector_name), p.pack_name,
+           current_user, ''
     FROM monitoring._pack_collectors AS p
     WHERE p.pack_name = enable_pack.pack_name
       AND server_version BETWEEN p.from_version AND p.to_version;

@@ -106,8 +106,8 @@ struct Verdict {
   std::int64_t pending_messages = 0;
   double latency_ms = 0;
   bool stale = false;
-  /// The newest of their notes, for what is of the machine.
-  shmem::HealthNote newest{0, 0, 0, -1, -1, {}, {}, {}, {}, {}};
+  /// The newest of their notes, for what is of the machine; nullptr where there is none yet.
+  const shmem::HealthNote* newest = nullptr;
 };
 
 /// A slot that is only being looked at, for the launcher to know whether the extension is there,
@@ -129,7 +129,10 @@ Verdict judge_all(const ClusterView& view) {
     verdict.processing = std::max(verdict.processing, slot.health.processing);
     verdict.pending_messages += slot.health.pending_messages;
     verdict.latency_ms = std::max(verdict.latency_ms, slot.health.latency_ms);
-    if (slot.health.checked_at > verdict.newest.checked_at) verdict.newest = slot.health;
+    if (slot.health.checked_at == 0) continue;
+    const bool is_newer =
+        verdict.newest == nullptr || slot.health.checked_at > verdict.newest->checked_at;
+    if (is_newer) verdict.newest = &slot.health;
   }
   return verdict;
 }
@@ -156,8 +159,10 @@ bool has_launcher(const ClusterView& view) {
   });
 }
 
-Json json_of_share(std::int32_t value) {
-  return value < 0 ? Json(nullptr) : Json(value);
+/// Of the machine, by the newest note; null where it is not known.
+Json json_of_machine(const Verdict& verdict, std::int32_t shmem::HealthNote::*figure) {
+  if (verdict.newest == nullptr || verdict.newest->*figure < 0) return nullptr;
+  return verdict.newest->*figure;
 }
 
 const char* database_word(const Verdict& verdict) {
@@ -183,8 +188,8 @@ Statement health(const ClusterView& view) {
       {"metrics",
        {{"active_connections", view.client_connections},
         {"job_queue_size", verdict.pending_messages},
-        {"memory_usage_mb", json_of_share(verdict.newest.memory_mb)},
-        {"cpu_usage_percent", json_of_share(verdict.newest.cpu_percent)}}},
+        {"memory_usage_mb", json_of_machine(verdict, &shmem::HealthNote::memory_mb)},
+        {"cpu_usage_percent", json_of_machine(verdict, &shmem::HealthNote::cpu_percent)}}},
       {"databases", databases}};
   return {verdict.status != HealthStatus::critical, json.dump()};
 }

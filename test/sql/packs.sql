@@ -68,8 +68,8 @@ SELECT count(*) FROM monitoring.preview_collector('host/gauges')
 WHERE metric_name IN ('node_memory_MemTotal_bytes', 'node_memory_MemAvailable_bytes', 'node_load1')
   AND value >= 0;
 
-SELECT DISTINCT metric_name FROM monitoring.preview_collector('host/network_gauges')
-WHERE metric_name IN ('node_uname_info', 'node_network_mtu_bytes', 'node_sockstat_sockets_used') ORDER BY 1;
+SELECT metric_name, value, labels ->> 'sysname' AS sysname
+FROM monitoring.preview_collector('host/network_gauges') WHERE metric_name = 'node_uname_info';
 
 -- Document 004's expressions hold for what the host pack gives: what the rules of the gallery divide
 -- has the same labels, and the shares are shares.
@@ -78,7 +78,7 @@ FROM monitoring.preview_collector('host/gauges') AS total
 JOIN monitoring.preview_collector('host/gauges') AS available USING (labels)
 WHERE total.metric_name = 'node_memory_MemTotal_bytes'
   AND available.metric_name = 'node_memory_MemAvailable_bytes';
-SELECT count(*) > 0 AS found, bool_and(1 - available.value / size.value BETWEEN 0 AND 1) AS is_share
+SELECT bool_and(1 - available.value / size.value BETWEEN 0 AND 1) IS NOT FALSE AS is_share
 FROM monitoring.preview_collector('host/gauges') AS size
 JOIN monitoring.preview_collector('host/gauges') AS available USING (labels)
 WHERE size.metric_name = 'node_filesystem_size_bytes' AND size.value > 0
@@ -223,6 +223,9 @@ SELECT rule_name, r.enabled, levels FROM monitoring.alert_rules AS r
 JOIN monitoring.thresholds AS t ON t.rule_id = r.id
 WHERE group_name = 'pack application' AND levels IS NOT NULL ORDER BY rule_name;
 
+SELECT DISTINCT run.metric_name
+FROM monitoring.collectors AS c, monitoring.preview_collector(c.collector_name) AS run
+WHERE c.pack_name = 'application' AND coalesce(c.metrics -> run.metric_name ->> 'help', '') = '';
 -- They run as the owner of the table: its policies hold, and a view's functions are its owner's.
 CREATE VIEW app.who AS SELECT 'pending' AS status, now() AS created_at, now() AS completed_at
 FROM app.ingest_jobs WHERE current_user = 'pack_owner';
