@@ -4,6 +4,7 @@
 #include "monitoring/pg/version.hpp"
 
 extern "C" {
+#include <access/xact.h>
 #include <executor/executor.h>
 #include <miscadmin.h>
 #include <nodes/plannodes.h>
@@ -53,17 +54,13 @@ struct Unfinished {
 };
 Unfinished unfinished;
 
-/// Time of statements that the client fetches in parts, of several where portals take turns. It
-/// lapses with the transaction: an aborted portal has no end.
-struct KeptTimes {
-  struct Entry {
-    const QueryDesc* query;
-    double seconds;
-  };
-  LocalTransactionId transaction;
-  Entry entries[8];
+/// Time of a statement that the client fetches in parts; of several, where portals take turns.
+struct Kept {
+  const QueryDesc* query;
+  double seconds;
 };
-KeptTimes kept;
+Kept kept[8];
+bool keeps_any = false;
 
 /// Only clients' own backends, no parallel worker and no background worker; and only where a portal
 /// runs: what a deferred trigger does at the end of a transaction is no client's statement.
@@ -98,37 +95,49 @@ double seconds_since(const instr_time& begin) {
   return INSTR_TIME_GET_DOUBLE(now);
 }
 
-KeptTimes::Entry* find_kept(const QueryDesc* query) {
-  if (kept.transaction != pg::own_local_transaction()) return nullptr;
-  const auto found =
-      std::find_if(std::begin(kept.entries), std::end(kept.entries),
-                   [&](const KeptTimes::Entry& entry) { return entry.query == query; });
-  return found != std::end(kept.entries) ? found : nullptr;
+Kept* find_kept(const QueryDesc* query) {
+  const auto found = std::find_if(std::begin(kept), std::end(kept),
+                                  [&](const Kept& entry) { return entry.query == query; });
+  return found != std::end(kept) ? found : nullptr;
 }
 
-double take(KeptTimes::Entry& entry) {
+double take(Kept& entry) {
   entry.query = nullptr;
   return entry.seconds;
 }
 
 double take_kept(const QueryDesc* query) {
-  KeptTimes::Entry* const entry = find_kept(query);
+  Kept* const entry = keeps_any ? find_kept(query) : nullptr;
   return entry != nullptr ? take(*entry) : 0;
 }
 
-void keep(const QueryDesc* query, double seconds) {
-  if (kept.transaction != pg::own_local_transaction()) {
-    kept = KeptTimes{};
-    kept.transaction = pg::own_local_transaction();
+/// An aborted portal has no end: what is still there ends with the transaction.
+void count_all_kept(XactEvent event, void*) {
+  const bool is_end = event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT;
+  if (!is_end || !keeps_any) return;
+  for (Kept& entry : kept) {
+    if (entry.query != nullptr) count_statement(take(entry));
   }
-  KeptTimes::Entry* entry = find_kept(query);
-  if (entry == nullptr) entry = find_kept(nullptr);
+  keeps_any = false;
+}
+
+void watch_transactions() {
+  static bool watching = false;
+  if (!watching) RegisterXactCallback(count_all_kept, nullptr);
+  watching = true;
+}
+
+void keep(const QueryDesc* query, double seconds) {
+  watch_transactions();
+  keeps_any = true;
+  const double before = take_kept(query);
+  Kept* entry = find_kept(nullptr);
   // So many portals take turns that one has to be counted before its end.
   if (entry == nullptr) {
-    entry = kept.entries;
+    entry = kept;
     count_statement(take(*entry));
   }
-  *entry = {query, entry->query == query ? entry->seconds + seconds : seconds};
+  *entry = {query, before + seconds};
 }
 
 /// Whether ExecutorFinish has anything to do. It comes at once, as the portals of such statements
@@ -211,7 +220,7 @@ void on_finish(QueryDesc* query) {
 }
 
 void on_end(QueryDesc* query) {
-  KeptTimes::Entry* const entry = inside ? nullptr : find_kept(query);
+  Kept* const entry = keeps_any && !inside ? find_kept(query) : nullptr;
   if (entry != nullptr) count_statement(take(*entry));
   next_end != nullptr ? next_end(query) : standard_ExecutorEnd(query);
 }

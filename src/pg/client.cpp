@@ -10,22 +10,12 @@
 extern "C" {
 #include <libpq/libpq-be.h>
 #include <miscadmin.h>
-#include <storage/proc.h>
 }
 
 namespace monitoring::pg {
 
 const char* requested_database() {
   return MyProcPort != nullptr ? MyProcPort->database_name : nullptr;
-}
-
-LocalTransactionId own_local_transaction() {
-// 17 put it into a struct.
-#if PG_VERSION_NUM >= 170000
-  return MyProc->vxid.lxid;
-#else
-  return MyProc->lxid;
-#endif
 }
 
 }  // namespace monitoring::pg

@@ -201,7 +201,8 @@ is(seen_by_client('on'), seen_by_client('off'), 'a client sees the same answers 
 like(seen_by_client('on'), qr/22012: division by zero.*row-level security.*made up/s, 'errors among them');
 
 # Portals that are fetched in parts, two of them in turns: each is one statement, counted at its end.
-# A query is not counted again when its portal is asked once more.
+# A query is not counted again when its portal is asked once more; one whose portal is aborted between
+# two parts is counted, too.
 sub message { my ($type, $body) = @_; return $type . pack('N', 4 + length $body) . $body }
 sub parse_and_bind { my ($name, $query) = @_; return message('P', "$name\0$query\0" . pack('n', 0)) . message('B', "$name\0$name\0" . pack('n3', 0, 0, 0)) }
 sub execute { my ($name, $rows) = @_; return message('E', "$name\0" . pack('N', $rows)) }
@@ -215,16 +216,22 @@ sub until_ready
 		read($socket, my $head, 5) == 5 or die 'the server went away';
 		($type, my $size) = unpack('aN', $head);
 		read($socket, my $body, $size - 4) if $size > 4;
-		die "error: $body" if $type eq 'E';
 	}
 }
 my $client = IO::Socket::UNIX->new(Peer => "$host/.s.PGSQL." . $node->port) or die "socket: $!";
 my $startup = "user\0" . scalar(getpwuid($>)) . "\0database\0postgres\0\0";
 until_ready($client, pack('NN', 8 + length $startup, 196608) . $startup);
-my $in_parts = join '', parse_and_bind('a', 'SELECT n FROM one ORDER BY n LIMIT 5'), parse_and_bind('b', 'SELECT n FROM one'),
-	execute('a', 2), execute('b', 3), execute('a', 2), execute('b', 3), execute('a', 2), message('C', "Pa\0"), message('S', '');
+sub in_parts
+{
+	my ($one, $two) = @_;
+	return join '', parse_and_bind($one, 'SELECT n FROM one ORDER BY n LIMIT 5'), parse_and_bind($two, 'SELECT n FROM one'),
+		execute($one, 2), execute($two, 3), execute($one, 2), execute($two, 3), execute($one, 2), message('C', "P$one\0"), message('S', '');
+}
 my $twice = join '', parse_and_bind('c', 'SELECT 1'), execute('c', 0), execute('c', 0), message('S', '');
-foreach my $case ([ $in_parts, 2, 'two portals that take turns' ], [ $twice, 1, 'a portal that is asked twice' ])
+my $aborted = join '', parse_and_bind('d', 'SELECT n FROM one'), execute('d', 2), parse_and_bind('e', 'SELECT 1 / (n - 1) FROM one'),
+	execute('e', 0), message('S', '');
+foreach my $case ([ in_parts('a', 'b'), 2, 'two portals that take turns' ], [ $twice, 1, 'a portal that is asked twice' ],
+	[ $aborted, 2, 'one that is aborted by the error of another' ], [ in_parts('f', 'g'), 2, 'and afterwards' ])
 {
 	my ($messages, $expected, $what) = @$case;
 	$before = samples($port);

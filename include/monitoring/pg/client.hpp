@@ -9,7 +9,4 @@ namespace monitoring::pg {
 /// client. Nothing is allocated and no error is raised.
 const char* requested_database();
 
-/// Number of the client's transaction, as far as this backend is concerned.
-LocalTransactionId own_local_transaction();
-
 }  // namespace monitoring::pg
