@@ -91,8 +91,24 @@ std::int32_t last_cpu_percent() {
   return -1;
 }
 
+shmem::ServiceState state_of(const store::ProbedService& service) {
+  if (!service.success) return shmem::ServiceState::unknown;
+  return *service.success ? shmem::ServiceState::connected : shmem::ServiceState::disconnected;
+}
+
+void note_services(const std::vector<store::ProbedService>& probed, shmem::HealthNote* note) {
+  for (const store::ProbedService& service : probed) {
+    if (note->service_count == shmem::kMostServices) return;
+    shmem::ServiceNote& place = note->services[note->service_count++];
+    strlcpy(place.name, service.name.c_str(), sizeof place.name);
+    place.state = state_of(service);
+    place.latency_ms = service.duration_ms.value_or(0);
+  }
+}
+
 /// Leaves the result where the HTTP server finds it, who does not ask a database anything.
-void publish(const store::SystemHealth& health, double latency_ms) {
+void publish(const store::SystemHealth& health, const std::vector<store::ProbedService>& probed,
+             double latency_ms) {
   if (!shmem::slots_available()) return;
   std::string reasons;
   for (const store::Verdict* verdict :
@@ -113,6 +129,7 @@ void publish(const store::SystemHealth& health, double latency_ms) {
   note.processing = health.processing.verdict.status;
   note.workers = health.workers.verdict.status;
   strlcpy(note.reasons, reasons.c_str(), sizeof note.reasons);
+  note_services(probed, &note);
   shmem::note_health(MyDatabaseId, note);
 }
 
@@ -167,7 +184,8 @@ MONITORING_FUNCTION(monitoring_check_health) {
   {
     pg::Spi spi;
     const store::SystemHealth health = store::check_health(spi, now());
-    publish(health, statement_latency_ms(spi));
+    const auto probed = store::probed_services(spi, health.timestamp);
+    publish(health, probed, statement_latency_ms(spi));
     status = health.overall();
   }
   return text_datum(status_text(status));

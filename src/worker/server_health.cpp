@@ -69,12 +69,22 @@ void judge_unknown(const ClusterView& view, Judged* judged) {
   judged->stale = view.now - since > view.stale_after;
 }
 
+bool has_service_down(const shmem::HealthNote& note) {
+  return std::any_of(note.services, note.services + note.service_count,
+                     [](const shmem::ServiceNote& service) {
+                       return service.state == shmem::ServiceState::disconnected;
+                     });
+}
+
 void judge_result(const ClusterView& view, Judged* judged) {
   const shmem::HealthNote& note = judged->slot->health;
   judged->age = std::max(view.now - pg::instant_of(note.checked_at), Duration::zero());
   judged->stale = *judged->age > view.stale_after;
   judged->status = note.overall;
   judged->reasons = split(note.reasons);
+  if (!has_service_down(note)) return;
+  judged->status = std::max(judged->status, HealthStatus::warning);
+  judged->reasons.emplace_back("service_down");
 }
 
 Judged judge(const ClusterView& view, const WorkerSlot& slot) {
@@ -144,6 +154,35 @@ Json json_of(const Judged& judged) {
           {"age_seconds", judged.age ? Json(seconds_of(*judged.age)) : Json(nullptr)}};
 }
 
+const char* service_word(shmem::ServiceState state) {
+  switch (state) {
+    case shmem::ServiceState::unknown:
+      return "unknown";
+    case shmem::ServiceState::connected:
+      return "connected";
+    case shmem::ServiceState::disconnected:
+      return "disconnected";
+  }
+  return "";
+}
+
+Json json_of(const shmem::ServiceNote& service) {
+  const bool is_known = service.state != shmem::ServiceState::unknown;
+  return {{"status", service_word(service.state)},
+          {"latency_ms", is_known ? Json(service.latency_ms) : Json(nullptr)}};
+}
+
+/// What the databases probe. Where two know one of the same name, the first tells of it; nobody
+/// takes the name of what is there anyway.
+void add_probed(const Verdict& verdict, Json* services) {
+  for (const Judged& judged : verdict.databases) {
+    const shmem::HealthNote& note = judged.slot->health;
+    for (std::uint32_t i = 0; i < note.service_count; ++i) {
+      services->emplace(note.services[i].name, json_of(note.services[i]));
+    }
+  }
+}
+
 /// The state of the worker that is worst off.
 const char* worker_state(const ClusterView& view, const Verdict& verdict) {
   if (view.in_recovery) return "standby";
@@ -175,16 +214,18 @@ Statement health(const ClusterView& view) {
   const Verdict verdict = judge_all(view);
   Json databases = Json::object();
   for (const Judged& judged : verdict.databases) databases[judged.name] = json_of(judged);
+  Json services = {
+      {"database", {{"status", database_word(verdict)}, {"latency_ms", verdict.latency_ms}}},
+      {"worker", {{"status", worker_state(view, verdict)}}},
+      {"queues", {{"status", status_text(verdict.queues)}}},
+      {"processing", {{"status", status_text(verdict.processing)}}}};
+  add_probed(verdict, &services);
   const Json json = {
       {"status", status_text(verdict.status)},
       {"timestamp", rfc3339(view.now)},
       {"uptime", static_cast<std::int64_t>(seconds_of(view.now - view.started_at))},
       {"version", MONITORING_VERSION},
-      {"services",
-       {{"database", {{"status", database_word(verdict)}, {"latency_ms", verdict.latency_ms}}},
-        {"worker", {{"status", worker_state(view, verdict)}}},
-        {"queues", {{"status", status_text(verdict.queues)}}},
-        {"processing", {{"status", status_text(verdict.processing)}}}}},
+      {"services", services},
       {"metrics",
        {{"active_connections", view.client_connections},
         {"job_queue_size", verdict.pending_messages},

@@ -58,6 +58,25 @@ wait_until($node, q(SELECT (monitoring.health_check() #>> '{metrics,cpu_usage_pe
 	what => 'CPUs, once the worker has looked twice');
 like(decode_json(http_get($port, '/health')->{content})->{metrics}{cpu_usage_percent}, qr/^\d+$/, 'which /health says, too');
 is(join(' ', sort keys %$json), 'databases metrics services status timestamp uptime version', 'all of it');
+# What is probed is a service, too. One that is down is a warning.
+$node->safe_psql('postgres', qq(INSERT INTO monitoring.probes (probe_name, url)
+	VALUES ('web', 'http://127.0.0.1:$port/live'), ('cache', 'tcp://127.0.0.1:1'), ('worker', 'tcp://127.0.0.1:1')));
+sub health_when
+{
+	my ($is_so) = @_;
+	my $deadline = Time::HiRes::time() + $PostgreSQL::Test::Utils::timeout_default;
+	my $said;
+	do { $said = decode_json(http_get($port, '/health')->{content}); Time::HiRes::sleep(0.1) }
+		until $is_so->($said) || Time::HiRes::time() > $deadline;
+	return $said;
+}
+$json = health_when(sub { 2 == grep { ($_[0]{services}{$_}{status} // 'unknown') ne 'unknown' } qw(web cache) });
+is(join(', ', map { "$_ $json->{services}{$_}{status}" } qw(cache web worker)),
+	'cache disconnected, web connected, worker running', 'probed services in /health');
+cmp_ok($json->{services}{web}{latency_ms}, '>', 0, 'with their latency');
+is("$json->{status} @{ $json->{databases}{postgres}{reasons} }", 'warning service_down', 'one that is down is a warning');
+$node->safe_psql('postgres', 'DELETE FROM monitoring.probes');
+is(health_when(sub { $_[0]{status} eq 'healthy' })->{status}, 'healthy', 'without them all is well again');
 my $short = decode_json(http_get($port, '/api/v1/health')->{content});
 is(join(', ', map { $short->{$_} } qw(status database cache version)),
 	'healthy, connected, not_configured, ' . $json->{version}, '/api/v1/health in four words');

@@ -36,6 +36,16 @@ enum class Outcome : std::uint8_t { none, failed, asked_to_stop, no_extension, h
 
 constexpr std::size_t kErrorTextSize = 256;
 
+enum class ServiceState : std::uint8_t { unknown, connected, disconnected };
+
+/// A service that is probed.
+struct ServiceNote {
+  char name[55];  ///< cut if it is longer
+  ServiceState state;
+  double latency_ms;
+};
+constexpr std::size_t kMostServices = 16;
+
 /// What the last look at a database's health has found.
 struct HealthNote {
   TimestampTz checked_at;  ///< 0: never
@@ -48,6 +58,8 @@ struct HealthNote {
   HealthStatus processing;
   HealthStatus workers;
   char reasons[160];  ///< separated by commas, cut if there are too many
+  std::uint32_t service_count;
+  ServiceNote services[kMostServices];  ///< the first ones by name
 };
 static_assert(std::is_trivially_copyable_v<HealthNote>);
 
