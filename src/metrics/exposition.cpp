@@ -141,11 +141,13 @@ class ExpositionText {
       return Family{metric.name, type_name(metric.type), name};
     }
     // OpenMetrics names a family of counters without the _total that its samples have.
-    std::string_view base = metric.name;
-    if (ends_with(base, kTotal)) base.remove_suffix(kTotal.size());
-    std::string sample = std::string(base).append(kTotal);
-    if (claim_names({std::string(base), sample})) return Family{base, "counter", sample};
-    // Beside a gauge of the family's name it keeps its own, and only loses its type.
+    if (ends_with(metric.name, kTotal)) {
+      const std::string_view base = metric.name.substr(0, metric.name.size() - kTotal.size());
+      if (claim_names({std::string(base), name})) return Family{base, "counter", name};
+    }
+    // A counter of another name, such as pg_stat_database_xact_commit, keeps it, because rules and
+    // dashboards know it by that; so does one beside a gauge of the family's name. Both only lose
+    // their type.
     if (!claim_names({name})) return {};
     return Family{metric.name, "unknown", name};
   }

