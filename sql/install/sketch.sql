@@ -75,3 +75,10 @@ CREATE AGGREGATE monitoring._sketch_quantile_agg(sketch bytea, value float8, qua
 COMMENT ON AGGREGATE monitoring._sketch_quantile_agg(bytea, float8, float8) IS
     'A quantile, within 1 %, of everything that sketches have seen and of single values; NULL if '
     'there is none';
+
+CREATE FUNCTION monitoring._summary(finite_count bigint, sum_value float8, m2_value float8,
+                                    min_value float8, max_value float8, sketch bytea)
+RETURNS float8[]
+AS 'MODULE_PATHNAME', 'monitoring_summary' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION monitoring._summary(bigint, float8, float8, float8, float8, bytea) IS
+    'What is published of a state: {average, sample standard deviation, median, 95th, 99th percentile}; NULL where there are too few values, or where the distribution is not known';

@@ -3,17 +3,22 @@
 #include "monitoring/pg/guard.hpp"
 
 extern "C" {
+#include <catalog/pg_type.h>
 #include <fmgr.h>
+#include <utils/array.h>
 #include <utils/builtins.h>
 #include <utils/palloc.h>
 }
 // clang-format keeps the server's headers first.
 #include <cmath>
+#include <iterator>
 #include <new>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "monitoring/metrics/sketch.hpp"
+#include "monitoring/metrics/summary.hpp"
 #include "monitoring/pg/version.hpp"
 
 using namespace monitoring;
@@ -38,6 +43,38 @@ metrics::Sketch parse(Datum value) {
   monitoring::Result<metrics::Sketch> sketch = metrics::Sketch::parse(bytes_of(value));
   if (!sketch) throw pg::Report(ERRCODE_INVALID_BINARY_REPRESENTATION, sketch.error());
   return std::move(sketch).value();
+}
+
+/// The columns of rollup_state that a summary is made of, in the order of _summary's arguments.
+metrics::Moments moments_of(FunctionCallInfo fcinfo) {
+  const auto real = [&](int i) { return PG_ARGISNULL(i) ? 0 : PG_GETARG_FLOAT8(i); };
+  metrics::Moments moments;
+  // Adopted rows may have a count and no sum.
+  if (PG_ARGISNULL(0) || PG_ARGISNULL(1)) return moments;
+  moments.count = static_cast<std::uint64_t>(PG_GETARG_INT64(0));
+  moments.sum = real(1);
+  moments.m2 = real(2);
+  moments.min = real(3);
+  moments.max = real(4);
+  return moments;
+}
+
+Datum array_of(const metrics::Summary& summary) {
+  const std::optional<double> figures[] = {summary.average, summary.stddev, summary.p50,
+                                           summary.p95, summary.p99};
+  constexpr int kFigures = std::size(figures);
+  return pg::call([&] {
+    Datum values[kFigures];
+    bool nulls[kFigures];
+    for (int i = 0; i < kFigures; ++i) {
+      values[i] = Float8GetDatum(figures[i].value_or(0));
+      nulls[i] = !figures[i];
+    }
+    int length = kFigures;
+    int lower = 1;
+    return PointerGetDatum(construct_md_array(values, nulls, 1, &length, &lower, FLOAT8OID, 8,
+                                              FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+  });
 }
 
 /// The state of an aggregate. Its memory context owns it: the callback destroys the sketch, whose
@@ -166,4 +203,9 @@ MONITORING_FUNCTION(monitoring_sketch_deserialize) {
   State* state = make_state(CurrentMemoryContext);
   state->sketch = parse(PG_GETARG_DATUM(0));
   PG_RETURN_POINTER(state);
+}
+
+MONITORING_FUNCTION(monitoring_summary) {
+  const metrics::Sketch sketch = PG_ARGISNULL(5) ? metrics::Sketch() : parse(PG_GETARG_DATUM(5));
+  return array_of(metrics::summary_of(moments_of(fcinfo), sketch));
 }

@@ -45,27 +45,13 @@ std::string publish_statement(const char* source) {
              "INSERT INTO monitoring.aggregated_metrics AS a (metric_name, period, period_start,"
              " min_value, max_value, avg_value, sum_value, count_value, dimensions, stddev_value,"
              " p50_value, p95_value, p99_value, nonfinite_count, measures)"
-             " SELECT metric_name, period, period_start, min_value, max_value,"
-             " sum_value / NULLIF(count_value - nonfinite_count, 0), sum_value, "
-             "count_value,"
-             " dimensions,"
-             " CASE WHEN count_value - nonfinite_count > 1 AND is_known"
-             "  THEN pg_catalog.sqrt(m2_value / (count_value - nonfinite_count - 1)) END,"
-             // A sketch knows its buckets; the extremes are exact.
-             " CASE WHEN is_known THEN"
-             "  LEAST(GREATEST(monitoring._sketch_quantile(sketch, 0.5), min_value), max_value) "
-             "END,"
-             " CASE WHEN is_known THEN"
-             "  LEAST(GREATEST(monitoring._sketch_quantile(sketch, 0.95), min_value), max_value) "
-             "END,"
-             " CASE WHEN is_known THEN"
-             "  LEAST(GREATEST(monitoring._sketch_quantile(sketch, 0.99), min_value), max_value) "
-             "END,"
+             " SELECT metric_name, period, period_start, min_value, max_value, summary[1],"
+             " sum_value, count_value, dimensions, summary[2], summary[3], summary[4], summary[5],"
              " nonfinite_count, measures"
-             // Adopted rows came without a distribution: that is what NaN means, but for overflows.
-             " FROM (SELECT *, (m2_value = 'NaN' AND pg_catalog.abs(sum_value) < 'Infinity')"
-             "  IS NOT TRUE AS is_known FROM ") +
-         source + ") AS state WHERE true" +
+             " FROM (SELECT *, monitoring._summary(count_value - nonfinite_count, sum_value,"
+             "  m2_value, min_value, max_value, sketch) AS summary FROM ") +
+         // OFFSET 0: once a row, not once a column of it.
+         source + " OFFSET 0) AS state WHERE true" +
          " ON CONFLICT (metric_name, period, period_start, monitoring._dimensions_hash(dimensions))"
          " DO UPDATE SET min_value = excluded.min_value, max_value = excluded.max_value,"
          " avg_value = excluded.avg_value, sum_value = excluded.sum_value,"
