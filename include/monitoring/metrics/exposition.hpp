@@ -18,8 +18,8 @@ std::string_view content_type(ExpositionFormat format);
 
 /// Collects points and writes them: families sorted by name, each with HELP and TYPE, none twice.
 ///
-/// In OpenMetrics a counter whose name does not end in _total is of type unknown: under another name
-/// nobody would find it.
+/// In OpenMetrics a counter whose name does not end in _total is of type unknown: under another
+/// name nobody would find it.
 ///
 /// All views that are given must last until text(); keep() makes one that does. Where points of one
 /// name disagree on its type, the first has it and the others are left out; so is a family whose
