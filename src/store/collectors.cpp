@@ -1,5 +1,6 @@
 #include "monitoring/store/collectors.hpp"
 
+#include "monitoring/pg/memory.hpp"
 #include "monitoring/pg/owner_scope.hpp"
 #include "monitoring/pg/prepared.hpp"
 #include "monitoring/pg/settings.hpp"
@@ -41,6 +42,8 @@ constexpr const char* kFailed = "collector_failed";
 constexpr const char* kNotExposed = "collector_not_exposed";
 constexpr const char* kTooMany = "high_cardinality";
 constexpr Duration kPlanTimeout = std::chrono::seconds(5);
+/// How long quick ones may go on in the turn of the first.
+constexpr Duration kQuickTurn = std::chrono::milliseconds(50);
 
 struct Collector {
   std::string name;
@@ -66,6 +69,8 @@ struct Collector {
   Duration stretched{0};  ///< the interval that the budget leaves it; 0: its own
   int failures = 0;
   bool has_run = false;
+  /// By what it did so far.
+  bool is_quick = false;
   bool has_failed = false;
 };
 
@@ -85,7 +90,8 @@ struct Collected {
   "  WHERE p.collector_name = c.collector_name AND p.query = c.query), c.search_path,"    \
   " due.at, c.consecutive_failures, c.source,"                                            \
   " c.last_error IS NOT NULL, (extract(epoch FROM c.stretched_every) * 1000000)::int8,"   \
-  " c.last_run_at IS NOT NULL"                                                            \
+  " c.last_run_at IS NOT NULL,"                                                           \
+  " c.consecutive_failures = 0 AND coalesce(c.average_duration_ms < 20, false)"           \
   " FROM monitoring.collectors c LEFT JOIN pg_catalog.pg_roles o ON o.rolname = c.owner," \
   " LATERAL (SELECT coalesce(c.next_run_at, c.created_at + least(c.every, '10 seconds')"  \
   "  * ((hashtext(c.collector_name) & 1023) / 1024.0)) AS at) AS due "
@@ -96,7 +102,7 @@ constexpr const char* kDue = MONITORING_COLLECTOR
     "WHERE c.enabled AND due.at <= $1 AND (c.scope = 'database'"
     " OR NOT hashtextextended(c.collector_name COLLATE \"C\", 0) = ANY ($2))"
     " ORDER BY due.at + CASE WHEN c.consecutive_failures > 0 OR c.last_run_at IS NULL"
-    "  THEN interval '10 minutes' ELSE '0' END, c.collector_name LIMIT 1"
+    "  THEN interval '10 minutes' ELSE '0' END, c.collector_name LIMIT 20"
     " FOR UPDATE OF c SKIP LOCKED";
 constexpr const char* kNamed = MONITORING_COLLECTOR "WHERE c.collector_name = $1";
 constexpr const char* kNamedForRun =
@@ -104,35 +110,36 @@ constexpr const char* kNamedForRun =
 
 #undef MONITORING_COLLECTOR
 
-Collector collector_row(const pg::Rows& rows) {
+Collector collector_row(const pg::Rows& rows, std::uint64_t row) {
   Collector collector;
-  collector.name = *rows.text(0, 1);
-  collector.query = *rows.text(0, 2);
-  collector.every = Duration(*rows.int8(0, 3));
-  collector.timeout = Duration(*rows.int8(0, 4));
-  collector.series_limit = *rows.int8(0, 5);
-  collector.store = *rows.boolean(0, 6);
-  collector.expose = *rows.boolean(0, 7);
-  collector.whole_cluster = *rows.boolean(0, 8);
-  collector.metric_type = *rows.text(0, 9);
-  collector.metrics = *rows.text(0, 10);
-  collector.owner = *rows.text(0, 11);
-  if (const auto owner = rows.int8(0, 12)) collector.owner_id = static_cast<Oid>(*owner);
-  collector.owner_is_superuser = rows.boolean(0, 13).value_or(false);
-  collector.is_shipped = *rows.boolean(0, 14);
-  collector.search_path = *rows.text(0, 15);
-  collector.due = *rows.timestamptz(0, 16);
-  collector.failures = static_cast<int>(*rows.int8(0, 17));
-  collector.source = rows.text(0, 18);
-  collector.has_failed = *rows.boolean(0, 19);
-  collector.stretched = Duration(rows.int8(0, 20).value_or(0));
-  collector.has_run = *rows.boolean(0, 21);
+  collector.name = *rows.text(row, 1);
+  collector.query = *rows.text(row, 2);
+  collector.every = Duration(*rows.int8(row, 3));
+  collector.timeout = Duration(*rows.int8(row, 4));
+  collector.series_limit = *rows.int8(row, 5);
+  collector.store = *rows.boolean(row, 6);
+  collector.expose = *rows.boolean(row, 7);
+  collector.whole_cluster = *rows.boolean(row, 8);
+  collector.metric_type = *rows.text(row, 9);
+  collector.metrics = *rows.text(row, 10);
+  collector.owner = *rows.text(row, 11);
+  if (const auto owner = rows.int8(row, 12)) collector.owner_id = static_cast<Oid>(*owner);
+  collector.owner_is_superuser = rows.boolean(row, 13).value_or(false);
+  collector.is_shipped = *rows.boolean(row, 14);
+  collector.search_path = *rows.text(row, 15);
+  collector.due = *rows.timestamptz(row, 16);
+  collector.failures = static_cast<int>(*rows.int8(row, 17));
+  collector.source = rows.text(row, 18);
+  collector.has_failed = *rows.boolean(row, 19);
+  collector.stretched = Duration(rows.int8(row, 20).value_or(0));
+  collector.has_run = *rows.boolean(row, 21);
+  collector.is_quick = *rows.boolean(row, 22);
   return collector;
 }
 
 Collector load(pg::Spi& spi, const char* sql, const std::string& name) {
   const pg::Rows rows = spi.query(sql, {pg::text(name)});
-  if (!rows.empty()) return collector_row(rows);
+  if (!rows.empty()) return collector_row(rows, 0);
   throw pg::Report(ERRCODE_UNDEFINED_OBJECT, "collector \"" + name + "\" does not exist")
       .hint("monitoring.collectors lists them.");
 }
@@ -332,15 +339,39 @@ void store_measurements(const std::vector<CollectedSample>& samples, Instant now
 }
 
 /// The metrics are described anew each time: the row may have changed.
-std::optional<std::string> expose_metrics(pg::Spi& spi, const Collector& collector,
-                                          const std::vector<CollectedSample>& samples) {
+Exposure exposure_of(const Collector& collector) {
   Exposure exposure;
   exposure.collector_name = collector.name;
   exposure.database = collector.whole_cluster ? shmem::kWholeCluster : MyDatabaseId;
   exposure.by_default.type =
       metrics::parse_type(collector.metric_type).value_or(metrics::MetricType::gauge);
   exposure.metrics = metric_descriptions_of(collector.metrics, exposure.by_default);
-  return expose(spi, exposure, samples);
+  return exposure;
+}
+
+/// Stores the rows, and describes their metrics; or says why that cannot be.
+std::optional<pg::OwnerFailure> keep_rows(const Collector& collector, Instant now,
+                                          const std::vector<CollectedSample>& samples,
+                                          Exposure* exposure) {
+  try {
+    *exposure = exposure_of(collector);
+  } catch (const pg::Report& report) {
+    return pg::OwnerFailure{false, report.sqlstate(), report.what()};
+  }
+  if (!collector.store) return std::nullopt;
+  const auto error = pg::attempt([&] { store_measurements(samples, now); });
+  if (!error) return std::nullopt;
+  return pg::OwnerFailure{false, error->sqlstate(),
+                          "its rows cannot be stored: " + error->message()};
+}
+
+Collected collect_and_store(const Collector& collector, Instant now, Exposure* exposure) {
+  Collected collected = collect(collector, now);
+  if (!collected.failure) {
+    collected.failure = keep_rows(collector, now, collected.samples, exposure);
+  }
+  if (collected.failure) collected.samples.clear();
+  return collected;
 }
 
 std::string worker_of(const std::string& collector_name) {
@@ -357,36 +388,36 @@ void note_outcome(pg::Spi& spi, const Collector& collector,
     resolve_issues(spi, worker, kTooMany, "The collector keeps within its limit.");
     return;
   }
-  if (failure->sqlstate != ERRCODE_PROGRAM_LIMIT_EXCEEDED) {
-    log_issue_once(spi, {worker, kFailed, failure->message});
+  const std::string limit = std::to_string(collector.series_limit);
+  if (failure->message != too_many_rows(collector.series_limit)) {
+    keep_issue(spi, {worker, kFailed, failure->message});
     return;
   }
-  const std::string limit = std::to_string(collector.series_limit);
-  log_issue_once(spi, {worker, kTooMany,
-                       "more than " + limit +
-                           " series: leave out a column that has many values, aggregate further, or"
-                           " raise the collector's series_limit"});
+  keep_issue(spi, {worker, kTooMany,
+                   "more than " + limit +
+                       " series: leave out a column that has many values, aggregate further, or"
+                       " raise the collector's series_limit"});
 }
 
 /// That some of it is not exposed does not make the run a failure.
-void note_exposed(pg::Spi& spi, const Collector& collector,
+void note_exposed(pg::Spi& spi, const Exposure& exposure,
                   const std::vector<CollectedSample>& samples) {
   // Those that this process has seen exposed: their issues need not be looked for.
   static auto* const exposed = new std::set<std::string>;
-  const std::string worker = worker_of(collector.name);
-  if (const auto why_not = expose_metrics(spi, collector, samples)) {
-    exposed->erase(collector.name);
-    log_issue_once(spi, {worker, kNotExposed, *why_not});
-  } else if (exposed->insert(collector.name).second) {
+  const std::string worker = worker_of(exposure.collector_name);
+  if (const auto why_not = expose(spi, exposure, samples)) {
+    exposed->erase(exposure.collector_name);
+    keep_issue(spi, {worker, kNotExposed, *why_not});
+  } else if (exposed->insert(exposure.collector_name).second) {
     resolve_issues(spi, worker, kNotExposed, "All of it is exposed.");
   }
 }
 
 CollectorRun run(pg::Spi& spi, const Collector& collector, const Clock& clock) {
   const Instant now = clock.now();
-  const Collected collected = collect(collector, now);
-  if (!collected.failure && collector.store) store_measurements(collected.samples, now);
-  if (!collected.failure && collector.expose) note_exposed(spi, collector, collected.samples);
+  Exposure exposure;
+  const Collected collected = collect_and_store(collector, now, &exposure);
+  if (!collected.failure && collector.expose) note_exposed(spi, exposure, collected.samples);
   const Duration took = clock.now() - now;
 
   CollectorRun result{collector.name, collected.samples.size(), 0, took, std::nullopt};
@@ -440,12 +471,20 @@ void offer_collectors(pg::Spi& spi) {
   *offered = std::move(offers);
 }
 
-std::optional<CollectorRun> run_due_collector(pg::Spi& spi, const RunElsewhere& elsewhere,
-                                              const Clock& clock) {
+std::vector<CollectorRun> run_due_collectors(pg::Spi& spi, const RunElsewhere& elsewhere,
+                                             const Clock& clock) {
   static pg::Prepared due(kDue, {TIMESTAMPTZOID, INT8ARRAYOID});
-  const pg::Rows rows = due.query(spi, {pg::timestamptz(clock.now()), pg::int8_array(elsewhere)});
-  if (rows.empty()) return std::nullopt;
-  return run(spi, collector_row(rows), clock);
+  const Instant started = clock.now();
+  const pg::Rows rows = due.query(spi, {pg::timestamptz(started), pg::int8_array(elsewhere)});
+  std::vector<CollectorRun> runs;
+  for (std::uint64_t row = 0; row < rows.size(); ++row) {
+    const Collector collector = collector_row(rows, row);
+    const bool has_time = collector.is_quick && clock.now() - started < kQuickTurn;
+    if (!runs.empty() && !has_time) break;
+    const pg::ScratchContext memory("monitoring collector");
+    runs.push_back(run(spi, collector, clock));
+  }
+  return runs;
 }
 
 CollectorRun run_collector(pg::Spi& spi, const std::string& name, const Clock& clock) {

@@ -61,10 +61,13 @@ void settle_output_format() {
   });
 }
 
+std::string too_many_rows(std::int64_t row_limit) {
+  return "the result has more than " + std::to_string(row_limit) + " rows";
+}
+
 void refuse_more_rows(const pg::Rows& rows, std::int64_t row_limit) {
   if (rows.size() <= static_cast<std::uint64_t>(row_limit)) return;
-  throw pg::Report(ERRCODE_PROGRAM_LIMIT_EXCEEDED,
-                   "the result has more than " + std::to_string(row_limit) + " rows")
+  throw pg::Report(ERRCODE_PROGRAM_LIMIT_EXCEEDED, too_many_rows(row_limit))
       .hint("Aggregate further, or raise the limit.");
 }
 

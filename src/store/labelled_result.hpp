@@ -33,6 +33,9 @@ _SPI_plan* plan_one_query(const std::string& sql);
 /// query 42601. Needs an Spi that outlives the rows.
 pg::Rows run_one_query(const std::string& sql, Instant now, std::int64_t row_limit);
 
+/// What the error of more rows says.
+std::string too_many_rows(std::int64_t row_limit);
+
 bool is_label_name(std::string_view name);
 
 /// Throws what is wrong with a label's name besides its letters.

@@ -12,6 +12,7 @@ import subprocess
 import sys
 
 import alert_cases
+import collector_cases
 import delivery_cases
 import hook_cases
 import ingest_cases
@@ -36,7 +37,8 @@ def rooms(bench):
 
 
 CASES = ([("rooms", rooms)] + rollup_cases.CASES + ingest_cases.CASES + registry_cases.CASES + read_cases.CASES
-         + size_cases.CASES + alert_cases.CASES + delivery_cases.CASES + hook_cases.CASES + server_cases.CASES)
+         + size_cases.CASES + alert_cases.CASES + collector_cases.CASES + delivery_cases.CASES + hook_cases.CASES
+         + server_cases.CASES)
 
 
 class Bench:

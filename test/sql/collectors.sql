@@ -79,6 +79,26 @@ SELECT resolved, resolution_details FROM monitoring.worker_issues
 WHERE worker_name = 'collector/no_table';
 \set VERBOSITY default
 
+-- What cannot be stored or described is the collector's failure as well; one issue is kept of each
+-- kind, whatever its text is this time.
+\set VERBOSITY terse
+SET LOCAL client_min_messages = error;
+SELECT pg_temp.create('unstorable', $$SELECT 1 AS value,
+    (SELECT string_agg(md5(n::text), '') FROM generate_series(1, 500) AS n) AS metric_name$$);
+SELECT pg_temp.create('undescribed', 'SELECT 1 AS value');
+UPDATE monitoring.collectors SET metrics = '{"x": 5}' WHERE collector_name = 'undescribed';
+SELECT pg_temp.create('varies', $$SELECT (md5(random()::text) || 'x')::float8 AS value$$);
+SELECT sum(monitoring.run_collector(collector_name)) FROM monitoring.collectors,
+    generate_series(1, 3) WHERE collector_name IN ('unstorable', 'undescribed', 'varies');
+RESET client_min_messages;
+\set VERBOSITY default
+SELECT c.collector_name, left(c.last_error, 40) AS last_error, c.consecutive_failures AS failures,
+       count(*) AS issues, bool_and(i.message = c.last_error) AS has_the_last
+FROM monitoring.collectors AS c
+JOIN monitoring.worker_issues AS i ON i.worker_name = 'collector/' || c.collector_name
+WHERE c.collector_name IN ('unstorable', 'undescribed', 'varies')
+GROUP BY c.collector_name ORDER BY c.collector_name;
+
 -- Bad definitions.
 CREATE FUNCTION pg_temp.sqlstate_of(statement text) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN

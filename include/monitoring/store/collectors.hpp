@@ -42,13 +42,13 @@ RunElsewhere run_elsewhere();
 /// Offers those of this database, for the others to know: in its worker, before it runs any.
 void offer_collectors(pg::Spi& spi);
 
-/// Runs the collector that has been due for longest, in the caller's transaction, and writes what
-/// came of it to its row. Nothing if none is due, or those that are are being run elsewhere. What a
-/// collector does wrong is no error here.
-std::optional<CollectorRun> run_due_collector(pg::Spi& spi, const RunElsewhere& elsewhere,
-                                              const Clock& clock);
+/// Runs the collector that has been due for longest, in the caller's transaction, and in the same
+/// turn those behind it that are quick; writes what came of each to its row. Nothing if none is
+/// due, or those that are are being run elsewhere. What a collector does wrong is no error here.
+std::vector<CollectorRun> run_due_collectors(pg::Spi& spi, const RunElsewhere& elsewhere,
+                                             const Clock& clock);
 
-/// The same for this one, due or not. The clock measures how long it takes. 42704 if there is none,
+/// Runs this one, due or not. The clock measures how long it takes. 42704 if there is none,
 /// 55P03 if it is being run.
 CollectorRun run_collector(pg::Spi& spi, const std::string& name, const Clock& clock);
 
@@ -72,8 +72,9 @@ struct QueryColumn {
 std::vector<QueryColumn> columns_of_query(pg::Spi& spi, const QueryOfOwner& query);
 
 /// Gives collectors longer intervals where they would take more than monitoring.max_duty_cycle of
-/// the time, and their own again where they do not; both with a worker issue.
-void fit_into_budget(pg::Spi& spi, const RunElsewhere& elsewhere);
+/// the time, and their own again where they do not; both with a worker issue. `overhead`: what a
+/// run takes besides.
+void fit_into_budget(pg::Spi& spi, const RunElsewhere& elsewhere, Duration overhead);
 
 /// Takes away the metrics that collectors of an earlier worker have exposed. Once in a worker,
 /// before the first run.

@@ -25,6 +25,10 @@ bool is_issue_severity(std::string_view severity);
 /// that fails at every tick leaves one row for each distinct error. True if it was logged.
 bool log_issue_once(pg::Spi& spi, const Issue& issue);
 
+/// Keeps one issue of this worker and type open, with this message: for errors whose text is new
+/// each time.
+void keep_issue(pg::Spi& spi, const Issue& issue);
+
 /// Resolves every open issue of this worker and type: the duty works again. Returns how many.
 std::uint64_t resolve_issues(pg::Spi& spi, std::string_view worker_name,
                              std::string_view issue_type, std::string_view resolution);
