@@ -80,7 +80,40 @@ bool read_integer(std::string_view text, std::int64_t* integer) {
 /// Numbers from here on do not fit into bigint for certain.
 constexpr double kBigintLimit = 9.2e18;
 
+/// An integer below 10^16 as numerics are stored (numeric.c, NumericShort): sixteen bits of sign,
+/// scale and weight, then digits of base 10,000, without zeros at either end. False: anything else.
+bool read_short_integer(Numeric number, std::int64_t* integer) {
+  constexpr std::uint16_t kFormMask = 0xe000;  // the form, and the sign of the short one
+  constexpr std::uint16_t kPositive = 0x8000;
+  constexpr std::uint16_t kNegative = 0xa000;
+  constexpr std::uint16_t kWeightIsNegative = 0x0040;
+  constexpr std::uint16_t kWeightMask = 0x003f;
+  constexpr int kMostDigits = 4;
+
+  std::uint16_t header;
+  const char* at = VARDATA_ANY(number);
+  std::memcpy(&header, at, sizeof header);
+  at += sizeof header;
+  const int digits = static_cast<int>((VARSIZE_ANY_EXHDR(number) - sizeof header) / sizeof(int16));
+  const std::uint16_t form = header & kFormMask;
+  if (form != kPositive && form != kNegative) return false;
+  const int before_point = (header & kWeightMask) + 1;
+  const bool is_fraction = (header & kWeightIsNegative) != 0 || digits > before_point;
+  if (digits > 0 && (is_fraction || before_point > kMostDigits)) return false;
+
+  std::int64_t value = 0;
+  for (int i = 0; i < before_point && digits > 0; ++i) {
+    std::int16_t digit = 0;
+    if (i < digits) std::memcpy(&digit, at + i * sizeof digit, sizeof digit);
+    value = value * 10000 + digit;
+  }
+  *integer = form == kNegative ? -value : value;
+  return true;
+}
+
 Measure read_numeric(Numeric number) {
+  Measure short_integer;
+  if (read_short_integer(number, &short_integer.integer)) return short_integer;
   const Datum datum = NumericGetDatum(number);
   // An integer as it is usually written has no scale, which is known at once.
   const bool whole = DatumGetInt32(DirectFunctionCall1(numeric_scale, datum)) == 0 ||

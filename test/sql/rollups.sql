@@ -271,5 +271,21 @@ WHERE n IN (1, 300, 450, 515) ORDER BY n;
 DROP VIEW crowd_difference;
 DROP PROCEDURE add_to_crowd(integer);
 
+---- Measures are read as they are stored: every shape of a number, against numeric itself.
+CALL pg_temp.start_over();
+INSERT INTO monitoring.metric_definitions (metric_name, dimension_keys) VALUES ('shapes', '{k}');
+CREATE TEMP TABLE shape AS
+SELECT row_number() OVER () AS k, sign * value AS n
+FROM unnest(ARRAY[1, -1]) AS sign, unnest('{0, 0.00, 1, 1.0, 7, 100.00, 9999, 10000, 10001, 12345678, 99999999,
+  100000000, 1e12, 999999999999999, 9999999999999999, 1e16, 10000000000000001, 4611686018427387904, 1e20, 1e130,
+  0.5, 1.50, 0.0001, 0.00001, 12345678.9, 10000.0001, 1e-20}'::numeric[]) AS value;
+INSERT INTO shape SELECT 1000 + i, round((random() - 0.5)::numeric * 10 ^ (i % 18)) FROM generate_series(1, 300) AS i;
+INSERT INTO shape SELECT 2000 + i, round((random() - 0.5)::numeric * 10000, i % 9) FROM generate_series(1, 100) AS i;
+INSERT INTO monitoring.pipeline_metrics (metric_name, metric_value, tags, "timestamp")
+SELECT 'shapes', 1, jsonb_build_object('k', k, 'n', n), '2024-03-05 10:00+00' FROM shape;
+SELECT monitoring.aggregate_hourly_metrics();
+SELECT k, n, measures FROM shape JOIN monitoring.aggregated_metrics ON (dimensions ->> 'k')::integer = k
+WHERE (measures ->> 'n')::float8 <> n::float8 OR (n = trunc(n) AND abs(n) < 9e18 AND (measures ->> 'n')::numeric <> n);
+
 CALL pg_temp.start_over();
 DO $$ BEGIN PERFORM monitoring.resume_worker(); EXCEPTION WHEN object_not_in_prerequisite_state THEN END $$;
