@@ -32,8 +32,12 @@ constexpr Duration kLease = std::chrono::minutes(10);
 /// How long to leave rows alone that could not be recorded or leased: locked by a user, or their
 /// receiver has enough under way.
 constexpr Duration kRetryLease = seconds(1);
-/// While requests are under way transactions are so far apart, unless so many attempts have ended.
-constexpr Duration kBetweenTransactions = milliseconds(5);
+/// While requests are under way transactions are so far apart; with many leased, further, and as
+/// far as the last one took, so that a slow disk does not keep the network waiting most of the
+/// time.
+constexpr Duration kBetweenTransactions = milliseconds(1);
+constexpr Duration kBetweenBatches = milliseconds(5);
+constexpr std::size_t kManyLeased = 64;
 constexpr std::size_t kManyEnded = 256;
 /// Rows that are leased of all receivers: as many as may run, as many again that wait for their
 /// turn so that the next one starts without a transaction in between, and those leased ahead for
@@ -122,8 +126,11 @@ void Courier::turn(bool look) {
 }
 
 Instant Courier::next_transaction_at() const {
-  const bool at_once = in_flight_.empty() || to_record_.size() >= kManyEnded;
-  return at_once ? clock_.now() : last_transaction_at_ + kBetweenTransactions;
+  if (in_flight_.empty() || to_record_.size() >= kManyEnded) return clock_.now();
+  const bool in_batches = in_flight_.size() >= kManyLeased;
+  const Duration pause =
+      in_batches ? std::max(kBetweenBatches, last_transaction_took_) : kBetweenTransactions;
+  return last_transaction_at_ + pause;
 }
 
 Instant Courier::next_turn_at() const {
@@ -182,6 +189,7 @@ void Courier::note_end(const InFlight& entry, const notify::Judgement& judgement
 }
 
 void Courier::record_and_lease() {
+  const Instant began_at = clock_.now();
   store::LeaseResult result;
   Settings settings;
   Secrets secrets;
@@ -209,6 +217,7 @@ void Courier::record_and_lease() {
   look_ = result.put_off_until.has_value();
   put_off_until_ = std::max(put_off_until_, result.put_off_until.value_or(Instant{}));
   const Instant now = clock_.now();
+  last_transaction_took_ = now - began_at;
   last_transaction_at_ = now;
   next_due_ = result.next_due;
   const bool left_behind = !to_record_.empty() || (next_due_ && *next_due_ <= now);

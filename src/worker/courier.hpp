@@ -114,6 +114,7 @@ class Courier {
   std::optional<Instant> next_due_;
   Instant next_sweep_{};
   Instant last_transaction_at_{};
+  Duration last_transaction_took_{};
 };
 
 }  // namespace monitoring::worker
