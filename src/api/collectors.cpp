@@ -9,7 +9,7 @@ extern "C" {
 #include <funcapi.h>
 }
 
-#include "monitoring/store/alert_rules.hpp"
+#include "api/sample_rows.hpp"
 #include "monitoring/store/collector_import.hpp"
 #include "monitoring/worker/system_clock.hpp"
 
@@ -29,14 +29,6 @@ void try_out(pg::Spi& spi, const std::string& name) {
     warn("collector \"" + name + "\" does not work yet: " + report.what(),
          "It is kept, and tried again at its times. Every failure stands in last_error.");
   }
-}
-
-void put(FunctionCallInfo fcinfo, const store::CollectedSample& sample) {
-  const auto* result = reinterpret_cast<const ReturnSetInfo*>(fcinfo->resultinfo);
-  Datum values[] = {pg::text(sample.metric_name).value, pg::float8(sample.value).value,
-                    pg::jsonb(store::json_of_labels(sample.labels)).value};
-  bool nulls[3] = {};
-  pg::call([&] { tuplestore_putvalues(result->setResult, result->setDesc, values, nulls); });
 }
 
 }  // namespace
@@ -103,7 +95,9 @@ MONITORING_FUNCTION(monitoring_preview_collector) {
     pg::Spi spi;
     samples = store::preview_collector(spi, name, worker::SystemClock().now());
   }
-  for (const store::CollectedSample& sample : samples) put(fcinfo, sample);
+  for (const store::CollectedSample& sample : samples) {
+    api::put_sample(fcinfo, sample.metric_name, sample.value, sample.labels);
+  }
   PG_RETURN_NULL();
 }
 

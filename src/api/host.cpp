@@ -9,7 +9,7 @@ extern "C" {
 #include <utils/timestamp.h>
 }
 
-#include "monitoring/store/alert_rules.hpp"
+#include "api/sample_rows.hpp"
 
 using namespace monitoring;
 
@@ -19,15 +19,11 @@ MONITORING_FUNCTION(monitoring_host_metrics) {
   const bool of_network = pg::required_text(fcinfo, 1, "topic") == "network";
   const TimestampTz now = GetCurrentTimestamp();
   pg::call([&] { InitMaterializedSRF(fcinfo, 0); });
-  const auto* result = reinterpret_cast<const ReturnSetInfo*>(fcinfo->resultinfo);
   const host::Samples samples =
       of_network ? store::network_samples() : store::host_samples(pg::instant_of(now));
   for (const host::Sample& sample : samples) {
     if (host::is_counter(sample.metric_name) != counters) continue;
-    Datum values[] = {pg::text(sample.metric_name).value, pg::float8(sample.value).value,
-                      pg::jsonb(store::json_of_labels(sample.labels)).value};
-    bool nulls[3] = {};
-    pg::call([&] { tuplestore_putvalues(result->setResult, result->setDesc, values, nulls); });
+    api::put_sample(fcinfo, sample.metric_name, sample.value, sample.labels);
   }
   PG_RETURN_NULL();
 }

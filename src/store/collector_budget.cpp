@@ -48,7 +48,7 @@ struct Collectors {
   }
 };
 
-Collectors read_collectors(pg::Spi& spi, const RunElsewhere& elsewhere, Duration overhead) {
+Collectors read_collectors(pg::Spi& spi, const RunElsewhere& elsewhere) {
   static pg::Prepared statement(
       "SELECT c.collector_name, (extract(epoch FROM c.every) * 1000000)::int8,"
       " c.consecutive_failures, c.average_duration_ms,"
@@ -62,8 +62,7 @@ Collectors read_collectors(pg::Spi& spi, const RunElsewhere& elsewhere, Duration
   Collectors found;
   for (std::uint64_t row = 0; row < rows.size(); ++row) {
     const auto failures = static_cast<int>(*rows.int8(row, 3));
-    const Duration cost =
-        overhead + Duration(static_cast<Duration::rep>(*rows.float8(row, 4) * 1000));
+    const Duration cost(static_cast<Duration::rep>(*rows.float8(row, 4) * 1000));
     found.all.push_back({*rows.text(row, 1), Duration(*rows.int8(row, 5))});
     found.loads.push_back(
         {cost, wait_after(failures, Duration(*rows.int8(row, 2)), kLongestBackOff)});
@@ -134,8 +133,8 @@ void log_over_budget(pg::Spi& spi, const Collectors& collectors,
 
 }  // namespace
 
-void fit_into_budget(pg::Spi& spi, const RunElsewhere& elsewhere, Duration overhead) {
-  const Collectors collectors = read_collectors(spi, elsewhere, overhead);
+void fit_into_budget(pg::Spi& spi, const RunElsewhere& elsewhere) {
+  const Collectors collectors = read_collectors(spi, elsewhere);
   const double budget = pg::settings().max_duty_cycle;
   const bool were_stretched = collectors.are_stretched();
   const bool fit = share_of(collectors.loads) <= budget * (were_stretched ? kMargin : 1);

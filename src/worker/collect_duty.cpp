@@ -41,19 +41,12 @@ void commit_without_wait() {
   });
 }
 
-/// What a run takes besides the collector's own time: the look for those that are due, the
-/// transaction. A moving average, of this process.
-Duration& overhead() {
-  static Duration average{0};
-  return average;
-}
-
-/// Counts the runs of a turn, each with its part of what the turn took besides.
+/// Counts the runs of a turn, each with its part of what the turn took besides: the look for those
+/// that are due, the transaction.
 void count_runs(const std::vector<store::CollectorRun>& runs, Duration turn) {
   Duration in_runs{0};
   for (const store::CollectorRun& run : runs) in_runs += run.duration;
   const Duration besides = (turn - in_runs) / static_cast<Duration::rep>(runs.size());
-  overhead() = (overhead() * 7 + besides) / 8;
   for (const store::CollectorRun& run : runs) {
     store::count_cost(store::CostPart::collector, run.collector_name,
                       {1, run.error ? 1U : 0U, run.duration + besides, run.rows_written});
@@ -92,7 +85,7 @@ Duty collector_budget_duty() {
   duty.name = "collector-budget";
   duty.next_after = [](Instant ran_at) { return ran_at + kBudgetEvery; };
   duty.run = [](DutyContext& context) {
-    store::fit_into_budget(context.spi, store::run_elsewhere(), overhead());
+    store::fit_into_budget(context.spi, store::run_elsewhere());
   };
   return duty;
 }

@@ -72,9 +72,8 @@ struct QueryColumn {
 std::vector<QueryColumn> columns_of_query(pg::Spi& spi, const QueryOfOwner& query);
 
 /// Gives collectors longer intervals where they would take more than monitoring.max_duty_cycle of
-/// the time, and their own again where they do not; both with a worker issue. `overhead`: what a
-/// run takes besides.
-void fit_into_budget(pg::Spi& spi, const RunElsewhere& elsewhere, Duration overhead);
+/// the time, and their own again where they do not; both with a worker issue.
+void fit_into_budget(pg::Spi& spi, const RunElsewhere& elsewhere);
 
 /// Takes away the metrics that collectors of an earlier worker have exposed. Once in a worker,
 /// before the first run.
