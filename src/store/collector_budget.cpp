@@ -51,7 +51,9 @@ struct Collectors {
 Collectors read_collectors(pg::Spi& spi, const RunElsewhere& elsewhere) {
   static pg::Prepared statement(
       "SELECT c.collector_name, (extract(epoch FROM c.every) * 1000000)::int8,"
-      " c.consecutive_failures, c.average_duration_ms,"
+      " c.consecutive_failures,"
+      // The average before the last run, so that one slow run alone changes nothing.
+      " least(c.last_duration_ms, 2 * c.average_duration_ms - c.last_duration_ms),"
       " coalesce((extract(epoch FROM c.stretched_every) * 1000000)::int8, 0)"
       " FROM monitoring.collectors AS c WHERE c.enabled AND c.average_duration_ms IS NOT NULL"
       " AND (c.scope = 'database'"
