@@ -10,6 +10,7 @@ extern "C" {
 }
 // clang-format keeps the server's headers first.
 #include <charconv>
+#include <cstdint>
 #include <optional>
 #include <string_view>
 

@@ -4,12 +4,11 @@ extern "C" {
 #include <mb/pg_wchar.h>
 }
 // clang-format keeps the server's headers first.
-#include <re2/re2.h>
-
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "monitoring/base/expression.hpp"
 #include "monitoring/pg/transaction.hpp"
 #include "monitoring/store/secrets.hpp"
 #include "worker/courier_network.hpp"
@@ -66,11 +65,9 @@ std::optional<std::string> wrong_status(const store::DueProbe& probe, int status
 
 std::optional<std::string> wrong_body(const store::DueProbe& probe, const std::string& body) {
   if (!probe.expect_body) return std::nullopt;
-  RE2::Options options;
-  options.set_log_errors(false);
-  const RE2 expression(*probe.expect_body, options);
-  if (!expression.ok()) return "expect_body is no regular expression: " + expression.error();
-  if (RE2::PartialMatch(body, expression)) return std::nullopt;
+  const auto matches = has_match(body, *probe.expect_body);
+  if (!matches) return "expect_body is no RE2 expression: " + matches.error().message;
+  if (*matches) return std::nullopt;
   return "the answer does not match expect_body";
 }
 
