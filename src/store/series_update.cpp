@@ -59,7 +59,7 @@ States open_states() {
   TableWriter* writer = open_state_writer();
   if (writer == nullptr) return states;
   Relation table = writer->table->ri_RelationDesc;
-  const Oid key = RelationGetPrimaryKeyIndex(table);
+  const Oid key = pg::primary_key_index(table);
   if (OidIsValid(key)) states.index = index_open(key, RowExclusiveLock);
   const bool has_update_triggers =
       table->trigdesc != nullptr &&

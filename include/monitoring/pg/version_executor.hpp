@@ -8,6 +8,7 @@ extern "C" {
 #include <access/genam.h>
 #include <access/tableam.h>
 #include <executor/executor.h>
+#include <utils/relcache.h>
 }
 
 namespace monitoring::pg {
@@ -26,13 +27,26 @@ inline void insert_index_entries(ResultRelInfo* table, TupleTableSlot* row, ESta
 inline void update_row(ResultRelInfo* table, ItemPointer place, TupleTableSlot* row,
                        EState* estate) {
 #if PG_VERSION_NUM >= 160000
-  TU_UpdateIndexes update_indexes = TU_None;
+  TU_UpdateIndexes indexes = TU_None;
 #else
-  bool update_indexes = false;
+  bool indexes = false;
 #endif
-  simple_table_tuple_update(table->ri_RelationDesc, place, row, estate->es_snapshot,
-                            &update_indexes);
-  if (update_indexes) insert_index_entries(table, row, estate);
+  simple_table_tuple_update(table->ri_RelationDesc, place, row, estate->es_snapshot, &indexes);
+  if (!indexes) return;
+#if PG_VERSION_NUM >= 160000
+  ExecInsertIndexTuples(table, row, estate, false, false, nullptr, NIL, indexes == TU_Summarizing);
+#else
+  ExecInsertIndexTuples(table, row, estate, false, false, nullptr, NIL);
+#endif
+}
+
+/// 18 added the last argument: whether a deferrable key will do. None was returned before.
+inline Oid primary_key_index(Relation table) {
+#if PG_VERSION_NUM >= 180000
+  return RelationGetPrimaryKeyIndex(table, false);
+#else
+  return RelationGetPrimaryKeyIndex(table);
+#endif
 }
 
 /// 18 added the counters of EXPLAIN.
