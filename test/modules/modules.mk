@@ -8,7 +8,7 @@ install-test-modules: $(TEST_MODULE)
 	$(INSTALL_SHLIB) $(TEST_MODULE) '$(DESTDIR)$(pkglibdir)/$(notdir $(TEST_MODULE))'
 
 $(TEST_MODULE): $(TEST_MODULE_OBJS) src/exports.map
-	$(CXX) $(CXXFLAGS) -shared -o $@ $(TEST_MODULE_OBJS) $(LDFLAGS) $(LDFLAGS_SL) $(EXPORTS) -lstdc++
+	$(CXX) $(CXXFLAGS) -shared -o $@ $(TEST_MODULE_OBJS) $(LDFLAGS) $(LDFLAGS_SL) $(EXPORTS) -lre2 -lstdc++
 
 build/modules/%.o: test/modules/%.cpp build/settings
 	@mkdir -p $(@D)
