@@ -2,18 +2,10 @@
 
 #include <gtest/gtest.h>
 
-#include <limits>
+#include "samples.hpp"
 
 namespace monitoring::host {
 namespace {
-
-/// The value of a series, NaN where there is none.
-double value_of(const Samples& samples, std::string_view name, const Labels& labels = {}) {
-  for (const Sample& sample : samples) {
-    if (sample.metric_name == name && sample.labels == labels) return sample.value;
-  }
-  return std::numeric_limits<double>::quiet_NaN();
-}
 
 TEST(ProcNetstat, NamesAndNumbersInPairsOfLines) {
   Samples samples;
