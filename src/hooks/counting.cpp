@@ -63,20 +63,10 @@ void on_subtransaction_event(SubXactEvent event, SubTransactionId own, SubTransa
   end_subtransaction(pending().entries, event, own, parent);
 }
 
-void watch_transactions() {
-  static bool watching = false;
-  if (watching) return;
-  pg::call([] {
-    RegisterXactCallback(on_transaction_event, nullptr);
-    RegisterSubXactCallback(on_subtransaction_event, nullptr);
-  });
-  watching = true;
-}
-
 }  // namespace
 
 void add_at_commit(shmem::Series& series, double by) {
-  watch_transactions();
+  watch_transactions<on_transaction_event, on_subtransaction_event>();
   const SubTransactionId transaction = GetCurrentSubTransactionId();
   PendingCounts& counts = pending();
   const auto [last, is_new] = counts.last.try_emplace(&series, counts.entries.size());

@@ -68,20 +68,10 @@ void on_subtransaction_event(SubXactEvent event, SubTransactionId own, SubTransa
   end_subtransaction(waiting(), event, own, parent);
 }
 
-void watch_transactions() {
-  static bool watching = false;
-  if (watching) return;
-  pg::call([] {
-    RegisterXactCallback(on_transaction_event, nullptr);
-    RegisterSubXactCallback(on_subtransaction_event, nullptr);
-  });
-  watching = true;
-}
-
 }  // namespace
 
 void define_at_commit(const metrics::MetricSpec& spec) {
-  watch_transactions();
+  watch_transactions<on_transaction_event, on_subtransaction_event>();
   waiting().push_back({Definition(spec), GetCurrentSubTransactionId()});
 }
 

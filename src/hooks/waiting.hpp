@@ -1,7 +1,7 @@
 #pragma once
 // What waits for the commit of its transaction or subtransaction, in the memory of the session.
 
-#include "monitoring/pg/postgres.hpp"
+#include "monitoring/pg/guard.hpp"
 
 extern "C" {
 #include <access/xact.h>
@@ -31,6 +31,18 @@ void end_subtransaction(std::vector<Waiting<Work>>& entries, SubXactEvent event,
       entry->transaction = parent;
     }
   }
+}
+
+/// Has both called in this process from now on. Each pair of functions is registered once.
+template <XactCallback on_transaction, SubXactCallback on_subtransaction>
+void watch_transactions() {
+  static bool watching = false;
+  if (watching) return;
+  pg::call([] {
+    RegisterXactCallback(on_transaction, nullptr);
+    RegisterSubXactCallback(on_subtransaction, nullptr);
+  });
+  watching = true;
 }
 
 }  // namespace monitoring::hooks

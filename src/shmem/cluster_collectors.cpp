@@ -1,13 +1,8 @@
 #include "monitoring/shmem/cluster_collectors.hpp"
 
-extern "C" {
-#include <storage/ipc.h>
-#include <storage/lwlock.h>
-#include <storage/shmem.h>
-}
-// clang-format keeps the server's headers first.
 #include <algorithm>
-#include <cstring>
+
+#include "shmem/segment.hpp"
 
 namespace monitoring::shmem {
 
@@ -32,19 +27,11 @@ Shared* shared = nullptr;
 }  // namespace
 
 void request_offers() {
-  RequestAddinShmemSpace(sizeof(Shared));
-  RequestNamedLWLockTranche(kName, 1);
+  request_segment(kName, sizeof(Shared));
 }
 
 void create_offers() {
-  LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-  bool found = false;
-  shared = static_cast<Shared*>(ShmemInitStruct(kName, sizeof(Shared), &found));
-  if (!found) {
-    std::memset(static_cast<void*>(shared), 0, sizeof(Shared));
-    shared->lock = &GetNamedLWLockTranche(kName)->lock;
-  }
-  LWLockRelease(AddinShmemInitLock);
+  shared = create_segment<Shared>(kName);
 }
 
 void replace_offers(Oid database, const std::vector<CollectorHash>& collectors) {

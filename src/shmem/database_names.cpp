@@ -1,14 +1,12 @@
 #include "monitoring/shmem/database_names.hpp"
 
 extern "C" {
-#include <storage/ipc.h>
-#include <storage/lwlock.h>
-#include <storage/shmem.h>
 #include <utils/builtins.h>
 }
 // clang-format keeps the server's headers first.
 #include <algorithm>
-#include <cstring>
+
+#include "shmem/segment.hpp"
 
 namespace monitoring::shmem {
 
@@ -49,19 +47,11 @@ DatabaseName* entry_for(Shared& s, Oid database) {
 }  // namespace
 
 void request_names() {
-  RequestAddinShmemSpace(sizeof(Shared));
-  RequestNamedLWLockTranche(kName, 1);
+  request_segment(kName, sizeof(Shared));
 }
 
 void create_names() {
-  LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-  bool found = false;
-  shared = static_cast<Shared*>(ShmemInitStruct(kName, sizeof(Shared), &found));
-  if (!found) {
-    std::memset(static_cast<void*>(shared), 0, sizeof(Shared));
-    shared->lock = &GetNamedLWLockTranche(kName)->lock;
-  }
-  LWLockRelease(AddinShmemInitLock);
+  shared = create_segment<Shared>(kName);
 }
 
 void replace_names(const std::vector<DatabaseName>& names) {

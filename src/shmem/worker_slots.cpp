@@ -7,7 +7,6 @@ extern "C" {
 #include <storage/latch.h>
 #include <storage/lwlock.h>
 #include <storage/proc.h>
-#include <storage/shmem.h>
 #include <utils/wait_event.h>
 }
 // clang-format keeps the server's headers first.
@@ -17,6 +16,7 @@ extern "C" {
 
 #include "monitoring/pg/settings.hpp"
 #include "monitoring/pg/version.hpp"
+#include "shmem/segment.hpp"
 
 namespace monitoring::shmem {
 
@@ -182,21 +182,14 @@ bool slots_available() {
 }
 
 void request_slots() {
-  RequestAddinShmemSpace(shared_size());
-  RequestNamedLWLockTranche(kName, 1);
+  request_segment(kName, shared_size());
 }
 
 void create_slots() {
-  LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-  bool found = false;
-  shared = static_cast<Shared*>(ShmemInitStruct(kName, shared_size(), &found));
-  if (!found) {
-    std::memset(static_cast<void*>(shared), 0, shared_size());
-    shared->lock = &GetNamedLWLockTranche(kName)->lock;
-    shared->slot_count = slot_count();
-    ConditionVariableInit(&shared->changed);
-  }
-  LWLockRelease(AddinShmemInitLock);
+  shared = create_segment<Shared>(kName, shared_size(), [](Shared& made) {
+    made.slot_count = slot_count();
+    ConditionVariableInit(&made.changed);
+  });
 }
 
 std::vector<WorkerSlot> all_slots() {
