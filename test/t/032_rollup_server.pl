@@ -87,6 +87,31 @@ for my $workers (2, 0)
 	is(sql($pass), '0', 'and nothing is left');
 }
 
+# An error in the midst of a parallel scan, in the leader or a worker: tags whose values are gone from
+# disk, several in each share of blocks.
+{
+	my ($before) = split / /, sql($taken);
+	sql(insert(20_000));
+	sql(q(INSERT INTO monitoring.pipeline_metrics (metric_name, metric_value, tags, timestamp)
+		SELECT 'm', 1, jsonb_build_object('k', wide), '2024-03-05 10:00+00'
+		FROM generate_series(1, 100) AS i, LATERAL (SELECT string_agg(md5(i || ' ' || j), '') AS wide FROM generate_series(1, 100) AS j) AS w));
+	my $values = $node->data_dir . '/' . sql(q(SELECT pg_relation_filepath(reltoastrelid) FROM pg_class
+		WHERE oid = 'monitoring.pipeline_metrics_default'::regclass));
+	$node->stop;
+	rename $values, "$values.kept" or die "$values: $!";
+	append_to_file($values, '');
+	$node->start;
+	my (undef, undef, $err) = $node->psql('postgres', "SET min_parallel_table_scan_size = 0; $pass");
+	like($err, qr/could not read block \d+ in file/, 'an error in a parallel scan');
+	unlike($err, qr/server closed the connection/, 'it ends the pass only');
+	is((split / /, sql($taken))[0], $before, 'it left no trace');
+	$node->stop;
+	rename "$values.kept", $values or die "$values: $!";
+	$node->start;
+	sql("SET min_parallel_table_scan_size = 0; $pass");
+	is(sql($taken), join(' ', ($before + 20_100) x 2), 'once the values are back, every row is taken once');
+}
+
 # Tables written anew while rows wait.
 for my $command ('VACUUM FULL monitoring.pipeline_metrics', 'REINDEX TABLE monitoring.pipeline_metrics',
 	'CLUSTER monitoring.pipeline_metrics_default USING pipeline_metrics_default_pkey',
