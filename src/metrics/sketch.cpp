@@ -7,10 +7,11 @@
 #include <iterator>
 #include <limits>
 #include <new>
-#include <optional>
 #include <utility>
 
 #include "metrics/sketch_mapping.hpp"
+#include "metrics/sketch_ranks.hpp"
+#include "metrics/sketch_reader.hpp"
 #include "metrics/varint.hpp"
 
 namespace monitoring::metrics {
@@ -26,8 +27,6 @@ struct Sketch::Window {
 
 namespace {
 
-constexpr std::uint8_t kVersion = 1;
-constexpr std::uint32_t kMaxBuckets = 2 * Sketch::kMaxBucketsPerSign + 1;
 constexpr std::uint64_t kNarrowLimit = std::numeric_limits<std::uint32_t>::max();
 constexpr std::uint32_t kLargestNarrow = 256;
 /// A window this wide cannot break kMaxBucketsPerSign.
@@ -331,7 +330,7 @@ void Sketch::make_room(std::int32_t key) {
   }
   const std::uint32_t capacity = 2 * capacity_;
   if (kind() == Kind::wide || capacity > kLargestNarrow) {
-    become_wide(std::min(capacity, kMaxBuckets + 1));  // one more until join_smallest
+    become_wide(std::min(capacity, kMaxSketchBuckets + 1));  // one more until join_smallest
   } else {
     become_narrow(capacity);
   }
@@ -412,27 +411,21 @@ void Sketch::join_smallest() {
 
 double Sketch::quantile(double q) const {
   if (empty() || std::isnan(q)) return std::numeric_limits<double>::quiet_NaN();
-  const std::uint64_t last = count() - 1;
-  const double rank = std::clamp(q, 0.0, 1.0) * static_cast<double>(last);
-  const auto below = std::min(static_cast<std::uint64_t>(rank), last);
-  const std::uint64_t above = std::min(below + 1, last);
-  const double fraction = rank - static_cast<double>(below);
-
-  double low = 0;
-  double high = 0;
+  const QuantileRanks ranks(q, count());
+  std::int32_t low = 0;
+  std::int32_t high = 0;
   std::uint64_t seen = 0;
   for_each([&](std::int32_t key, std::uint64_t count) {
     const std::uint64_t before = seen;
     seen += count;
-    if (before <= below && below < seen) low = sketch_value(key);
-    if (before <= above && above < seen) high = sketch_value(key);
+    if (before <= ranks.below && ranks.below < seen) low = key;
+    if (before <= ranks.above && ranks.above < seen) high = key;
   });
-  if (low == high) return low;
-  return low * (1 - fraction) + high * fraction;
+  return ranks.between(low, high);
 }
 
 std::string Sketch::serialize() const {
-  std::string bytes(1, static_cast<char>(kVersion));
+  std::string bytes(1, static_cast<char>(kSketchVersion));
   append_varint(bytes, used_);
   bool is_first = true;
   std::int32_t previous = 0;
@@ -446,44 +439,14 @@ std::string Sketch::serialize() const {
 }
 
 Result<Sketch> Sketch::parse(std::string_view bytes) {
-  if (bytes.empty() || static_cast<std::uint8_t>(bytes[0]) != kVersion) {
-    return Error::at(0, "sketch has an unknown version");
-  }
-  VarintReader reader(bytes, 1);
-  const auto damaged = [&reader](const char* what) { return Error::at(reader.position(), what); };
-
-  const std::optional<std::uint64_t> buckets = reader.next();
-  if (!buckets || *buckets > kMaxBuckets) return damaged("sketch has a bad number of buckets");
-
   Sketch sketch;
-  // Room for all of them at once: the keys ascend, so that each is added at the end. A bucket takes
-  // two bytes at least.
-  const std::uint64_t plausible = std::min<std::uint64_t>(*buckets, bytes.size() / 2);
-  if (plausible > kInside) sketch.become_narrow(static_cast<std::uint32_t>(plausible));
-  std::int64_t key = 0;
-  std::uint64_t total = 0;
-  std::uint32_t negative = 0;
-  std::uint32_t positive = 0;
-  for (std::uint64_t i = 0; i < *buckets; ++i) {
-    const std::optional<std::uint64_t> step = reader.next();
-    if (!step || *step > 4 * std::uint64_t{kMaxKey}) return damaged("sketch has a bad key");
-    if (i > 0 && *step == 0) return damaged("sketch has the same key twice");
-    key = i == 0 ? unzigzag(*step) : key + static_cast<std::int64_t>(*step);
-    if (key < -kMaxKey || key > kMaxKey) return damaged("sketch has a key out of range");
-    negative += key < 0 ? 1 : 0;
-    positive += key > 0 ? 1 : 0;
-    if (std::max(negative, positive) > kMaxBucketsPerSign) {
-      return damaged("sketch has too many buckets");
-    }
-
-    const std::optional<std::uint64_t> count = reader.next();
-    if (!count || *count == 0 || *count > kMaxCount - total) {
-      return damaged("sketch has a bad count");
-    }
-    total += *count;
-    sketch.append(static_cast<std::int32_t>(key), *count);
-  }
-  if (!reader.at_end()) return damaged("sketch has bytes after its end");
+  // Room for all of them at once: the keys ascend, so that each is added at the end.
+  const auto reserve = [&sketch](std::uint32_t buckets) {
+    if (buckets > kInside) sketch.become_narrow(buckets);
+  };
+  const auto add = [&sketch](std::int32_t key, std::uint64_t count) { sketch.append(key, count); };
+  const Result<ReadBuckets> read = read_sketch(bytes, reserve, add);
+  if (!read) return read.error();
   return sketch;
 }
 

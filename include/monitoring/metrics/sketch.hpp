@@ -55,6 +55,8 @@ class Sketch {
   static Result<Sketch> parse(std::string_view bytes);
 
  private:
+  friend class SketchTally;  // adds by key
+
   // Where the buckets are. Inside the object; in a sorted array with 32-bit counts; in one with
   // 64-bit counts; or in an array of 32-bit counts over a contiguous range of keys.
   enum class Kind : std::uint32_t { inside, narrow, wide, dense };
