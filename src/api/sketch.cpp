@@ -18,6 +18,7 @@ extern "C" {
 #include <string_view>
 
 #include "monitoring/metrics/sketch.hpp"
+#include "monitoring/metrics/sketch_tally.hpp"
 #include "monitoring/metrics/summary.hpp"
 #include "monitoring/pg/version.hpp"
 
@@ -39,10 +40,18 @@ Datum datum_of(const metrics::Sketch& sketch) {
   PG_RETURN_BYTEA_P(value);
 }
 
-metrics::Sketch parse(Datum value) {
-  monitoring::Result<metrics::Sketch> sketch = metrics::Sketch::parse(bytes_of(value));
-  if (!sketch) throw pg::Report(ERRCODE_INVALID_BINARY_REPRESENTATION, sketch.error());
+[[noreturn]] void refuse(const Error& error) {
+  throw pg::Report(ERRCODE_INVALID_BINARY_REPRESENTATION, error);
+}
+
+metrics::Sketch parse(std::string_view bytes) {
+  monitoring::Result<metrics::Sketch> sketch = metrics::Sketch::parse(bytes);
+  if (!sketch) refuse(sketch.error());
   return std::move(sketch).value();
+}
+
+metrics::Sketch parse(Datum value) {
+  return parse(bytes_of(value));
 }
 
 /// The columns of rollup_state that a summary is made of, in the order of _summary's arguments.
@@ -84,9 +93,23 @@ struct State {
   metrics::Sketch sketch;
 };
 
-/// That of a quantile.
+/// A copy of a serialized sketch, in the aggregate's context.
+struct Piece {
+  Piece* next;
+  std::uint32_t length;
+
+  char* bytes() { return reinterpret_cast<char*>(this + 1); }
+  std::string_view view() { return {bytes(), length}; }
+};
+
+/// That of a quantile: the sketch, and pieces that are not merged into it. Few stay as they are,
+/// which are all that most groups have; the end reads them in one go.
 struct QuantileState : State {
+  static constexpr int kMostPieces = 8;
+
   double quantile = 0;
+  Piece* pieces = nullptr;
+  int pieces_count = 0;
 };
 
 template <class Kind = State>
@@ -119,6 +142,31 @@ double required_quantile(FunctionCallInfo fcinfo, int index) {
 Datum state_result(FunctionCallInfo fcinfo, State* state) {
   if (state == nullptr) PG_RETURN_NULL();
   PG_RETURN_POINTER(state);
+}
+
+void keep(QuantileState* state, MemoryContext context, std::string_view sketch) {
+  auto* piece = pg::call([&] {
+    return static_cast<Piece*>(MemoryContextAlloc(context, sizeof(Piece) + sketch.size()));
+  });
+  piece->next = state->pieces;
+  piece->length = static_cast<std::uint32_t>(sketch.size());
+  sketch.copy(piece->bytes(), sketch.size());
+  state->pieces = piece;
+  ++state->pieces_count;
+}
+
+/// Many pieces become one sketch, which is smaller.
+void merge_pieces(QuantileState* state) {
+  while (Piece* piece = state->pieces) {
+    state->sketch.merge(parse(piece->view()));
+    state->pieces = piece->next;
+    pfree(piece);
+  }
+  state->pieces_count = 0;
+}
+
+void add(metrics::SketchTally* tally, std::string_view sketch) {
+  if (const auto error = tally->add(sketch)) refuse(*error);
 }
 
 }  // namespace
@@ -165,11 +213,15 @@ MONITORING_FUNCTION(monitoring_sketch_add_piece) {
   auto* state = static_cast<QuantileState*>(state_argument(fcinfo, 0));
   const bool has_value = !PG_ARGISNULL(2) && std::isfinite(PG_GETARG_FLOAT8(2));
   if (PG_ARGISNULL(1) && !has_value) return state_result(fcinfo, state);
+  const MemoryContext context = aggregate_context(fcinfo);
   if (state == nullptr) {
-    state = make_state<QuantileState>(aggregate_context(fcinfo));
+    state = make_state<QuantileState>(context);
     state->quantile = required_quantile(fcinfo, 3);
   }
-  if (!PG_ARGISNULL(1)) state->sketch.merge(parse(PG_GETARG_DATUM(1)));
+  if (!PG_ARGISNULL(1)) {
+    if (state->pieces_count == QuantileState::kMostPieces) merge_pieces(state);
+    keep(state, context, bytes_of(PG_GETARG_DATUM(1)));
+  }
   if (has_value) state->sketch.add(PG_GETARG_FLOAT8(2));
   PG_RETURN_POINTER(state);
 }
@@ -177,8 +229,14 @@ MONITORING_FUNCTION(monitoring_sketch_add_piece) {
 /// Its result.
 MONITORING_FUNCTION(monitoring_sketch_quantile_of) {
   const auto* state = static_cast<const QuantileState*>(state_argument(fcinfo, 0));
-  if (state == nullptr || state->sketch.empty()) PG_RETURN_NULL();
-  return Float8GetDatum(state->sketch.quantile(state->quantile));
+  if (state == nullptr) PG_RETURN_NULL();
+  metrics::SketchTally tally;
+  for (Piece* piece = state->pieces; piece != nullptr; piece = piece->next) {
+    add(&tally, piece->view());
+  }
+  if (!state->sketch.empty()) add(&tally, state->sketch.serialize());
+  if (tally.empty()) PG_RETURN_NULL();
+  return Float8GetDatum(tally.quantile(state->quantile));
 }
 
 /// Joins the states of two parallel workers.
