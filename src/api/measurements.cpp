@@ -37,7 +37,7 @@ void note_slot(TupleTableSlot* slot, AttrNumber column, bool removed) {
 /// Functions read past the privileges of tables, so this one asks for them itself.
 void require_select() {
   pg::call([] {
-    const Oid table = get_relname_relid("pipeline_metrics", get_namespace_oid("monitoring", false));
+    const Oid table = store::measurements_table();
     const AclResult allowed = pg_class_aclcheck(table, GetUserId(), ACL_SELECT);
     if (allowed != ACLCHECK_OK) aclcheck_error(allowed, OBJECT_TABLE, "pipeline_metrics");
   });

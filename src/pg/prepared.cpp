@@ -25,6 +25,14 @@ void Prepared::prepare() {
 }
 
 Rows Prepared::query([[maybe_unused]] Spi& spi, std::initializer_list<Param> params) {
+  return run(params, false);
+}
+
+Rows Prepared::read([[maybe_unused]] Spi& spi, std::initializer_list<Param> params) {
+  return run(params, true);
+}
+
+Rows Prepared::run(std::initializer_list<Param> params, bool read_only) {
   if (params.size() != types_.size()) fail(SPI_ERROR_PARAM);
   if (plan_ == nullptr) prepare();
   std::vector<Datum> values;
@@ -34,7 +42,7 @@ Rows Prepared::query([[maybe_unused]] Spi& spi, std::initializer_list<Param> par
     nulls.push_back(param.is_null ? 'n' : ' ');
   }
   const int code =
-      call([&] { return SPI_execute_plan(plan_, values.data(), nulls.data(), false, 0); });
+      call([&] { return SPI_execute_plan(plan_, values.data(), nulls.data(), read_only, 0); });
   if (code < 0) fail(code);
   return {SPI_tuptable, SPI_processed};
 }

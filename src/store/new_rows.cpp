@@ -38,7 +38,7 @@ void scan(const Partition& partition, const std::vector<BlockNumber>& blocks, co
 
 void for_each_new_row(pg::Spi& spi, const std::function<void(const RawRow&)>& visit) {
   const bool has_baseline = !spi.read("SELECT FROM monitoring.rollup_progress").empty();
-  const auto partitions = measurement_partitions(spi, As::of_snapshot);
+  const auto partitions = measurement_partitions();
   if (has_baseline) {
     const Progress progress = Progress::read(spi);
     for (const Oid oid : partitions) {

@@ -1,22 +1,27 @@
 #include "partitions.hpp"
 
-#include "monitoring/pg/prepared.hpp"
+#include "monitoring/base/civil.hpp"
 #include "monitoring/pg/transaction.hpp"
+#include "monitoring/store/raw_scan.hpp"
 #include "monitoring/store/retention.hpp"
 
 extern "C" {
+#include <catalog/namespace.h>
+#include <catalog/pg_inherits.h>
 #include <utils/guc.h>
+#include <utils/lsyscache.h>
 #include <utils/timestamp.h>
 }
 // clang-format keeps the server's headers first.
 #include <algorithm>
 #include <set>
+#include <string_view>
 
 namespace monitoring::store {
 
 namespace {
 
-constexpr const char* kPrefix = "pipeline_metrics_";
+constexpr std::string_view kPrefix = "pipeline_metrics_";
 
 /// How far back days get a partition where raw data is kept for ever.
 constexpr std::int64_t kDaysBackAtMost = 14;
@@ -26,9 +31,29 @@ constexpr std::int64_t kDaysBackAtMost = 14;
 constexpr Duration kNotice = std::chrono::minutes(10);
 
 std::string name_of(pg::Spi& spi, Instant day) {
-  return kPrefix + *spi.query("SELECT pg_catalog.to_char($1 AT TIME ZONE 'UTC', 'YYYYMMDD')",
-                              {pg::timestamptz(day)})
-                        .text(0, 1);
+  return std::string(kPrefix) +
+         *spi.query("SELECT pg_catalog.to_char($1 AT TIME ZONE 'UTC', 'YYYYMMDD')",
+                    {pg::timestamptz(day)})
+              .text(0, 1);
+}
+
+/// pipeline_metrics_YYYYMMDD; a table that somebody attached may be called anything.
+std::optional<Instant> day_in_name(std::string_view name) {
+  if (name.substr(0, kPrefix.size()) != kPrefix) return std::nullopt;
+  const std::string_view digits = name.substr(kPrefix.size());
+  const bool is_number = digits.find_first_not_of("0123456789") == std::string_view::npos;
+  if (digits.size() != 8 || !is_number) return std::nullopt;
+  const int number = std::stoi(std::string(digits));
+  const Date date{number / 10000, number / 100 % 100, number % 100};
+  if (date.month < 1 || date.month > 12) return std::nullopt;
+  if (date.day < 1 || date.day > days_in_month(date.year, date.month)) return std::nullopt;
+  return Instant(Duration(days_of(date) * kDayUs));
+}
+
+/// Under pg::call; nullptr for a relation of another schema, or of none any more.
+const char* name_in_our_schema(Oid relation) {
+  const Oid ours = get_namespace_oid("monitoring", false);
+  return get_rel_namespace(relation) == ours ? get_rel_name(relation) : nullptr;
 }
 
 bool default_has_rows(pg::Spi& spi, Instant day) {
@@ -81,20 +106,18 @@ Instant day_of(Instant instant) {
   return pg::instant_of(pg::timestamptz_of(instant) / kDayUs * kDayUs);
 }
 
-std::vector<DayPartition> day_partitions(pg::Spi& spi) {
-  // The pattern is no condition of the query, which would hold it against all relations there are.
-  static pg::Prepared statement(
-      "SELECT c.relname::text, CASE WHEN c.relname ~ '^pipeline_metrics_[0-9]{8}$'"
-      "  THEN (pg_catalog.substr(c.relname, 18, 8) || ' 00:00+00')::timestamptz END"
-      " FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid"
-      " WHERE i.inhparent = 'monitoring.pipeline_metrics'::regclass"
-      "  AND c.relnamespace = 'monitoring'::regnamespace ORDER BY 2",
-      {});
-  const pg::Rows rows = statement.query(spi);
+std::vector<DayPartition> day_partitions() {
+  const List* children =
+      pg::call([] { return find_inheritance_children(measurements_table(), NoLock); });
   std::vector<DayPartition> partitions;
-  for (std::uint64_t i = 0; i < rows.size(); ++i) {
-    if (const auto start = rows.timestamptz(i, 2)) partitions.push_back({*rows.text(i, 1), *start});
+  const ListCell* cell = nullptr;
+  foreach (cell, children) {
+    const char* name = pg::call([&] { return name_in_our_schema(lfirst_oid(cell)); });
+    if (name == nullptr) continue;
+    if (const auto start = day_in_name(name)) partitions.push_back({name, *start});
   }
+  std::sort(partitions.begin(), partitions.end(),
+            [](const DayPartition& a, const DayPartition& b) { return a.start < b.start; });
   return partitions;
 }
 
@@ -121,7 +144,7 @@ int maintain_partitions(pg::Spi& spi, Instant now, Days days, int days_ahead) {
     throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE, "days_ahead must be between 0 and 366");
   }
   std::set<Instant> existing;
-  for (const DayPartition& partition : day_partitions(spi)) existing.insert(partition.start);
+  for (const DayPartition& partition : day_partitions()) existing.insert(partition.start);
   const Instant today = day_of(now);
   const Instant earliest = today - Duration(kDayUs * kDaysBackAtMost);
   const Instant first =

@@ -19,7 +19,7 @@ struct DayPartition {
 };
 
 /// The attached partitions that hold one UTC day, oldest first.
-std::vector<DayPartition> day_partitions(pg::Spi& spi);
+std::vector<DayPartition> day_partitions();
 
 /// The start of the UTC day of an instant.
 Instant day_of(Instant instant);

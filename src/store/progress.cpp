@@ -1,5 +1,7 @@
 #include "monitoring/store/progress.hpp"
 
+#include "monitoring/pg/prepared.hpp"
+
 extern "C" {
 #include <access/htup_details.h>
 #include <access/transam.h>
@@ -85,7 +87,8 @@ Progress Progress::from_row(const pg::Rows& rows) {
 }
 
 Progress Progress::read(pg::Spi& spi) {
-  return from_row(spi.read(kSelect));
+  static pg::Prepared statement(kSelect, {});
+  return from_row(statement.read(spi));
 }
 
 Progress Progress::lock(pg::Spi& spi) {

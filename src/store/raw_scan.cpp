@@ -8,6 +8,10 @@ extern "C" {
 #include <access/relation.h>
 #include <access/tableam.h>
 #include <access/xact.h>
+#include <catalog/namespace.h>
+#include <catalog/partition.h>
+#include <catalog/pg_class.h>
+#include <catalog/pg_inherits.h>
 #include <utils/lsyscache.h>
 #include <utils/snapmgr.h>
 #include <utils/timestamp.h>
@@ -70,19 +74,30 @@ void fetch_ahead(const HeapTupleHeader header) {
   __builtin_prefetch(reinterpret_cast<const char*>(header) + kCacheLine);
 }
 
+List* leaf_partitions() {
+  const Oid table = measurements_table();
+  const Oid fallback = get_default_partition_oid(table);
+  List* leaves = NIL;
+  const ListCell* cell = nullptr;
+  foreach (cell, find_all_inheritors(table, AccessShareLock, nullptr)) {
+    const Oid oid = lfirst_oid(cell);
+    if (get_rel_relkind(oid) == RELKIND_PARTITIONED_TABLE) continue;
+    leaves = oid == fallback ? lcons_oid(oid, leaves) : lappend_oid(leaves, oid);
+  }
+  return leaves;
+}
+
 }  // namespace
 
-std::vector<Oid> measurement_partitions(pg::Spi& spi, As as) {
-  constexpr const char* kLeaves =
-      "SELECT relid::oid FROM pg_catalog.pg_partition_tree('monitoring.pipeline_metrics')"
-      " WHERE isleaf AND relid <> 'monitoring.pipeline_metrics'::regclass"
-      " ORDER BY relid <> 'monitoring.pipeline_metrics_default'::regclass, relid";
-  const pg::Rows rows = as == As::of_now ? spi.query(kLeaves) : spi.read(kLeaves);
+Oid measurements_table() {
+  return get_relname_relid("pipeline_metrics", get_namespace_oid("monitoring", false));
+}
+
+std::vector<Oid> measurement_partitions() {
+  const List* leaves = pg::call(leaf_partitions);
   std::vector<Oid> partitions;
-  partitions.reserve(rows.size());
-  for (std::uint64_t i = 0; i < rows.size(); ++i) {
-    partitions.push_back(static_cast<Oid>(*rows.int8(i, 1)));
-  }
+  const ListCell* cell = nullptr;
+  foreach (cell, leaves) partitions.push_back(lfirst_oid(cell));
   return partitions;
 }
 

@@ -63,7 +63,7 @@ void rebaseline(pg::Spi& spi, Instant now) {
 
   Hours hours = rolled_up(spi);
   const std::int64_t recount_from = hours.last == DT_NOBEGIN ? DT_NOBEGIN : hours.last - kRecountUs;
-  for (const Oid oid : measurement_partitions(spi, As::of_now)) {
+  for (const Oid oid : measurement_partitions()) {
     if (!may_hold_new_rows(spi, oid, recount_from)) continue;
     Partition partition(oid);
     if (!partition.open()) continue;

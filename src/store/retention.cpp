@@ -5,13 +5,15 @@
 
 extern "C" {
 #include <access/xact.h>
+#include <catalog/namespace.h>
 #include <catalog/pg_type.h>
-#include <executor/spi.h>
+#include <utils/lsyscache.h>
 #include <utils/snapmgr.h>
 #include <utils/timestamp.h>
 }
 // clang-format keeps the server's headers first.
 #include <map>
+#include <optional>
 #include <string>
 
 #include "monitoring/store/new_rows.hpp"
@@ -41,40 +43,43 @@ Cutoffs cutoffs(pg::Spi& spi, Instant now) {
 /// What removes the old rows of a table; $1 is the cutoff.
 struct RowRule {
   const char* kind;
+  const char* schema;
   const char* table;
   const char* removal;
 };
 
 constexpr RowRule kRowRules[] = {
-    {"events", "public.monitoring_events",
+    {"events", "public", "monitoring_events",
      "DELETE FROM public.monitoring_events WHERE created_at < $1"},
-    {"issues", "monitoring.worker_issues",
+    {"issues", "monitoring", "worker_issues",
      "DELETE FROM monitoring.worker_issues"
      " WHERE resolved AND COALESCE(resolved_at, created_at) < $1"},
-    {"notifications", "monitoring.notifications",
+    {"notifications", "monitoring", "notifications",
      "DELETE FROM monitoring.notifications"
      " WHERE status IN ('sent', 'dead', 'superseded') AND created_at < $1"},
-    {"notifications", "monitoring.notification_decisions",
+    {"notifications", "monitoring", "notification_decisions",
      "DELETE FROM monitoring.notification_decisions WHERE decided_at < $1"},
-    {"alert_history", "monitoring.alert_history",
+    {"alert_history", "monitoring", "alert_history",
      "DELETE FROM monitoring.alert_history WHERE at < $1"},
-    {"alert_history", "monitoring.alert_notes",
+    {"alert_history", "monitoring", "alert_notes",
      "DELETE FROM monitoring.alert_notes WHERE created_at < $1"},
-    {"probe_results", "monitoring.probe_results",
+    {"probe_results", "monitoring", "probe_results",
      "DELETE FROM monitoring.probe_results WHERE probed_at < $1"},
-    {"costs", "monitoring.cost_hours", "DELETE FROM monitoring.cost_hours WHERE hour < $1"},
-    {"silences", "monitoring.silences", "DELETE FROM monitoring.silences WHERE ends_at < $1"},
+    {"costs", "monitoring", "cost_hours", "DELETE FROM monitoring.cost_hours WHERE hour < $1"},
+    {"silences", "monitoring", "silences", "DELETE FROM monitoring.silences WHERE ends_at < $1"},
 };
 
-bool relation_exists(pg::Spi& spi, const char* name) {
-  static pg::Prepared statement("SELECT pg_catalog.to_regclass($1)", {TEXTOID});
-  return !statement.query(spi, {pg::text(name)}).is_null(0, 1);
+bool exists(const RowRule& rule) {
+  return pg::call([&] {
+    const Oid schema = get_namespace_oid(rule.schema, true);
+    return OidIsValid(schema) && OidIsValid(get_relname_relid(rule.table, schema));
+  });
 }
 
 std::int64_t remove_rows(pg::Spi& spi, const RowRule& rule, const Cutoffs& before) {
   static std::map<const RowRule*, pg::Prepared> removals;
   const auto found = before.find(rule.kind);
-  if (found == before.end() || !relation_exists(spi, rule.table)) return 0;
+  if (found == before.end() || !exists(rule)) return 0;
   const std::initializer_list<Oid> types{TIMESTAMPTZOID};
   pg::Prepared& removal = removals.try_emplace(&rule, rule.removal, types).first->second;
   return static_cast<std::int64_t>(removal.execute(spi, {pg::timestamptz(found->second)}));
@@ -133,14 +138,14 @@ std::int64_t measurements_of_day(pg::Spi& spi, Instant start) {
 /// Hours before the cutoff are incomplete from now on, but for those of a day whose partition stays
 /// because the day is not over yet at the cutoff, or because somebody is reading it.
 void mark_raw_removed(pg::Spi& spi, Instant before) {
-  std::vector<std::string> kept;
-  for (const DayPartition& partition : day_partitions(spi)) kept.push_back(partition.name);
-  spi.execute(
+  static pg::Prepared statement(
       "UPDATE monitoring.rollup_periods SET raw_removed = true"
       " WHERE period = 'hourly' AND NOT raw_removed AND period_start < $1"
-      " AND 'pipeline_metrics_' || pg_catalog.to_char(period_start AT TIME ZONE 'UTC',"
-      " 'YYYYMMDD') <> ALL ($2)",
-      {pg::timestamptz(before), pg::text_array(kept)});
+      " AND pg_catalog.date_trunc('day', period_start, 'UTC') <> ALL ($2)",
+      {TIMESTAMPTZOID, TIMESTAMPTZARRAYOID});
+  std::vector<Instant> kept;
+  for (const DayPartition& partition : day_partitions()) kept.push_back(partition.start);
+  statement.execute(spi, {pg::timestamptz(before), pg::timestamptz_array(kept)});
 }
 
 bool has_default_rows_before(pg::Spi& spi, Instant before) {
@@ -171,25 +176,35 @@ bool has_rows_after_snapshot(pg::Spi& spi) {
   return found;
 }
 
+std::string names_of(const std::vector<DayPartition>& partitions) {
+  std::string names;
+  for (const DayPartition& partition : partitions) {
+    names += (names.empty() ? "monitoring." : ", monitoring.") + partition.name;
+  }
+  return names;
+}
+
 /// Dropping a partition needs the parent for itself: that is asked for first, so that writers wait
-/// for one lock at most, and then for a pass over what came since the last one.
-std::int64_t drop_partitions(pg::Spi& spi, const std::vector<DayPartition>& old, Instant now) {
-  if (old.empty()) return 0;
+/// for one lock at most, and then for a pass over what came since the last one. Everything else is
+/// done before, or after COMMIT: the server removes files when it has released the locks.
+/// nullopt: they stay until the next run.
+std::optional<std::int64_t> drop_partitions(pg::Spi& spi, const std::vector<DayPartition>& old,
+                                            Instant now) {
+  if (old.empty()) return std::nullopt;
   roll_up_hours(spi, now, true);
   std::int64_t removed = 0;
-  const bool done = with_short_lock_waits(spi, [&] {
+  for (const DayPartition& partition : old) removed += measurements_of_day(spi, partition.start);
+  const std::string names = names_of(old);
+  bool dropped = false;
+  with_short_lock_waits(spi, [&] {
     spi.run_script("LOCK TABLE ONLY monitoring.pipeline_metrics IN ACCESS EXCLUSIVE MODE");
-    std::string names;
-    for (const DayPartition& partition : old) {
-      names += (names.empty() ? "monitoring." : ", monitoring.") + partition.name;
-    }
     spi.run_script(("LOCK TABLE " + names + " IN ACCESS EXCLUSIVE MODE NOWAIT").c_str());
     roll_up_hours(spi, now, true);
     if (has_rows_after_snapshot(spi)) return;
-    for (const DayPartition& partition : old) removed += measurements_of_day(spi, partition.start);
     spi.run_script(("DROP TABLE " + names).c_str());
+    dropped = true;
   });
-  return done ? removed : 0;
+  return dropped ? std::optional(removed) : std::nullopt;
 }
 
 std::int64_t remove_raw(pg::Spi& spi, const Cutoffs& cutoffs, Instant now) {
@@ -198,14 +213,14 @@ std::int64_t remove_raw(pg::Spi& spi, const Cutoffs& cutoffs, Instant now) {
   // Whole hours: one that has lost some of its rows could not be computed again.
   const Instant before = pg::instant_of(hour_of(pg::timestamptz_of(exact->second)));
   std::vector<DayPartition> old;
-  for (const DayPartition& partition : day_partitions(spi)) {
+  for (const DayPartition& partition : day_partitions()) {
     if (partition.start + Duration(kDayUs) <= before) old.push_back(partition);
   }
-  std::int64_t removed = remove_default_rows(spi, before, now);
+  const std::int64_t single = remove_default_rows(spi, before, now);
   // Last: from its lock on, writers wait until this transaction ends.
-  removed += drop_partitions(spi, old, now);
-  if (removed > 0) mark_raw_removed(spi, before);
-  return removed;
+  const std::optional<std::int64_t> of_days = drop_partitions(spi, old, now);
+  if (single > 0 || of_days) mark_raw_removed(spi, before);
+  return single + of_days.value_or(0);
 }
 
 }  // namespace

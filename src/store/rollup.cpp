@@ -3,6 +3,7 @@
 #include "monitoring/store/rollup.hpp"
 
 #include "monitoring/pg/memory.hpp"
+#include "monitoring/pg/prepared.hpp"
 #include "monitoring/pg/snapshot.hpp"
 
 extern "C" {
@@ -50,8 +51,8 @@ class Recompute {
   std::set<std::int64_t> hours_;
 };
 
-bool anything_changed(pg::Spi& spi, std::uint64_t committed_pass) {
-  for (const Oid oid : measurement_partitions(spi, As::of_now)) {
+bool anything_changed(std::uint64_t committed_pass) {
+  for (const Oid oid : measurement_partitions()) {
     Partition partition(oid);
     if (partition.open() && !partition.peek_changed(committed_pass).empty()) return true;
   }
@@ -59,7 +60,8 @@ bool anything_changed(pg::Spi& spi, std::uint64_t committed_pass) {
 }
 
 bool has_corrections(pg::Spi& spi) {
-  return *spi.query("SELECT EXISTS (SELECT FROM monitoring.rollup_corrections)").boolean(0, 1);
+  static pg::Prepared statement("SELECT EXISTS (SELECT FROM monitoring.rollup_corrections)", {});
+  return *statement.query(spi).boolean(0, 1);
 }
 
 /// The hours h.period_start of which everything is still there: the raw rows, and the roll-ups that
@@ -203,7 +205,7 @@ void Pass::scan(const Partition& partition, const std::vector<BlockNumber>& bloc
 
 void Pass::scan_new() {
   const Wanted wanted{&before_, false, recompute_.hours()};
-  for (const Oid oid : measurement_partitions(spi_, As::of_now)) {
+  for (const Oid oid : measurement_partitions()) {
     Partition partition(oid);
     if (partition.open())
       scan(partition, partition.take_changed(before_.pass(), after_.pass()), wanted);
@@ -224,7 +226,7 @@ void Pass::recompute_doubtful() {
 void Pass::scan_recomputed() {
   if (recompute_.empty()) return;
   const Wanted wanted{nullptr, true, recompute_.hours()};
-  for (const Oid oid : measurement_partitions(spi_, As::of_now)) {
+  for (const Oid oid : measurement_partitions()) {
     Partition partition(oid);
     if (partition.open()) scan(partition, partition.all_blocks(), wanted);
   }
@@ -267,7 +269,7 @@ HourlyResult Pass::run() {
 HourlyResult roll_up_hours(pg::Spi& spi, Instant now, bool publish) {
   const Instant publish_before = publish ? start_of_open_hour(now) : Instant::min();
   const Progress progress = Progress::read(spi);
-  if (!anything_changed(spi, progress.pass()) && !has_corrections(spi) &&
+  if (!anything_changed(progress.pass()) && !has_corrections(spi) &&
       !(publish && has_open_states_before(spi, publish_before))) {
     return {};
   }

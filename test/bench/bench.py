@@ -10,6 +10,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 
 import alert_cases
 import collector_cases
@@ -83,8 +84,10 @@ def main():
         print("no case matches %r; there are: %s" % (arguments.filter, ", ".join(name for name, _ in CASES)))
         return 2
     for name, case in chosen:
-        print("running %s" % name, file=sys.stderr, flush=True)
+        print("running %s: " % name, end="", file=sys.stderr, flush=True)
+        begun = time.monotonic()
         case(bench)
+        print("%.0f s" % (time.monotonic() - begun), file=sys.stderr)
     if not arguments.answers_only:
         print("\n%s\n\nPostgreSQL %s; %d rows, medians of %d runs\n%s"
               % (bench.table.text(), bench.version, bench.rows, bench.runs, machine()))

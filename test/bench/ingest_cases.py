@@ -3,6 +3,7 @@
 import os
 import statistics
 import tempfile
+import time
 
 from harness import Sides, interleaved, pgbench
 
@@ -192,10 +193,15 @@ def retention(bench):
         keep(sides.ours, days[0] + 1)
         sides.ours.sql("SELECT * FROM monitoring.apply_retention()")
         sides.settle()
+        size = day_size(sides.ours)
         figures = [retain_day(sides, day) for day in days][1:]
-        ours_ms, ours_wal, document_ms, document_wal = map(statistics.median, zip(*figures))
+        removal_ms, commit_ms, ours_wal, document_ms, document_wal = map(statistics.median, zip(*figures))
         label = "retention of a day of %d rows" % rows
-        bench.table.faster(label + ", against DELETE and VACUUM", ours_ms, document_ms, at_least=20)
+        bench.table.faster(label + ", against DELETE and VACUUM", removal_ms + commit_ms, document_ms, at_least=20)
+        bench.table.single("  of it up to COMMIT", removal_ms)
+        bench.table.single("  of it COMMIT, which removes files when it has released all locks", commit_ms)
+        bench.table.single("  a file of their size (%.0f MB) truncated without Postgres" % (size / 1e6),
+                           statistics.median(truncation_ms(sides.ours, size) for _ in range(bench.runs)))
         bench.table.single("  its WAL (the document: %.0f MB)" % (document_wal / 1e6), ours_wal, unit="bytes", at_most=100000)
         idle = interleaved(5 * bench.runs, lambda: sides.ours.time_ms("SELECT * FROM monitoring.apply_retention()"))[0]
         bench.table.single("retention with nothing to do", idle, at_most=1)
@@ -210,15 +216,34 @@ def keep(session, days):
                 " ON CONFLICT (kind) DO UPDATE SET keep = excluded.keep" % days)
 
 
+def day_size(session):
+    """Bytes of the biggest partition, with its indexes."""
+    return int(session.sql("SELECT max(pg_total_relation_size(inhrelid)) FROM pg_inherits"
+                           " WHERE inhparent = 'monitoring.pipeline_metrics'::regclass"))
+
+
+def truncation_ms(session, size):
+    """What the file system under the server takes to free so many bytes that are on disk."""
+    with tempfile.NamedTemporaryFile(dir=os.path.dirname(session.sql("SHOW data_directory"))) as file:
+        file.write(bytes(size))
+        file.flush()
+        os.fsync(file.fileno())
+        begin = time.perf_counter()
+        os.truncate(file.name, 0)
+        return (time.perf_counter() - begin) * 1000
+
+
 def retain_day(sides, day):
-    """(ms, bytes of WAL) of ours, then of the document's."""
+    """(ms up to COMMIT, ms of COMMIT, bytes of WAL) of ours, then (ms, bytes of WAL) of the document's."""
     keep(sides.ours, day - 1)
-    ours, wal = sides.ours.wal_bytes(lambda: sides.ours.time_ms("SELECT * FROM monitoring.apply_retention()"))
+    sides.ours.sql("BEGIN")
+    (removal, commit), wal = sides.ours.wal_bytes(
+        lambda: (sides.ours.time_ms("SELECT * FROM monitoring.apply_retention()"), sides.ours.time_ms("COMMIT")))
     delete = ("DELETE FROM monitoring.pipeline_metrics"
               " WHERE timestamp < date_trunc('day', now(), 'UTC') - %d * interval '24 hours'" % (day - 1))
     document, document_wal = sides.document.wal_bytes(
         lambda: sides.document.time_ms(delete) + sides.document.time_ms("VACUUM monitoring.pipeline_metrics"))
-    return ours, wal, document, document_wal
+    return removal, commit, wal, document, document_wal
 
 
 CASES = [("record", recording), ("drain", draining), ("insert", inserting), ("retention", retention)]

@@ -20,11 +20,14 @@ class Prepared {
 
   /// As Spi::query; the parameters are of the types given above, in their order.
   Rows query(Spi& spi, std::initializer_list<Param> params = {});
-  /// The same; returns how many rows it touched.
+  /// As Spi::read.
+  Rows read(Spi& spi, std::initializer_list<Param> params = {});
+  /// As Spi::execute: returns how many rows it touched.
   std::uint64_t execute(Spi& spi, std::initializer_list<Param> params = {});
 
  private:
   void prepare();
+  Rows run(std::initializer_list<Param> params, bool read_only);
 
   const char* sql_;
   std::vector<Oid> types_;

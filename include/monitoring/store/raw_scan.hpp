@@ -27,10 +27,12 @@ struct RawRow {
   bool doubtful;           // it may have been seen or not (Progress::Seen)
 };
 
-/// The leaf partitions of pipeline_metrics, the default one first: those that exist now, or those
-/// that the active snapshot shows.
-enum class As { of_now, of_snapshot };
-std::vector<Oid> measurement_partitions(pg::Spi& spi, As as);
+/// The table pipeline_metrics; inside pg::call.
+Oid measurements_table();
+
+/// Its leaf partitions that exist now, the default one first. Each is locked against being dropped
+/// until the transaction ends.
+std::vector<Oid> measurement_partitions();
 
 /// An open partition: AccessShareLock is held until the end of the transaction.
 class Partition {
