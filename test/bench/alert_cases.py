@@ -272,8 +272,8 @@ def thresholds(bench):
     rules = RULES_OF_SERIES % bench.series
     expr = "format('%s', metric, host)" % WATCHED
     try:
-        for session in sides.both() + queries.both():
-            session.sql(samples)
+        for side in (sides, queries):
+            side.prepare(samples)
         sides.ours.sql("SELECT monitoring.create_threshold(metric, 500, NULL, matching => host, rule_name => 'r' || s) " + rules)
         queries.ours.sql("SET monitoring.allow_superuser_rules = on")
         queries.ours.sql("SELECT monitoring.create_alert('r' || s, %s) %s" % (expr, rules))

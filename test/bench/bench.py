@@ -47,6 +47,7 @@ class Bench:
 
     def __init__(self, arguments):
         self.rows = arguments.rows
+        self.sizes = arguments.sizes or sorted({max(1000, self.rows // part) for part in (100, 10, 1)})
         self.runs = arguments.runs
         self.series = min(arguments.series, max(10, self.rows // 5))
         self.seconds = arguments.seconds
@@ -65,9 +66,11 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--filter", default="", help="regular expression: run these cases only")
     parser.add_argument("--rows", type=int, default=1000000, help="rows of the big cases")
+    parser.add_argument("--sizes", type=lambda text: sorted(map(int, text.split(","))),
+                        help="rows of the scaling table, separated by commas; a hundredth, a tenth and all of --rows")
     parser.add_argument("--series", type=int, default=1000, help="series of an ordinary hour")
     parser.add_argument("--runs", type=int, default=3, help="runs that a median is taken of")
-    parser.add_argument("--seconds", type=int, default=3, help="length of one run of pgbench")
+    parser.add_argument("--seconds", type=int, default=2, help="length of one run of pgbench")
     parser.add_argument("--noop", help="library of the function that does nothing (noop.c)")
     parser.add_argument("--rooms", help="program of the benchmarks without Postgres (rooms_bench.cpp)")
     parser.add_argument("--receiver", help="program that receives notifications (receiver.cpp)")

@@ -1,5 +1,6 @@
 """Sessions, clocks and the table of `make bench`."""
 
+import concurrent.futures
 import json
 import os
 import platform
@@ -102,6 +103,13 @@ def wait_for_worker(session, limit_s=30):
         time.sleep(0.05)
 
 
+def at_once(*works):
+    """Runs together what is not timed."""
+    with concurrent.futures.ThreadPoolExecutor(len(works)) as pool:
+        for work in [pool.submit(work) for work in works]:
+            work.result()
+
+
 class Sides:
     """Two fresh databases on one server: the extension, and the document's SQL."""
 
@@ -131,11 +139,13 @@ class Sides:
     def both(self):
         return [side for side in (self.ours, self.document) if side]
 
+    def prepare(self, *statements):
+        """On both sides at the same time: nothing here is timed."""
+        at_once(*[lambda side=side: [side.sql(statement) for statement in statements] for side in self.both()])
+
     def settle(self):
         """Hint bits, statistics and dirty pages are nobody's fault: before anything is timed."""
-        for side in self.both():
-            side.sql("VACUUM (ANALYZE)")
-            side.sql("SELECT count(*) FROM monitoring.pipeline_metrics")
+        self.prepare("VACUUM (ANALYZE)", "SELECT count(*) FROM monitoring.pipeline_metrics")
         self.ours.sql("CHECKPOINT")
 
     def drop(self):
@@ -211,6 +221,10 @@ class Table:
         if at_least is not None:
             met, target = ours >= at_least, ">= %s" % figure(at_least, unit)
         self._add(name, figure(ours, unit), "", "", target, met)
+
+    def several(self, name, figures, unit="ms"):
+        """Figures of the same at several sizes."""
+        self._add(name, "%s %s" % (", ".join("%.3g" % one if one < 1000 else "%.0f" % one for one in figures), unit), "", "", "", None)
 
     def agree(self, name, ours, other):
         """Both sides gave the same answer; never about time."""

@@ -138,8 +138,7 @@ def inserting(bench):
         single = interleaved(bench.runs, *[
             (lambda name=name: 1e6 / pgbench(name, INSERT, bench.seconds, clients=1)[1]) for name in sides.names])
         bench.table.dearer("INSERT of one row, against the document's table", *single, unit="us", at_most=1.1)
-        for side in sides.both():
-            side.sql("TRUNCATE monitoring.pipeline_metrics")
+        sides.prepare("TRUNCATE monitoring.pipeline_metrics")
         batch = "INSERT INTO monitoring.pipeline_metrics %s " % COLUMNS + ROWS % (bench.last_hour, 1, 1000)
         thousand = interleaved(10 * bench.runs, *[(lambda side=side: side.time_ms(batch)) for side in sides.both()])
         bench.table.dearer("INSERT of 1,000 rows, against the document's table", *thousand, at_most=1.1)
@@ -183,11 +182,9 @@ def retention(bench):
     sides = Sides(bench.started_at, "retention")
     days = list(range(12, 12 - bench.runs - 1, -1))
     try:
-        for side in sides.both():
-            for day in days:
-                side.sql("INSERT INTO monitoring.pipeline_metrics %s SELECT 'metric', n, '{\"host\": \"host-1\"}',"
-                         " date_trunc('day', timestamptz '%s', 'UTC') - %d * interval '24 hours' + n * interval '86399 seconds' / %d"
-                         " FROM generate_series(1, %d) AS n" % (COLUMNS, bench.started_at, day, rows, rows))
+        sides.prepare(*["INSERT INTO monitoring.pipeline_metrics %s SELECT 'metric', n, '{\"host\": \"host-1\"}',"
+                        " date_trunc('day', timestamptz '%s', 'UTC') - %d * interval '24 hours' + n * interval '86399 seconds' / %d"
+                        " FROM generate_series(1, %d) AS n" % (COLUMNS, bench.started_at, day, rows, rows) for day in days])
         sides.ours.sql("SELECT monitoring.aggregate_hourly_metrics()")
         # Empty partitions of other days, and a first look at everything else, are not this day's cost.
         keep(sides.ours, days[0] + 1)

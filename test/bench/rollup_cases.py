@@ -41,8 +41,7 @@ def both_passes(bench, sides):
 
 def check_groups(bench, sides, name):
     """The pass that stays; both sides made the same groups."""
-    for side in sides.both():
-        side.sql(PASS)
+    sides.prepare(PASS)
     bench.table.agree(name + ": groups", sides.ours.sql(GROUPS), sides.document.sql(GROUPS))
 
 
@@ -60,8 +59,7 @@ def untouched_hour(bench):
     """An hour that nobody has looked at: everything is read, with percentiles."""
     sides = Sides(bench.started_at, "hour")
     try:
-        for side in sides.both():
-            side.sql(series_rows(bench, bench.series))
+        sides.prepare(series_rows(bench, bench.series))
         sides.settle()
         label = "untouched hour, %s rows, %s series" % (bench.rows, bench.series)
         for workers, at_most in ((2, None), (0, 2)):
@@ -81,8 +79,7 @@ def untouched_hour(bench):
 
 def late_rows(bench, sides, full_ms, full_pages):
     """A hundred rows come late to an hour that is rolled up; the rest of it is not read again."""
-    for side in sides.both():
-        side.sql(rows_of_hour(bench, "'metric_1'", "'{\"host\": \"late\"}'", last=100))
+    sides.prepare(rows_of_hour(bench, "'metric_1'", "'{\"host\": \"late\"}'", last=100))
     sides.ours.explain(PASS)
     late = [sides.ours.explain(PASS) for _ in range(bench.runs)]
     bench.table.faster("a pass after 100 late rows, time against the full pass",
@@ -120,8 +117,7 @@ def many_series(bench):
     series = min(bench.rows // 5, 62000)
     sides = Sides(bench.started_at, "series")
     try:
-        for side in sides.both():
-            side.sql(series_rows(bench, series))
+        sides.prepare(series_rows(bench, series))
         sides.settle()
         temp_before = [side.temp_files() for side in sides.both()]
         ours, document = both_passes(bench, sides)
@@ -141,8 +137,7 @@ def varying_tags(bench):
               'error_count', n % 7, 'batch_size', n % 997 + n % 7)"""
     sides = Sides(bench.started_at, "tags")
     try:
-        for side in sides.both():
-            side.sql(rows_of_hour(bench, "'queue_processing'", tags))
+        sides.prepare(rows_of_hour(bench, "'queue_processing'", tags))
         sides.settle()
         ours, document = both_passes(bench, sides)
         groups = [int(side.sql("BEGIN; " + PASS + "; ROLLBACK")) for side in sides.both()]

@@ -1,10 +1,14 @@
 """What grows with the amount of data and what does not, and what a measurement takes on disk."""
 
-from harness import Sides, interleaved
+import sys
+
+from harness import Session, Sides, at_once, interleaved
 
 PASS = "SELECT monitoring.aggregate_hourly_metrics()"
 DAYS = 7
 SERIES = 1000
+# Rows of one INSERT of the history.
+PART = 2000000
 # Not what the extension records about the server.
 MINE = " WHERE metric_name LIKE 'metric!_%' ESCAPE '!'"
 
@@ -32,15 +36,28 @@ SELECT 'metric_' || n %% 10, n, jsonb_build_object('host', 'host-' || n / 10 %% 
         SERIES // 10, bench.last_hour, count, count)
 
 
+def load(bench, sides, rows):
+    """The history, its two halves at the same time: not what is measured."""
+    other = Session(sides.names[0])
+    middle = rows // 2
+
+    def half(session, begin, end):
+        for first in range(begin, end + 1, PART):
+            session.sql(history(bench, first, min(end, first + PART - 1), rows))
+            if rows > PART:
+                print(".", end="", file=sys.stderr, flush=True)
+
+    at_once(lambda: half(sides.ours, 1, middle), lambda: half(other, middle + 1, rows))
+    other.close()
+
+
 def measured(bench, rows):
     """Milliseconds of each step over a history of so many rows."""
     sides = Sides(bench.started_at, "size", document=False)
     session = sides.ours
     try:
-        part = 2000000
-        for first in range(1, rows + 1, part):
-            session.sql(history(bench, first, min(rows, first + part - 1), rows))
-        session.sql(PASS)
+        load(bench, sides, rows)
+        first = session.time_ms(PASS)
         sides.settle()
         ingest = interleaved(bench.runs, lambda: session.time_rolled_back_ms(new_rows(bench, 10000)))[0]
         session.sql(new_rows(bench, 10000))
@@ -54,22 +71,22 @@ def measured(bench, rows):
                           session.sql("SELECT sum(count_value) FROM monitoring.aggregated_metrics" + MINE),
                           session.sql("SELECT count(*) FROM monitoring.pipeline_metrics" + MINE))
         session.sql("INSERT INTO monitoring.retention VALUES ('raw', '5 days')")
+        session.sql("BEGIN")
         retention = session.time_ms("SELECT * FROM monitoring.apply_retention()")
-        return ingest, took, idle, queues, apis, retention
+        commit = session.time_ms("COMMIT")
+        return first, ingest, took, idle, queues, apis, retention, commit
     finally:
         sides.drop()
 
 
 def scaling(bench):
-    """The same steps over histories of a hundredth, a tenth and all of the rows."""
-    steps = ("INSERT of 10,000 rows", "a pass over them", "a pass with nothing to do", "queue_metrics",
-             "api_metrics", "retention of the oldest days")
-    sizes = sorted({max(1000, bench.rows // 100), max(1000, bench.rows // 10), bench.rows})
-    columns = [measured(bench, rows) for rows in sizes]
+    """The same steps over histories of several sizes."""
+    steps = ("the first pass over all of them", "INSERT of 10,000 rows", "a pass over these", "a pass with nothing to do",
+             "queue_metrics", "api_metrics", "retention of the oldest days, up to COMMIT", "its COMMIT, which removes the files")
+    columns = [measured(bench, rows) for rows in bench.sizes]
+    bench.table.several("scaling: rows over %d days, %d series" % (DAYS, SERIES), bench.sizes, unit="")
     for step, figures in zip(steps, zip(*columns)):
-        bench.table.single("%s; %s rows: %s" % (
-            step, ", ".join("%d" % rows for rows in sizes[:-1]), ", ".join("%.3g ms" % figure for figure in figures[:-1])),
-            figures[-1])
+        bench.table.several("  " + step, figures)
 
 
 def disk(bench):
