@@ -30,19 +30,25 @@ void HourScan::block(BlockNumber block) {
   if (unsettled && wanted_.seen != nullptr) found_.unsettled.push_back(block);
 }
 
+void HourScan::look_at_hour(std::int64_t hour) {
+  hour_ = hour;
+  is_wanted_ = wanted_.contains(hour);
+}
+
 /// Moves the rows to take to the front. Returns how many they are.
 int HourScan::take(RawRow* rows, int count) {
   int taken = 0;
   for (int i = 0; i < count; ++i) {
     const RawRow& row = rows[i];
     if (TIMESTAMP_NOT_FINITE(row.timestamp)) continue;
-    const std::int64_t hour = hour_of(row.timestamp);
-    if (!wanted_.contains(hour)) continue;
+    if (!is_in_hour(row.timestamp, hour_)) look_at_hour(hour_of(row.timestamp));
+    if (!is_wanted_) continue;
     if (row.doubtful) {
-      found_.doubtful_hours.insert(hour);
+      found_.doubtful_hours.insert(hour_);
       continue;
     }
-    rows[taken++] = row;
+    if (taken != i) rows[taken] = row;
+    ++taken;
   }
   return taken;
 }

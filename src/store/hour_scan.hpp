@@ -40,18 +40,24 @@ class HourScan {
  public:
   HourScan(const Partition& partition, Snapshot snapshot, const Wanted& wanted, SeriesTable& table,
            Found& found)
-      : scan_(partition, snapshot, wanted.seen), wanted_(wanted), table_(table), found_(found) {}
+      : scan_(partition, snapshot, wanted.seen), wanted_(wanted), table_(table), found_(found) {
+    look_at_hour(0);
+  }
 
   /// Adds the rows of a block to the table. Leaves memory behind in the current context.
   void block(BlockNumber block);
 
  private:
   int take(RawRow* rows, int count);
+  void look_at_hour(std::int64_t hour);
 
   RawScan scan_;
   const Wanted& wanted_;
   SeriesTable& table_;
   Found& found_;
+  // Of the row before: most rows lie in the same hour.
+  std::int64_t hour_ = 0;
+  bool is_wanted_ = false;
 };
 
 }  // namespace monitoring::store

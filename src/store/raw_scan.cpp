@@ -41,10 +41,17 @@ int column(Relation table, const char* name) {
 Partition::Columns columns_of(Relation table) {
   if (table->rd_tableam != GetHeapamTableAmRoutine()) refuse(table);
   if (RelationGetNumberOfAttributes(table) > Partition::kMaxColumns) refuse(table);
-  Partition::Columns columns{column(table, "metric_name"), column(table, "metric_value"),
-                             column(table, "tags"), column(table, "timestamp"), 0};
+  Partition::Columns columns{column(table, "metric_name"),
+                             column(table, "metric_value"),
+                             column(table, "tags"),
+                             column(table, "timestamp"),
+                             0,
+                             true};
   columns.last =
       std::max({columns.metric_name, columns.metric_value, columns.tags, columns.timestamp});
+  for (int i = 0; i <= columns.last; ++i) {
+    if (TupleDescAttr(RelationGetDescr(table), i)->attlen < -1) columns.are_plain = false;
+  }
   return columns;
 }
 
@@ -157,17 +164,18 @@ RawScan::~RawScan() {
   FreeAccessStrategy(strategy_);
 }
 
-RawScan::Verdict RawScan::judge(HeapTuple tuple, Buffer buffer) {
+RawScan::Marks RawScan::marks_of(HeapTupleHeader header) {
   constexpr std::uint16_t kMarks = HEAP_XMIN_FROZEN | HEAP_XMAX_INVALID | HEAP_UPDATED;
+  return {HeapTupleHeaderGetRawXmin(header),
+          static_cast<std::uint16_t>(header->t_infomask & kMarks)};
+}
+
+/// What it says of a row to visit holds for others with the same marks, where marks tell all.
+RawScan::Verdict RawScan::judge(HeapTuple tuple, Buffer buffer) {
   constexpr std::uint16_t kSettled = HEAP_XMIN_COMMITTED | HEAP_XMAX_INVALID;
   const HeapTupleHeader header = tuple->t_data;
-  const Marks marks{HeapTupleHeaderGetRawXmin(header),
-                    static_cast<std::uint16_t>(header->t_infomask & kMarks)};
-  // Rows come in runs of one transaction.
-  if (marks.inserter == visited_.inserter && marks.infomask == visited_.infomask) {
-    return Verdict::visit;
-  }
   const Verdict verdict = judge_anew(tuple, buffer);
+  const Marks marks = marks_of(header);
   if (verdict != Verdict::visit || (marks.infomask & kSettled) != kSettled) return verdict;
   if (seen_ == nullptr || seen_->goes_by_transaction(header)) visited_ = marks;
   return verdict;
@@ -191,35 +199,34 @@ RawScan::Verdict RawScan::judge_anew(HeapTuple tuple, Buffer buffer) const {
 }
 
 /// Finds the columns as heap_deform_tuple does, and stops behind the last one that is wanted.
-RawRow RawScan::read(HeapTupleHeader header, std::uint32_t length) const {
+void RawScan::read(HeapTupleHeader header, std::uint32_t length, RawRow* row) const {
   const Partition::Columns& at = partition_.columns();
-  const Partition::Shape* shapes = partition_.shapes();
-  if (HeapTupleHeaderGetNatts(header) <= at.last) return read_whole(header, length);
-
-  const bits8* nulls = (header->t_infomask & HEAP_HASNULL) != 0 ? header->t_bits : nullptr;
+  const bool has_nulls = (header->t_infomask & HEAP_HASNULL) != 0;
+  if (has_nulls || !at.are_plain || HeapTupleHeaderGetNatts(header) <= at.last) {
+    return read_whole(header, length, row);
+  }
   char* const data = reinterpret_cast<char*>(header) + header->t_hoff;
+  const Partition::Shape* shape = partition_.shapes();
   char* places[Partition::kMaxColumns];
   std::uint32_t offset = 0;
-  for (int i = 0; i <= at.last; ++i) {
-    places[i] = nullptr;
-    if (nulls != nullptr && att_isnull(i, nulls)) continue;
-    const auto [size, mask] = shapes[i];
-    if (size < -1) return read_whole(header, length);
+  char** const end = places + at.last + 1;
+  for (char** place = places; place < end; ++place, ++shape) {
+    const bool is_varlena = shape->length < 0;
     // A varlena with a short header is not aligned; bytes in front of another are 0.
-    if (size > 0 || data[offset] == 0) offset = (offset + mask) & ~std::uint32_t{mask};
-    places[i] = data + offset;
-    offset += size > 0 ? static_cast<std::uint32_t>(size) : VARSIZE_ANY(data + offset);
+    if (!is_varlena || data[offset] == 0) {
+      offset = (offset + shape->align_mask) & ~std::uint32_t{shape->align_mask};
+    }
+    *place = data + offset;
+    offset += is_varlena ? VARSIZE_ANY(*place) : static_cast<std::uint32_t>(shape->length);
   }
-  RawRow row{};
-  row.metric_name = reinterpret_cast<struct varlena*>(places[at.metric_name]);
-  row.tags = reinterpret_cast<struct varlena*>(places[at.tags]);
-  std::memcpy(&row.metric_value, places[at.metric_value], sizeof row.metric_value);
-  std::memcpy(&row.timestamp, places[at.timestamp], sizeof row.timestamp);
-  return row;
+  row->metric_name = reinterpret_cast<struct varlena*>(places[at.metric_name]);
+  row->tags = reinterpret_cast<struct varlena*>(places[at.tags]);
+  std::memcpy(&row->metric_value, places[at.metric_value], sizeof row->metric_value);
+  std::memcpy(&row->timestamp, places[at.timestamp], sizeof row->timestamp);
 }
 
-/// A row from before a column was added to a table that somebody attached.
-RawRow RawScan::read_whole(HeapTupleHeader header, std::uint32_t length) const {
+/// A row with a NULL, or one from before a column was added to a table that somebody attached.
+void RawScan::read_whole(HeapTupleHeader header, std::uint32_t length, RawRow* row) const {
   HeapTupleData tuple{};
   tuple.t_data = header;
   tuple.t_len = length;
@@ -231,7 +238,7 @@ RawRow RawScan::read_whole(HeapTupleHeader header, std::uint32_t length) const {
                          : reinterpret_cast<struct varlena*>(DatumGetPointer(values[column]));
   };
   const Partition::Columns& at = partition_.columns();
-  return {pointer(at.metric_name), DatumGetFloat8(values[at.metric_value]), pointer(at.tags),
+  *row = {pointer(at.metric_name), DatumGetFloat8(values[at.metric_value]), pointer(at.tags),
           DatumGetTimestampTz(values[at.timestamp]), false};
 }
 
@@ -262,7 +269,9 @@ bool RawScan::read_block(BlockNumber block, PageVisitor visit, void* context) {
       tuple.t_data = reinterpret_cast<HeapTupleHeader>(PageGetItem(page, item));
       tuple.t_len = ItemIdGetLength(item);
       ItemPointerSet(&tuple.t_self, block, offset);
-      const Verdict verdict = judge(&tuple, buffer);
+      // Rows come in runs of one transaction.
+      const bool is_alike = marks_of(tuple.t_data) == visited_;
+      const Verdict verdict = is_alike ? Verdict::visit : judge(&tuple, buffer);
       if (verdict == Verdict::unsettled) unsettled = true;
       if (verdict != Verdict::visit && verdict != Verdict::doubtful) continue;
       fetch_ahead(tuple.t_data);
@@ -272,7 +281,7 @@ bool RawScan::read_block(BlockNumber block, PageVisitor visit, void* context) {
 
     // The pin keeps visible rows where they are: a page is compacted under a cleanup lock only.
     for (int i = 0; i < count; ++i) {
-      rows[i] = read(found[i].header, found[i].length);
+      read(found[i].header, found[i].length, &rows[i]);
       rows[i].doubtful = found[i].doubtful;
     }
     if (count > 0) visit(context, rows, count);

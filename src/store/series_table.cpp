@@ -96,30 +96,32 @@ SeriesTable::SeriesTable(std::unordered_map<std::string, MetricShape> shapes)
 void SeriesTable::add(const RawRow* rows, int count) {
   constexpr int kAtOnce = 48;
   Look looks[kAtOnce];
+  std::int64_t hour = 0;
   for (int first = 0; first < count; first += kAtOnce) {
     const int end = std::min(first + kAtOnce, count);
     int looked_up = 0;
     for (int i = first; i < end; ++i) {
       const RawRow& row = rows[i];
-      const std::int64_t hour = hour_of(row.timestamp);
+      if (!is_in_hour(row.timestamp, hour)) hour = hour_of(row.timestamp);
       const std::uint32_t metric = metric_of(row.metric_name);
       if (!is_inline(row.tags) || metrics_[metric].shape.split) {
         add_one(row, hour, metric);
         continue;
       }
-      const std::uint64_t hash = by_tags_.hash_of(bytes_of(row.tags), salt_of(hour, metric));
+      const std::string_view tags = bytes_of(row.tags);
+      const std::uint64_t hash = by_tags_.hash_of(tags, salt_of(hour, metric));
       by_tags_.prefetch(hash);
-      looks[looked_up++] = {&row, hour, hash, metric};
+      looks[looked_up++] = {&row, tags, hour, hash, metric, {}};
     }
     for (int i = 0; i < looked_up; ++i) {
-      Series* const* candidate = by_tags_.candidate(looks[i].hash);
-      if (candidate != nullptr) (*candidate)->fetch_ahead();
+      looks[i].candidate = by_tags_.candidate(looks[i].hash);
+      if (looks[i].candidate.bytes != nullptr) looks[i].candidate.value->fetch_ahead();
     }
     for (int i = 0; i < looked_up; ++i) {
-      const auto& [row, hour, hash, metric] = looks[i];
-      Series* known = find_hashed(by_tags_, hash, bytes_of(row->tags), hour, metric);
-      if (known == nullptr) known = &series_of(hour, metric, row->tags);
-      add_value(*known, row->metric_value);
+      const Look& look = looks[i];
+      Series& series = look.is_candidate() ? *look.candidate.value
+                                           : series_of(look.hour, look.metric, look.row->tags);
+      add_value(series, look.row->metric_value);
     }
   }
 }
@@ -158,15 +160,29 @@ void SeriesTable::merge(Series& series, const metrics::Moments& moments,
   series_bytes_ += static_cast<std::size_t>(series.values.merge(moments, sketch));
 }
 
+/// Most rows are of few metrics: those are found by the ends of their names.
 std::uint32_t SeriesTable::metric_of(struct varlena* name) {
-  struct varlena* plain = pg_detoast_datum_packed(name);
-  const std::string_view text = bytes_of(plain);
-  if (const std::uint32_t* known = metric_ids_.find(text)) return *known;
-  const auto shape = shapes_.find(std::string(text));
+  const std::string_view text = bytes_of(is_inline(name) ? name : pg_detoast_datum_packed(name));
+  if (text.empty()) return find_or_add_metric(text);
+  const auto ends =
+      static_cast<std::size_t>(text.front()) + 5UL * static_cast<std::size_t>(text.back());
+  Recent& recent = recent_metrics_[(ends + text.size()) % recent_metrics_.size()];
+  const bool is_known =
+      recent.name.size() == text.size() && same_bytes(recent.name.data(), text.data(), text.size());
+  if (is_known) return recent.metric;
+  const std::uint32_t metric = find_or_add_metric(text);
+  recent = {metrics_[metric].kept_name, metric};
+  return metric;
+}
+
+std::uint32_t SeriesTable::find_or_add_metric(std::string_view name) {
+  if (const std::uint32_t* known = metric_ids_.find(name)) return *known;
+  const auto shape = shapes_.find(std::string(name));
+  const std::string_view kept{names_.keep(name), name.size()};
   metrics_.push_back(
-      {std::string(text), shape != shapes_.end() ? shape->second : MetricShape{}, {}});
+      {std::string(name), kept, shape != shapes_.end() ? shape->second : MetricShape{}, {}});
   const auto added = static_cast<std::uint32_t>(metrics_.size() - 1);
-  metric_ids_.insert({names_.keep(text), text.size()}, 0, added);
+  metric_ids_.insert(kept, 0, added);
   return added;
 }
 

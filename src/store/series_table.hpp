@@ -7,6 +7,7 @@ extern "C" {
 #include <utils/jsonb.h>
 }
 // clang-format keeps the server's headers first.
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -28,6 +29,11 @@ constexpr std::int64_t kHourUs = 3600LL * 1000 * 1000;
 /// The start of the UTC hour that an instant lies in. Postgres's epoch is a full hour, so buckets
 /// do not depend on any time zone.
 std::int64_t hour_of(std::int64_t timestamp);
+/// Whether it lies in the hour that begins there.
+inline bool is_in_hour(std::int64_t timestamp, std::int64_t hour) {
+  const auto since = static_cast<std::uint64_t>(timestamp) - static_cast<std::uint64_t>(hour);
+  return since < static_cast<std::uint64_t>(kHourUs);
+}
 
 /// How the tags of a metric are split. No keys: all tags are dimensions.
 struct MetricShape {
@@ -99,6 +105,7 @@ class SeriesTable {
   };
   struct Metric {
     std::string name;
+    std::string_view kept_name;  // the same, where it stays
     MetricShape shape;
     std::vector<Role> roles;  // of the row before, by position: most rows have the same keys
   };
@@ -109,13 +116,27 @@ class SeriesTable {
   /// A row on its way through add(): many at once, so that memory is waited for together.
   struct Look {
     const RawRow* row;
+    std::string_view tags;
     std::int64_t hour;
     std::uint64_t hash;
     std::uint32_t metric;
+    SeriesIndex::Candidate candidate;
+
+    bool is_candidate() const {
+      return candidate.bytes != nullptr && candidate.value->hour == hour &&
+             candidate.value->metric == metric && candidate.has(tags);
+    }
+  };
+
+  /// A metric that was found before.
+  struct Recent {
+    std::string_view name;
+    std::uint32_t metric = 0;
   };
 
   void add_one(const RawRow& row, std::int64_t hour, std::uint32_t metric);
   std::uint32_t metric_of(struct varlena* name);
+  std::uint32_t find_or_add_metric(std::string_view name);
   void add_split(const RawRow& row, std::int64_t hour, std::uint32_t metric);
   Series& series_of(std::int64_t hour, std::uint32_t metric, struct varlena* tags);
   Series& series_of_split(std::int64_t hour, std::uint32_t metric, const Jsonb* tags);
@@ -138,6 +159,7 @@ class SeriesTable {
   ByteArena names_;
   std::vector<Metric> metrics_;
   ByteIndex<std::uint32_t> metric_ids_;
+  std::array<Recent, 64> recent_metrics_{};
   std::vector<std::string> measure_names_;
   ByteIndex<std::uint32_t> measure_ids_;
 

@@ -72,16 +72,25 @@ class ByteIndex {
   void prefetch(std::uint64_t hash) const {
     if (!slots_.empty()) __builtin_prefetch(&slots_[hash & mask()]);
   }
-  /// Asks for the bytes of the entry of this hash, and returns its value: nullptr if there is none.
-  /// Nothing says yet that its bytes are the ones that are looked for.
-  const Value* candidate(std::uint64_t hash) const {
-    if (slots_.empty()) return nullptr;
+  /// The first entry of a hash. Nothing says yet that its bytes are the ones that are looked for.
+  struct Candidate {
+    const char* bytes = nullptr;  // nullptr: there is none
+    std::size_t size = 0;
+    Value value{};
+
+    bool has(std::string_view wanted) const {
+      return size == wanted.size() && same_bytes(bytes, wanted.data(), size);
+    }
+  };
+  /// Asks for the bytes, too. A copy, because an insert moves entries.
+  Candidate candidate(std::uint64_t hash) const {
+    if (slots_.empty()) return {};
     for (std::size_t at = hash & mask();; at = (at + 1) & mask()) {
       const Slot& slot = slots_[at];
-      if (slot.bytes == nullptr) return nullptr;
+      if (slot.bytes == nullptr) return {};
       if (slot.hash != hash) continue;
       __builtin_prefetch(slot.bytes);
-      return &slot.value;
+      return {slot.bytes, slot.size, slot.value};
     }
   }
   /// The value of these bytes that is accepted, or nullptr.

@@ -50,6 +50,7 @@ class Partition {
   struct Columns {
     int metric_name, metric_value, tags, timestamp;  // from 0
     int last;                                        // of these
+    bool are_plain;  // up to the last one each is a varlena or of fixed length
   };
   const Columns& columns() const { return columns_; }
   static constexpr int kMaxColumns = 32;
@@ -110,13 +111,18 @@ class RawScan {
   struct Marks {
     TransactionId inserter = InvalidTransactionId;
     std::uint16_t infomask = 0;
+
+    bool operator==(const Marks& other) const {
+      return inserter == other.inserter && infomask == other.infomask;
+    }
   };
 
   bool read_block(BlockNumber block, PageVisitor visit, void* context);
+  static Marks marks_of(HeapTupleHeader header);
   Verdict judge(HeapTuple tuple, Buffer buffer);
   Verdict judge_anew(HeapTuple tuple, Buffer buffer) const;
-  RawRow read(HeapTupleHeader header, std::uint32_t length) const;
-  RawRow read_whole(HeapTupleHeader header, std::uint32_t length) const;
+  void read(HeapTupleHeader header, std::uint32_t length, RawRow* row) const;
+  void read_whole(HeapTupleHeader header, std::uint32_t length, RawRow* row) const;
 
   const Partition& partition_;
   Snapshot snapshot_;

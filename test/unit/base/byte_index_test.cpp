@@ -66,9 +66,13 @@ TEST(ByteIndex, FindsWhatAMapFinds) {
     const auto known = map.find(bytes);
     const int* found = index.find(bytes);
     ASSERT_EQ(found != nullptr, known != map.end()) << bytes;
-    ASSERT_EQ(index.candidate(index.hash_of(bytes, 0)), found);
+    const auto candidate = index.candidate(index.hash_of(bytes, 0));
+    ASSERT_EQ(candidate.bytes != nullptr, found != nullptr) << bytes;
     if (found != nullptr) {
       ASSERT_EQ(*found, known->second);
+      ASSERT_TRUE(candidate.has(bytes));
+      ASSERT_FALSE(candidate.has(bytes + 'x'));
+      ASSERT_EQ(candidate.value, *found);
       continue;
     }
     map.emplace(bytes, i);
