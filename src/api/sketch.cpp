@@ -12,13 +12,13 @@ extern "C" {
 // clang-format keeps the server's headers first.
 #include <cmath>
 #include <iterator>
-#include <new>
 #include <optional>
 #include <string>
 #include <string_view>
 
+#include "api/aggregate_state.hpp"
 #include "monitoring/metrics/sketch.hpp"
-#include "monitoring/metrics/sketch_tally.hpp"
+#include "monitoring/metrics/sketch_pile.hpp"
 #include "monitoring/metrics/summary.hpp"
 #include "monitoring/pg/version.hpp"
 
@@ -44,14 +44,10 @@ Datum datum_of(const metrics::Sketch& sketch) {
   throw pg::Report(ERRCODE_INVALID_BINARY_REPRESENTATION, error);
 }
 
-metrics::Sketch parse(std::string_view bytes) {
-  monitoring::Result<metrics::Sketch> sketch = metrics::Sketch::parse(bytes);
+metrics::Sketch parse(Datum value) {
+  monitoring::Result<metrics::Sketch> sketch = metrics::Sketch::parse(bytes_of(value));
   if (!sketch) refuse(sketch.error());
   return std::move(sketch).value();
-}
-
-metrics::Sketch parse(Datum value) {
-  return parse(bytes_of(value));
 }
 
 /// The columns of rollup_state that a summary is made of, in the order of _summary's arguments.
@@ -86,49 +82,13 @@ Datum array_of(const metrics::Summary& summary) {
   });
 }
 
-/// The state of an aggregate. Its memory context owns it: the callback destroys the sketch, whose
-/// buckets lie outside of any context.
-struct State {
-  MemoryContextCallback on_reset;
-  metrics::Sketch sketch;
-};
-
-/// A copy of a serialized sketch, in the aggregate's context.
-struct Piece {
-  Piece* next;
-  std::uint32_t length;
-
-  char* bytes() { return reinterpret_cast<char*>(this + 1); }
-  std::string_view view() { return {bytes(), length}; }
-};
-
-/// That of a quantile: the sketch, and pieces that are not merged into it. Few stay as they are,
-/// which are all that most groups have; the end reads them in one go.
-struct QuantileState : State {
-  static constexpr int kMostPieces = 8;
-
+/// The state of the aggregate that gives a quantile; that of the others is a sketch.
+struct QuantileState {
   double quantile = 0;
-  Piece* pieces = nullptr;
-  int pieces_count = 0;
+  metrics::SketchPile pile;
 };
 
-template <class Kind = State>
-Kind* make_state(MemoryContext context) {
-  void* room = pg::call([&] { return MemoryContextAlloc(context, sizeof(Kind)); });
-  auto* state = new (room) Kind();
-  state->on_reset.func = [](void* dying) { static_cast<Kind*>(dying)->~Kind(); };
-  state->on_reset.arg = state;
-  MemoryContextRegisterResetCallback(context, &state->on_reset);
-  return state;
-}
-
-MemoryContext aggregate_context(FunctionCallInfo fcinfo) {
-  MemoryContext context = nullptr;
-  if (AggCheckCallContext(fcinfo, &context) != 0) return context;
-  throw pg::Report(ERRCODE_FEATURE_NOT_SUPPORTED,
-                   "aggregate function called in non-aggregate context");
-}
-
+template <class State = metrics::Sketch>
 State* state_argument(FunctionCallInfo fcinfo, int index) {
   return PG_ARGISNULL(index) ? nullptr : reinterpret_cast<State*>(PG_GETARG_POINTER(index));
 }
@@ -139,34 +99,9 @@ double required_quantile(FunctionCallInfo fcinfo, int index) {
   throw pg::Report(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE, "quantile must be between 0 and 1");
 }
 
-Datum state_result(FunctionCallInfo fcinfo, State* state) {
+Datum state_result(FunctionCallInfo fcinfo, void* state) {
   if (state == nullptr) PG_RETURN_NULL();
   PG_RETURN_POINTER(state);
-}
-
-void keep(QuantileState* state, MemoryContext context, std::string_view sketch) {
-  auto* piece = pg::call([&] {
-    return static_cast<Piece*>(MemoryContextAlloc(context, sizeof(Piece) + sketch.size()));
-  });
-  piece->next = state->pieces;
-  piece->length = static_cast<std::uint32_t>(sketch.size());
-  sketch.copy(piece->bytes(), sketch.size());
-  state->pieces = piece;
-  ++state->pieces_count;
-}
-
-/// Many pieces become one sketch, which is smaller.
-void merge_pieces(QuantileState* state) {
-  while (Piece* piece = state->pieces) {
-    state->sketch.merge(parse(piece->view()));
-    state->pieces = piece->next;
-    pfree(piece);
-  }
-  state->pieces_count = 0;
-}
-
-void add(metrics::SketchTally* tally, std::string_view sketch) {
-  if (const auto error = tally->add(sketch)) refuse(*error);
 }
 
 }  // namespace
@@ -191,75 +126,69 @@ MONITORING_FUNCTION(monitoring_sketch_quantile) {
 
 /// Transition of monitoring._sketch_agg(float8): NULL, NaN and infinities are skipped.
 MONITORING_FUNCTION(monitoring_sketch_add) {
-  State* state = state_argument(fcinfo, 0);
+  metrics::Sketch* state = state_argument(fcinfo, 0);
   if (PG_ARGISNULL(1) || !std::isfinite(PG_GETARG_FLOAT8(1))) return state_result(fcinfo, state);
-  if (state == nullptr) state = make_state(aggregate_context(fcinfo));
-  state->sketch.add(PG_GETARG_FLOAT8(1));
+  if (state == nullptr) state = make_aggregate_state<metrics::Sketch>(aggregate_context(fcinfo));
+  state->add(PG_GETARG_FLOAT8(1));
   PG_RETURN_POINTER(state);
 }
 
 /// Transition of monitoring._sketch_merge_agg(bytea): NULL is skipped.
 MONITORING_FUNCTION(monitoring_sketch_add_sketch) {
-  State* state = state_argument(fcinfo, 0);
+  metrics::Sketch* state = state_argument(fcinfo, 0);
   if (PG_ARGISNULL(1)) return state_result(fcinfo, state);
-  if (state == nullptr) state = make_state(aggregate_context(fcinfo));
-  state->sketch.merge(parse(PG_GETARG_DATUM(1)));
+  if (state == nullptr) state = make_aggregate_state<metrics::Sketch>(aggregate_context(fcinfo));
+  state->merge(parse(PG_GETARG_DATUM(1)));
   PG_RETURN_POINTER(state);
 }
 
 /// Transition of monitoring._sketch_quantile_agg(bytea, float8, float8): a sketch, a single value,
 /// or both; NULL, NaN and infinities are skipped.
 MONITORING_FUNCTION(monitoring_sketch_add_piece) {
-  auto* state = static_cast<QuantileState*>(state_argument(fcinfo, 0));
+  auto* state = state_argument<QuantileState>(fcinfo, 0);
   const bool has_value = !PG_ARGISNULL(2) && std::isfinite(PG_GETARG_FLOAT8(2));
   if (PG_ARGISNULL(1) && !has_value) return state_result(fcinfo, state);
-  const MemoryContext context = aggregate_context(fcinfo);
   if (state == nullptr) {
-    state = make_state<QuantileState>(context);
+    state = make_aggregate_state<QuantileState>(aggregate_context(fcinfo));
     state->quantile = required_quantile(fcinfo, 3);
   }
-  if (!PG_ARGISNULL(1)) {
-    if (state->pieces_count == QuantileState::kMostPieces) merge_pieces(state);
-    keep(state, context, bytes_of(PG_GETARG_DATUM(1)));
-  }
-  if (has_value) state->sketch.add(PG_GETARG_FLOAT8(2));
+  if (has_value) state->pile.add(PG_GETARG_FLOAT8(2));
+  if (PG_ARGISNULL(1)) PG_RETURN_POINTER(state);
+  if (const auto error = state->pile.add(bytes_of(PG_GETARG_DATUM(1)))) refuse(*error);
   PG_RETURN_POINTER(state);
 }
 
 /// Its result.
 MONITORING_FUNCTION(monitoring_sketch_quantile_of) {
-  const auto* state = static_cast<const QuantileState*>(state_argument(fcinfo, 0));
+  const auto* state = state_argument<QuantileState>(fcinfo, 0);
   if (state == nullptr) PG_RETURN_NULL();
-  metrics::SketchTally tally;
-  for (Piece* piece = state->pieces; piece != nullptr; piece = piece->next) {
-    add(&tally, piece->view());
-  }
-  if (!state->sketch.empty()) add(&tally, state->sketch.serialize());
-  if (tally.empty()) PG_RETURN_NULL();
-  return Float8GetDatum(tally.quantile(state->quantile));
+  const monitoring::Result<double> value = state->pile.quantile(state->quantile);
+  if (!value) refuse(value.error());
+  if (std::isnan(*value)) PG_RETURN_NULL();
+  return Float8GetDatum(*value);
 }
 
 /// Joins the states of two parallel workers.
 MONITORING_FUNCTION(monitoring_sketch_combine) {
-  State* state = state_argument(fcinfo, 0);
-  const State* other = state_argument(fcinfo, 1);
+  metrics::Sketch* state = state_argument(fcinfo, 0);
+  const metrics::Sketch* other = state_argument(fcinfo, 1);
   if (other == nullptr) return state_result(fcinfo, state);
-  if (state == nullptr) state = make_state(aggregate_context(fcinfo));
-  state->sketch.merge(other->sketch);
+  if (state == nullptr) state = make_aggregate_state<metrics::Sketch>(aggregate_context(fcinfo));
+  state->merge(*other);
   PG_RETURN_POINTER(state);
 }
 
 /// A state for another process, and the result of both aggregates.
 MONITORING_FUNCTION(monitoring_sketch_serialize) {
-  const State* state = state_argument(fcinfo, 0);
+  const metrics::Sketch* state = state_argument(fcinfo, 0);
   if (state == nullptr) PG_RETURN_NULL();
-  return datum_of(state->sketch);
+  return datum_of(*state);
 }
 
 MONITORING_FUNCTION(monitoring_sketch_deserialize) {
   aggregate_context(fcinfo);  // refuses a direct call
-  State* state = make_state(CurrentMemoryContext);
-  state->sketch = parse(PG_GETARG_DATUM(0));
+  metrics::Sketch* state = make_aggregate_state<metrics::Sketch>(CurrentMemoryContext);
+  *state = parse(PG_GETARG_DATUM(0));
   PG_RETURN_POINTER(state);
 }
 

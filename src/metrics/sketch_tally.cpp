@@ -1,4 +1,4 @@
-#include "monitoring/metrics/sketch_tally.hpp"
+#include "metrics/sketch_tally.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -19,6 +19,15 @@ static_assert(kLargestTotal + kLargestCount <= UINT32_MAX, "a sketch has a key b
 
 }  // namespace
 
+inline void SketchTally::add_key(std::int32_t key, std::uint64_t count) {
+  const auto slot = static_cast<std::uint32_t>(key - base_);
+  if (slot >= kWidth || count > kLargestCount) {
+    add_outside(key, count);
+    return;
+  }
+  counts_[slot] += static_cast<std::uint32_t>(count);
+}
+
 std::optional<Error> SketchTally::add(std::string_view sketch) {
   const Result<ReadBuckets> read = read_sketch(
       sketch, [](std::uint32_t) {},
@@ -31,15 +40,6 @@ std::optional<Error> SketchTally::add(std::string_view sketch) {
   return std::nullopt;
 }
 
-void SketchTally::add_key(std::int32_t key, std::uint64_t count) {
-  const auto slot = static_cast<std::uint32_t>(key - base_);
-  if (slot >= kWidth || count > kLargestCount) {
-    add_outside(key, count);
-    return;
-  }
-  counts_[slot] += static_cast<std::uint32_t>(count);
-}
-
 void SketchTally::add_outside(std::int32_t key, std::uint64_t count) {
   if (!is_sketch_ && count <= kLargestCount) {
     if (key == 0) {
@@ -49,7 +49,7 @@ void SketchTally::add_outside(std::int32_t key, std::uint64_t count) {
     if (base_ == kNowhere) {
       constexpr auto kLast = static_cast<std::int32_t>(kWidth) - 1;
       base_ = key > 0 ? std::max(key - kRoomBelow, 1) : std::min(key - kRoomBelow, -1 - kLast);
-      add_key(key, count);
+      counts_[key - base_] += static_cast<std::uint32_t>(count);
       return;
     }
   }

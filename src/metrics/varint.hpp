@@ -3,7 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
+#include <limits>
 #include <string>
 #include <string_view>
 
@@ -26,37 +26,41 @@ inline std::int64_t unzigzag(std::uint64_t code) {
   return static_cast<std::int64_t>(code >> 1) ^ -static_cast<std::int64_t>(code & 1);
 }
 
+/// A varint, and where the next one begins.
+struct ReadVarint {
+  std::uint64_t value;
+  const char* next;
+};
+
+ReadVarint read_long_varint(const char* begin, const char* end);
+
 /// Reads varints from bytes that it does not own.
 class VarintReader {
  public:
-  VarintReader(std::string_view bytes, std::size_t position) : bytes_(bytes), position_(position) {}
+  /// In place of a number: the bytes end inside, or it does not fit 64 bits, or it is longer than
+  /// needed. Above whatever a field may have.
+  static constexpr std::uint64_t kBad = std::numeric_limits<std::uint64_t>::max();
 
-  /// nullopt: the bytes end inside, the number does not fit 64 bits or is longer than needed.
-  std::optional<std::uint64_t> next() {
+  explicit VarintReader(std::string_view bytes)
+      : begin_(bytes.data()), next_(begin_), end_(begin_ + bytes.size()) {}
+
+  std::uint64_t next() {
     // Nearly all have one byte.
-    if (!at_end() && static_cast<std::uint8_t>(bytes_[position_]) < 0x80) {
-      return static_cast<std::uint8_t>(bytes_[position_++]);
+    if (next_ != end_ && static_cast<std::uint8_t>(*next_) < 0x80) {
+      return static_cast<std::uint8_t>(*next_++);
     }
-    std::uint64_t value = 0;
-    for (int shift = 0; shift < 64; shift += 7) {
-      if (at_end()) return std::nullopt;
-      const auto byte = static_cast<std::uint8_t>(bytes_[position_]);
-      ++position_;
-      if (shift == 63 && byte > 1) return std::nullopt;
-      value |= static_cast<std::uint64_t>(byte & 0x7f) << shift;
-      if (byte >= 0x80) continue;
-      if (byte == 0 && shift > 0) return std::nullopt;
-      return value;
-    }
-    return std::nullopt;
+    const ReadVarint read = read_long_varint(next_, end_);
+    next_ = read.next;
+    return read.value;
   }
 
-  bool at_end() const { return position_ == bytes_.size(); }
-  std::size_t position() const { return position_; }
+  bool at_end() const { return next_ == end_; }
+  std::size_t position() const { return static_cast<std::size_t>(next_ - begin_); }
 
  private:
-  std::string_view bytes_;
-  std::size_t position_;
+  const char* begin_;
+  const char* next_;
+  const char* end_;
 };
 
 }  // namespace monitoring::metrics

@@ -1,4 +1,4 @@
-#include "monitoring/metrics/sketch_tally.hpp"
+#include "metrics/sketch_tally.hpp"
 
 #include <gtest/gtest.h>
 
