@@ -8,6 +8,22 @@ FROM monitoring.rollup_state s
 WHERE s.period = 'hourly';
 COMMENT ON VIEW monitoring._hourly_pieces IS 'The hourly states that views merge.';
 
+-- Each hour by its name: so the index of the states leads to those of one metric, where a range of hours
+-- would go through those of all metrics. Clocks that are ahead may have made later ones: few, and each is
+-- looked up behind the one before.
+CREATE VIEW monitoring._recent_hours AS
+WITH RECURSIVE ahead (hour) AS (
+  SELECT (SELECT min(period_start) FROM monitoring.rollup_state WHERE period_start > now())
+  UNION ALL
+  SELECT (SELECT min(period_start) FROM monitoring.rollup_state WHERE period_start > hour)
+  FROM ahead
+  WHERE hour IS NOT NULL)
+SELECT generate_series(date_trunc('hour', now() - interval '168 hours', 'UTC'), now(), interval '1 hour') AS hour
+UNION ALL
+SELECT hour FROM ahead;
+COMMENT ON VIEW monitoring._recent_hours IS
+  'The UTC hours of the last 7 days (whole hours), which views show, and later ones; then one NULL.';
+
 CREATE FUNCTION monitoring._integer_tag(tags jsonb, tag text) RETURNS bigint
 AS 'MODULE_PATHNAME', 'monitoring_integer_tag' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION monitoring._integer_tag(jsonb, text) IS
@@ -23,7 +39,7 @@ WITH pieces AS (
          monitoring._integer_tag(measures, 'batch_size') AS batch_size
   FROM monitoring._hourly_pieces
   WHERE metric_name = 'queue_processing'
-    AND hour >= (SELECT date_trunc('hour', now() - interval '168 hours', 'UTC'))
+    AND hour = ANY (ARRAY(SELECT recent.hour FROM monitoring._recent_hours AS recent))
   UNION ALL
   SELECT tags ->> 'queue', date_trunc('hour', "timestamp", 'UTC'), 1,
          CASE WHEN metric_value - metric_value = 0 THEN 1 ELSE 0 END,
@@ -55,7 +71,7 @@ WITH pieces AS (
          finite_count, sum_value, sketch, NULL::double precision AS single_value
   FROM monitoring._hourly_pieces
   WHERE metric_name = 'api_call'
-    AND hour >= (SELECT date_trunc('hour', now() - interval '168 hours', 'UTC'))
+    AND hour = ANY (ARRAY(SELECT recent.hour FROM monitoring._recent_hours AS recent))
   UNION ALL
   SELECT tags ->> 'api', tags ->> 'success', date_trunc('hour', "timestamp", 'UTC'), 1,
          CASE WHEN metric_value - metric_value = 0 THEN 1 ELSE 0 END,

@@ -1,6 +1,7 @@
 #include "monitoring/store/new_rows.hpp"
 
 #include "monitoring/pg/memory.hpp"
+#include "monitoring/pg/prepared.hpp"
 #include "series_table.hpp"
 
 extern "C" {
@@ -37,7 +38,8 @@ void scan(const Partition& partition, const std::vector<BlockNumber>& blocks, co
 }  // namespace
 
 void for_each_new_row(pg::Spi& spi, const std::function<void(const RawRow&)>& visit) {
-  const bool has_baseline = !spi.read("SELECT FROM monitoring.rollup_progress").empty();
+  static pg::Prepared baseline("SELECT FROM monitoring.rollup_progress", {});
+  const bool has_baseline = !baseline.read(spi).empty();
   const auto partitions = measurement_partitions();
   if (has_baseline) {
     const Progress progress = Progress::read(spi);

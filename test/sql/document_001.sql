@@ -42,6 +42,10 @@ SELECT 'api_call', 10 * i,
        jsonb_build_object('api', 'api ' || i % 2, 'success', CASE i % 3 WHEN 0 THEN 'false' ELSE 'true' END),
        date_trunc('hour', now()) - (i % 5) * interval '1 hour' - interval '1 minute'
 FROM generate_series(1, 60) AS i;
+-- Clocks that are ahead.
+INSERT INTO monitoring.pipeline_metrics (metric_name, metric_value, tags, timestamp)
+SELECT name, 25, '{"queue": "artists", "success_count": 1, "api": "api 1", "success": "true"}', now() + ahead
+FROM unnest('{queue_processing,api_call}'::text[]) AS name, unnest('{2 hours,3 hours,1000 years}'::interval[]) AS ahead;
 
 -- The document's two view queries, against the views: before and after the hours are rolled up.
 CREATE VIEW pg_temp.document_queues AS
@@ -98,6 +102,16 @@ SELECT * FROM differences;
 SELECT monitoring.aggregate_hourly_metrics() > 0 AS rolled_up;
 SELECT monitoring.aggregate_hourly_metrics() AS again;
 SELECT * FROM differences;
+-- Each hour by its name is what makes an index lead to the states of one metric.
+SET LOCAL enable_seqscan = off;
+SET LOCAL enable_bitmapscan = off;
+CREATE FUNCTION pg_temp.plan_of(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+BEGIN RETURN QUERY EXECUTE 'EXPLAIN (COSTS OFF) ' || query; END $$;
+SELECT view, count(*) FILTER (WHERE line LIKE '%Index Cond: ((period_start = ANY%metric_name =%') AS by_hour_and_metric
+FROM unnest('{queue_metrics,api_metrics}'::text[]) AS view, pg_temp.plan_of('TABLE monitoring.' || view) AS line
+GROUP BY view ORDER BY view;
+RESET enable_seqscan;
+RESET enable_bitmapscan;
 -- The document's columns and their order.
 SELECT column_name FROM information_schema.columns
 WHERE table_schema = 'monitoring' AND table_name = 'queue_metrics' ORDER BY ordinal_position;
