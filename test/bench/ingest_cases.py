@@ -78,7 +78,7 @@ def bulk_calls(bench, sides):
 
 def draining(bench):
     """The ring into the table, and the same rows by INSERT ... SELECT unnest."""
-    rows = min(bench.rows, 200000)
+    rows = min(bench.rows, 100000)
     sides = Sides(bench.started_at, "drain", document=False)
     try:
         drain_once(bench, sides, rows, "with the indexes", 1.3)
@@ -148,7 +148,7 @@ def inserting(bench):
 
 
 def copying(bench, sides):
-    rows = min(bench.rows, 200000)
+    rows = min(bench.rows, 100000)
     with tempfile.TemporaryDirectory() as folder:
         file = os.path.join(folder, "rows.copy")
         sides.ours.sql("\\copy (%s) TO '%s'" % ((ROWS % (bench.last_hour, 1, rows)).replace("\n", " "), file))
