@@ -125,5 +125,13 @@ SELECT kind, removed FROM monitoring.apply_retention() WHERE removed <> 0;
 SELECT message FROM monitoring.worker_issues ORDER BY message;
 SELECT event_type FROM public.monitoring_events ORDER BY event_type;
 
+-- Somebody's own partition, whose name is nearly that of a day.
+CREATE TABLE monitoring.pipeline_metrics_20250231 PARTITION OF monitoring.pipeline_metrics
+FOR VALUES FROM ('1999-01-01 00:00Z') TO ('1999-01-02 00:00Z');
+INSERT INTO monitoring.pipeline_metrics (metric_name, metric_value, timestamp) VALUES ('m', 1, '1999-01-01 10:00Z');
+SELECT kind, removed FROM monitoring.apply_retention() WHERE removed <> 0;
+SELECT count(*) FROM monitoring.pipeline_metrics_20250231;
+DROP TABLE monitoring.pipeline_metrics_20250231;
+
 CALL pg_temp.start_over();
 DO $$ BEGIN PERFORM monitoring.resume_worker(); EXCEPTION WHEN object_not_in_prerequisite_state THEN END $$;
