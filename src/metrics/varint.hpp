@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <string>
 #include <string_view>
@@ -52,6 +53,20 @@ class VarintReader {
     const ReadVarint read = read_long_varint(next_, end_);
     next_ = read.next;
     return read.value;
+  }
+
+  /// Whether eight numbers of one byte come next, none of them 0.
+  bool has_eight_short() const {
+    constexpr std::uint64_t kOnes = 0x0101010101010101;
+    if (end_ - next_ < 8) return false;
+    std::uint64_t eight;
+    std::memcpy(&eight, next_, sizeof eight);
+    // A byte of 0 borrows, which sets its upper bit.
+    return ((eight | (eight - kOnes)) & (kOnes << 7)) == 0;
+  }
+  const std::uint8_t* take_eight() {
+    next_ += 8;
+    return reinterpret_cast<const std::uint8_t*>(next_ - 8);
   }
 
   bool at_end() const { return next_ == end_; }
