@@ -18,7 +18,8 @@ namespace monitoring::store {
 
 namespace {
 
-constexpr int kBatchRows = 500;
+/// Some pages of them.
+constexpr int kBatchRows = 100;
 
 bool has_insert_triggers(const TriggerDesc* triggers) {
   return triggers != nullptr &&
@@ -99,15 +100,28 @@ TableWriter* open_writer(const char* table, const TableColumn* columns, int colu
   InitResultRelInfo(writer->table, relation, 0, nullptr, 0);
   ExecOpenIndices(writer->table, false);
   writer->bulk = GetBulkInsertState();
-  writer->slots = static_cast<TupleTableSlot**>(palloc(kBatchRows * sizeof(TupleTableSlot*)));
-  for (int i = 0; i < kBatchRows; ++i) writer->slots[i] = table_slot_create(relation, nullptr);
+  writer->slots = static_cast<TupleTableSlot**>(palloc0(kBatchRows * sizeof(TupleTableSlot*)));
   MemoryContextSwitchTo(caller);
   return writer;
 }
 
+namespace {
+
+/// Made at its first use: most writers write few rows.
+TupleTableSlot* slot_at(TableWriter* writer, int place) {
+  TupleTableSlot*& slot = writer->slots[place];
+  if (slot != nullptr) return slot;
+  MemoryContext caller = MemoryContextSwitchTo(writer->estate->es_query_cxt);
+  slot = table_slot_create(writer->table->ri_RelationDesc, nullptr);
+  MemoryContextSwitchTo(caller);
+  return slot;
+}
+
+}  // namespace
+
 TupleTableSlot* next_row(TableWriter* writer) {
   if (writer->used == kBatchRows) write_rest(writer);
-  TupleTableSlot* slot = writer->slots[writer->used++];
+  TupleTableSlot* slot = slot_at(writer, writer->used++);
   ExecClearTuple(slot);
   slot->tts_tableOid = RelationGetRelid(writer->table->ri_RelationDesc);
   std::memset(slot->tts_isnull, 1, slot->tts_tupleDescriptor->natts * sizeof(bool));
@@ -126,7 +140,9 @@ void write_rest(TableWriter* writer) {
 
 void close_writer(TableWriter* writer) {
   FreeBulkInsertState(writer->bulk);
-  for (int i = 0; i < kBatchRows; ++i) ExecDropSingleTupleTableSlot(writer->slots[i]);
+  for (int i = 0; i < kBatchRows && writer->slots[i] != nullptr; ++i) {
+    ExecDropSingleTupleTableSlot(writer->slots[i]);
+  }
   ExecCloseIndices(writer->table);
   table_close(writer->table->ri_RelationDesc, NoLock);
   FreeExecutorState(writer->estate);
