@@ -274,38 +274,22 @@ FROM (SELECT s.* FROM pg_statio_user_indexes AS s JOIN pg_class AS c ON c.oid = 
       ORDER BY c.relpages DESC, s.indexrelid LIMIT 300) AS i,
 LATERAL (VALUES ('idx_blks_read_total', i.idx_blks_read), ('idx_blks_hit_total', i.idx_blks_hit))
     AS m (name, value)$q$),
-('postgres', 'stat_progress_vacuum', interval '30 seconds', 'database', false, 500, 0, 169999, $q$
+-- PostgreSQL 17 keeps dead rows in another structure than the versions before, and says so by other columns.
+('postgres', 'stat_progress_vacuum', interval '30 seconds', 'database', false, 500, 0, 999999, $q$
 SELECT 'pg_stat_progress_vacuum_' || m.name AS metric_name, m.value,
        current_database() AS datname, v.relid::regclass::text AS relname, m.phase
 FROM pg_stat_progress_vacuum AS v, LATERAL (
     SELECT 'phase' AS name, (v.phase = p.phase)::int::float8 AS value, p.phase
     FROM unnest('{initializing,"scanning heap","vacuuming indexes","vacuuming heap",
         "cleaning up indexes","truncating heap","performing final cleanup"}'::text[]) AS p (phase)
-    UNION ALL VALUES
-    ('heap_blks', v.heap_blks_total::float8, NULL),
-    ('heap_blks_scanned', v.heap_blks_scanned::float8, NULL),
-    ('heap_blks_vacuumed', v.heap_blks_vacuumed::float8, NULL),
-    ('index_vacuums', v.index_vacuum_count::float8, NULL),
-    ('max_dead_tuples', v.max_dead_tuples::float8, NULL),
-    ('num_dead_tuples', v.num_dead_tuples::float8, NULL)
-) AS m
-WHERE v.datname = current_database()$q$),
--- PostgreSQL 17 keeps dead rows in a structure of which it knows the bytes only.
-('postgres', 'stat_progress_vacuum', interval '30 seconds', 'database', false, 500, 170000, 999999, $q$
-SELECT 'pg_stat_progress_vacuum_' || m.name AS metric_name, m.value,
-       current_database() AS datname, v.relid::regclass::text AS relname, m.phase
-FROM pg_stat_progress_vacuum AS v, LATERAL (
-    SELECT 'phase' AS name, (v.phase = p.phase)::int::float8 AS value, p.phase
-    FROM unnest('{initializing,"scanning heap","vacuuming indexes","vacuuming heap",
-        "cleaning up indexes","truncating heap","performing final cleanup"}'::text[]) AS p (phase)
-    UNION ALL VALUES
-    ('heap_blks', v.heap_blks_total::float8, NULL),
-    ('heap_blks_scanned', v.heap_blks_scanned::float8, NULL),
-    ('heap_blks_vacuumed', v.heap_blks_vacuumed::float8, NULL),
-    ('index_vacuums', v.index_vacuum_count::float8, NULL),
-    ('max_dead_tuple_bytes', v.max_dead_tuple_bytes::float8, NULL),
-    ('dead_tuple_bytes', v.dead_tuple_bytes::float8, NULL),
-    ('num_dead_tuples', v.num_dead_item_ids::float8, NULL)
+    UNION ALL
+    SELECT c.name, (to_jsonb(v) ->> c.column_name)::float8, NULL
+    FROM (VALUES ('heap_blks', 'heap_blks_total'), ('heap_blks_scanned', 'heap_blks_scanned'),
+        ('heap_blks_vacuumed', 'heap_blks_vacuumed'), ('index_vacuums', 'index_vacuum_count'),
+        ('max_dead_tuples', 'max_dead_tuples'), ('num_dead_tuples', 'num_dead_tuples'),
+        ('max_dead_tuple_bytes', 'max_dead_tuple_bytes'), ('dead_tuple_bytes', 'dead_tuple_bytes'),
+        ('num_dead_tuples', 'num_dead_item_ids')) AS c (name, column_name)
+    WHERE to_jsonb(v) ? c.column_name
 ) AS m
 WHERE v.datname = current_database()$q$),
 ('postgres', 'stat_statements', interval '1 minute', 'cluster', false, 1000, 0, 999999, $q$

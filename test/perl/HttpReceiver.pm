@@ -8,6 +8,7 @@ package HttpReceiver;
 
 use strict;
 use warnings;
+use parent 'ReceiverProcess';
 
 use Cwd qw(abs_path);
 use File::Basename qw(dirname);
@@ -104,22 +105,6 @@ sub wait_for_requests
 	  or diag(scalar(@requests) . " request(s) after $timeout s; all that came:\n"
 		  . join("\n", map { "  $_->{method} $_->{path}: $_->{answer}" } $self->requests));
 	return @requests;
-}
-
-sub stop
-{
-	my ($self) = @_;
-	my $process = delete $self->{process} or return;
-	$process->kill_kill(grace => 2);
-	return;
-}
-
-sub DESTROY
-{
-	my ($self) = @_;
-	local ($?, $@);
-	$self->stop;
-	return;
 }
 
 1;

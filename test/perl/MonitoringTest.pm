@@ -14,7 +14,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes ();
 
-our @EXPORT = qw(new_node wait_until wait_for_log backend_gone);
+our @EXPORT = qw(new_node patient_sql wait_until wait_for_log backend_gone);
 
 # END blocks, which stop the servers, run after a die and not after a plain signal.
 $SIG{TERM} = $SIG{INT} = $SIG{HUP} = sub { die "interrupted by a signal\n" };
@@ -72,6 +72,22 @@ sub wait_until
 	diag("  expected: $expect");
 	diag("  last:     $out" . ($err eq '' ? '' : "\n  error:    $err"));
 	return 0;
+}
+
+# The result of a query, tried again while the server is down or coming up; undef after the time.
+sub patient_sql
+{
+	my ($node, $sql) = @_;
+	my $deadline = Time::HiRes::time() + $PostgreSQL::Test::Utils::timeout_default;
+	while (Time::HiRes::time() < $deadline)
+	{
+		my ($out, $err) = ('', '');
+		# psql may be gone before it has read the statement; writing to it dies then.
+		my $status = eval { $node->psql('postgres', $sql, stdout => \$out, stderr => \$err) };
+		return $out if defined $status && $status == 0;
+		Time::HiRes::sleep(0.02);
+	}
+	return;
 }
 
 # A test in itself: waits until the server's log matches after $offset (default: from its start).

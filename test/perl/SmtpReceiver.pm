@@ -7,6 +7,7 @@ package SmtpReceiver;
 
 use strict;
 use warnings;
+use parent 'ReceiverProcess';
 
 use Cwd qw(abs_path);
 use File::Basename qw(dirname);
@@ -54,22 +55,6 @@ sub mails
 	my ($self) = @_;
 	open my $in, '<', $self->{log} or return;
 	return map { JSON::PP::decode_json($_) } grep { /\n\z/ } <$in>;
-}
-
-sub stop
-{
-	my ($self) = @_;
-	my $process = delete $self->{process} or return;
-	$process->kill_kill(grace => 2);
-	return;
-}
-
-sub DESTROY
-{
-	my ($self) = @_;
-	local ($?, $@);
-	$self->stop;
-	return;
 }
 
 1;

@@ -28,28 +28,12 @@ for my $name (sort keys %timeout_ms)
 	$node->safe_psql('postgres', "SELECT monitoring.create_receiver('$name', 'webhook', '$settings')");
 }
 
-# The result of a query, tried again while the server is down or coming up; undef after the time.
-sub patient_sql
-{
-	my ($sql) = @_;
-	my $deadline = Time::HiRes::time() + $PostgreSQL::Test::Utils::timeout_default;
-	while (Time::HiRes::time() < $deadline)
-	{
-		my ($out, $err) = ('', '');
-		# psql may be gone before it has read the statement; writing to it dies then.
-		my $status = eval { $node->psql('postgres', $sql, stdout => \$out, stderr => \$err) };
-		return $out if defined $status && $status == 0;
-		Time::HiRes::sleep(0.02);
-	}
-	return;
-}
-
 # Queues the notifications of these numbers that are not there yet: a crash may come before or after
 # the commit.
 sub queue_numbers
 {
 	my ($from, $to) = @_;
-	return defined patient_sql(<<~"SQL");
+	return defined patient_sql($node, <<~"SQL");
 		SELECT count(monitoring._queue_notification('stream', 'g' || n % $groups,
 		  jsonb_build_object('alerts', jsonb_build_array(jsonb_build_object('labels',
 		    jsonb_build_object('alertname', 'N', 'number', n::text, 'group', (n % $groups)::text))))))
@@ -66,7 +50,7 @@ sub kill_process
 	my $deadline = Time::HiRes::time() + $PostgreSQL::Test::Utils::timeout_default;
 	while (Time::HiRes::time() < $deadline)
 	{
-		my $pid = patient_sql($query);
+		my $pid = patient_sql($node, $query);
 		return kill('KILL', $pid) if $pid;
 		Time::HiRes::sleep(0.02);
 	}

@@ -37,29 +37,13 @@ $node->safe_psql('postgres', qq(
 	SELECT monitoring.create_alert('HostDown', 'SELECT service, host, 1 AS value FROM public.hosts WHERE is_down',
 		'critical', evaluate_every => '1 second')));
 
-# The result of a query, tried again while the server is down or coming up; undef after the time.
-sub patient_sql
-{
-	my ($sql) = @_;
-	my $deadline = Time::HiRes::time() + $PostgreSQL::Test::Utils::timeout_default;
-	while (Time::HiRes::time() < $deadline)
-	{
-		my ($out, $err) = ('', '');
-		# psql may be gone before it has read the statement; writing to it dies then.
-		my $status = eval { $node->psql('postgres', $sql, stdout => \$out, stderr => \$err) };
-		return $out if defined $status && $status == 0;
-		Time::HiRes::sleep(0.02);
-	}
-	return;
-}
-
 # Waits until the courier has requests under way; returns its process id and how much there is to send.
 sub under_way
 {
 	my $deadline = Time::HiRes::time() + $PostgreSQL::Test::Utils::timeout_default;
 	while (Time::HiRes::time() < $deadline)
 	{
-		my $found = patient_sql(q(SELECT leased_by || ' ' || (SELECT count(*) FROM monitoring.notifications
+		my $found = patient_sql($node, q(SELECT leased_by || ' ' || (SELECT count(*) FROM monitoring.notifications
 				WHERE status IN ('queued', 'sending', 'retrying'))
 			FROM monitoring.notifications JOIN monitoring.worker_status ON pid = leased_by
 			WHERE status = 'sending' AND role = 'courier' LIMIT 1));
@@ -73,7 +57,7 @@ sub under_way
 my ($kills, $stops, $least, $most) = (0, 0, 1e9, 0);
 for my $round (1 .. 13)
 {
-	patient_sql("UPDATE public.hosts SET is_down = (hashtext(service || host) + $round) % 3 <> 0");
+	patient_sql($node, "UPDATE public.hosts SET is_down = (hashtext(service || host) + $round) % 3 <> 0");
 	my ($pid, $waiting) = under_way();
 	$least = $waiting if $waiting < $least;
 	$most = $waiting if $waiting > $most;
@@ -89,7 +73,7 @@ for my $round (1 .. 13)
 is("$kills $stops", '10 3', 'the courier was killed and the server stopped while it was sending');
 
 # A last change: every second service is well, one host of each other one is down.
-patient_sql(q(UPDATE public.hosts SET is_down = host = 'x' AND substr(service, 2)::integer % 2 = 0));
+patient_sql($node, q(UPDATE public.hosts SET is_down = host = 'x' AND substr(service, 2)::integer % 2 = 0));
 wait_until($node, qq(SELECT count(*) || ' ' || (SELECT count(*) FROM monitoring.alert_groups)
 	FROM monitoring.alerts WHERE state = 'firing'), expect => int($groups / 2) . ' ' . int($groups / 2) * 3,
 	what => 'the last state is known, and its groups');
@@ -120,15 +104,15 @@ for my $name (@receivers)
 }
 
 # A request that was under way at a crash is made again: no more than may be under way at once.
-my $sent = patient_sql(q(SELECT count(*) FROM monitoring.notifications WHERE status = 'sent'));
-my $attempts = patient_sql('SELECT count(*) FROM monitoring.notification_attempts');
+my $sent = patient_sql($node, q(SELECT count(*) FROM monitoring.notifications WHERE status = 'sent'));
+my $attempts = patient_sql($node, 'SELECT count(*) FROM monitoring.notification_attempts');
 is($attempts, $sent, 'each notification that was sent has one recorded attempt');
 my $duplicates = $requests - $sent;
 cmp_ok($duplicates, '>=', 0, 'no notification was lost');
 cmp_ok($duplicates, '<=', 13 * 2 * $concurrency, 'the duplicates are what was under way at the crashes');
 diag("$sent notifications of $groups groups to 3 receivers; between $least and $most waiting or under way at each of "
 	. "13 crashes; $duplicates delivered twice, because a crash came between the answer and its record");
-is(patient_sql(q(SELECT count(*) FROM (SELECT alert_id, generation FROM monitoring.alert_history WHERE to_state = 'firing'
+is(patient_sql($node, q(SELECT count(*) FROM (SELECT alert_id, generation FROM monitoring.alert_history WHERE to_state = 'firing'
 	GROUP BY 1, 2 HAVING count(*) > 1) AS twice)), '0', 'and no crash has fired an alert twice');
 
 $node->stop;
