@@ -48,6 +48,7 @@ FROM (SELECT monitoring._sketch_agg(value) AS sketch, NULL::float8 AS single FRO
       UNION ALL VALUES (NULL::bytea, NULL::float8), (NULL, 'NaN')) AS pieces;
 SELECT monitoring._sketch_quantile_agg(NULL, 'Infinity', 0.5) AS of_nothing;
 SELECT monitoring._sketch_quantile_agg(NULL, 1, 1.5);
+SELECT monitoring._sketch_quantile_agg('\x010102', NULL, 0.5);
 -- Tags as integers: what is none, or has more than 18 digits, is NULL.
 SELECT tags, monitoring._integer_tag(tags, 'n')
 FROM unnest(ARRAY['{"n": 7}', '{"n": -7}', '{"n": "12"}', '{"n": " +12\t"}', '{"n": "-3 "}', '{"n": 7.0}',
