@@ -10,6 +10,7 @@
 #include "monitoring/alerting/template.hpp"
 #include "monitoring/metrics/moments.hpp"
 #include "monitoring/metrics/sketch.hpp"
+#include "monitoring/metrics/sketch_pile.hpp"
 #include "monitoring/notify/matcher.hpp"
 
 namespace monitoring {
@@ -54,6 +55,18 @@ void sketch_quantile(benchmark::State& state) {
   for (auto _ : state) benchmark::DoNotOptimize(sketch.quantile(0.95));
 }
 BENCHMARK(sketch_quantile);
+
+/// What a view does for a group of two roll-up states.
+void sketch_pile_quantile(benchmark::State& state) {
+  const std::string bytes = filled_sketch().serialize();
+  for (auto _ : state) {
+    metrics::SketchPile pile;
+    pile.add(bytes);
+    pile.add(bytes);
+    benchmark::DoNotOptimize(*pile.quantile(0.95));
+  }
+}
+BENCHMARK(sketch_pile_quantile);
 
 void moments_add(benchmark::State& state) {
   const auto values = durations();
