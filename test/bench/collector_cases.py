@@ -6,7 +6,7 @@ from alert_cases import Watch, wait_for
 from harness import Sides
 
 EVERY_S = 20
-WINDOW_S = 40
+WINDOW_S = 45
 BUDGET = 0.02
 # name, how many, time limit, query
 COLLECTORS = (

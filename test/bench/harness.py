@@ -1,6 +1,7 @@
 """Sessions, clocks and the table of `make bench`."""
 
 import concurrent.futures
+import contextlib
 import json
 import os
 import platform
@@ -110,6 +111,30 @@ def at_once(*works):
             work.result()
 
 
+# What drops the indexes by id, name and time of the measurements, and what makes them again.
+INDEXES = """
+SELECT CASE WHEN k.oid IS NULL THEN format('DROP INDEX %s', i.indexrelid::regclass)
+    ELSE format('ALTER TABLE %s DROP CONSTRAINT %I', i.indrelid::regclass, k.conname) END,
+  CASE WHEN k.oid IS NULL THEN pg_get_indexdef(i.indexrelid)
+    ELSE format('ALTER TABLE %s ADD CONSTRAINT %I %s', i.indrelid::regclass, k.conname, pg_get_constraintdef(k.oid)) END
+FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid JOIN pg_am AS a ON a.oid = c.relam AND a.amname = 'btree'
+LEFT JOIN pg_constraint AS k ON k.conindid = i.indexrelid AND k.contype = 'p'
+WHERE i.indrelid = 'monitoring.pipeline_metrics'::regclass OR i.indrelid IN (SELECT inhrelid FROM pg_inherits
+  WHERE inhparent = 'monitoring.pipeline_metrics'::regclass AND inhrelid::regclass::text NOT LIKE '%default')"""
+
+
+@contextlib.contextmanager
+def indexes_later(session):
+    """Many rows come in quicker, and in the end there is the same; the map of changes is kept meanwhile."""
+    statements = [line.split("|") for line in session.sql(INDEXES).splitlines()]
+    session.sql("SET maintenance_work_mem = '256MB'")
+    for drop, _ in statements:
+        session.sql(drop)
+    yield
+    for _, create in statements:
+        session.sql(create)
+
+
 class Sides:
     """Two fresh databases on one server: the extension, and the document's SQL."""
 
@@ -142,6 +167,15 @@ class Sides:
     def prepare(self, *statements):
         """On both sides at the same time: nothing here is timed."""
         at_once(*[lambda side=side: [side.sql(statement) for statement in statements] for side in self.both()])
+
+    def load(self, *statements):
+        """Measurements of the past, on both sides at the same time."""
+        def one(side):
+            with indexes_later(side):
+                for statement in statements:
+                    side.sql(statement)
+
+        at_once(*[lambda side=side: one(side) for side in self.both()])
 
     def settle(self):
         """Hint bits, statistics and dirty pages are nobody's fault: before anything is timed."""

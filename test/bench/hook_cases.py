@@ -17,7 +17,7 @@ IN_A_ROW = 200
 # The processor time of the backend, up to the last time that it waited for us.
 CPU_NS = "split_part(pg_read_file('/proc/self/schedstat'), ' ', 1)::bigint"
 # Two runs of pgbench, whose difference has neither the start nor the end of a connection.
-FEW, MANY = 100, 600
+FEW, MANY = 100, 350
 
 
 def in_a_row(statement, prepared):

@@ -182,9 +182,9 @@ def retention(bench):
     sides = Sides(bench.started_at, "retention")
     days = list(range(12, 12 - bench.runs - 1, -1))
     try:
-        sides.prepare(*["INSERT INTO monitoring.pipeline_metrics %s SELECT 'metric', n, '{\"host\": \"host-1\"}',"
-                        " date_trunc('day', timestamptz '%s', 'UTC') - %d * interval '24 hours' + n * interval '86399 seconds' / %d"
-                        " FROM generate_series(1, %d) AS n" % (COLUMNS, bench.started_at, day, rows, rows) for day in days])
+        sides.load(*["INSERT INTO monitoring.pipeline_metrics %s SELECT 'metric', n, '{\"host\": \"host-1\"}',"
+                     " date_trunc('day', timestamptz '%s', 'UTC') - %d * interval '24 hours' + n * interval '86399 seconds' / %d"
+                     " FROM generate_series(1, %d) AS n" % (COLUMNS, bench.started_at, day, rows, rows) for day in days])
         sides.ours.sql("SELECT monitoring.aggregate_hourly_metrics()")
         # Empty partitions of other days, and a first look at everything else, are not this day's cost.
         keep(sides.ours, days[0] + 1)

@@ -33,6 +33,11 @@ def series_rows(bench, series, **limits):
     return rows_of_hour(bench, "'metric_' || n % 10", tags, **limits)
 
 
+def pass_with(sides, workers):
+    sides.ours.sql("SET max_parallel_maintenance_workers = %d" % workers)
+    return sides.ours.time_rolled_back_ms(PASS)
+
+
 def both_passes(bench, sides):
     """Medians of ours and the document's, rolled back."""
     return interleaved(bench.runs, lambda: sides.ours.time_rolled_back_ms(PASS),
@@ -59,12 +64,13 @@ def untouched_hour(bench):
     """An hour that nobody has looked at: everything is read, with percentiles."""
     sides = Sides(bench.started_at, "hour")
     try:
-        sides.prepare(series_rows(bench, bench.series))
+        sides.load(series_rows(bench, bench.series))
         sides.settle()
         label = "untouched hour, %s rows, %s series" % (bench.rows, bench.series)
-        for workers, at_most in ((2, None), (0, 2)):
-            sides.ours.sql("SET max_parallel_maintenance_workers = %d" % workers)
-            ours, document = both_passes(bench, sides)
+        parallel, alone, document = interleaved(
+            bench.runs, lambda: pass_with(sides, 2), lambda: pass_with(sides, 0),
+            lambda: sides.document.time_rolled_back_ms(PASS))
+        for workers, ours, at_most in ((2, parallel, None), (0, alone, 2)):
             bench.table.faster("%s, %d parallel workers, against the document" % (label, workers),
                                ours, document, at_least=8)
             bench.table.dearer("  against a bare count and sum, %d parallel workers" % workers,
@@ -117,7 +123,7 @@ def many_series(bench):
     series = min(bench.rows // 5, 62000)
     sides = Sides(bench.started_at, "series")
     try:
-        sides.prepare(series_rows(bench, series))
+        sides.load(series_rows(bench, series))
         sides.settle()
         temp_before = [side.temp_files() for side in sides.both()]
         ours, document = both_passes(bench, sides)
@@ -137,7 +143,7 @@ def varying_tags(bench):
               'error_count', n % 7, 'batch_size', n % 997 + n % 7)"""
     sides = Sides(bench.started_at, "tags")
     try:
-        sides.prepare(rows_of_hour(bench, "'queue_processing'", tags))
+        sides.load(rows_of_hour(bench, "'queue_processing'", tags))
         sides.settle()
         ours, document = both_passes(bench, sides)
         groups = [int(side.sql("BEGIN; " + PASS + "; ROLLBACK")) for side in sides.both()]

@@ -2,7 +2,7 @@
 
 import sys
 
-from harness import Session, Sides, at_once, interleaved
+from harness import Session, Sides, at_once, indexes_later, interleaved
 
 PASS = "SELECT monitoring.aggregate_hourly_metrics()"
 DAYS = 7
@@ -47,7 +47,8 @@ def load(bench, sides, rows):
             if rows > PART:
                 print(".", end="", file=sys.stderr, flush=True)
 
-    at_once(lambda: half(sides.ours, 1, middle), lambda: half(other, middle + 1, rows))
+    with indexes_later(sides.ours):
+        at_once(lambda: half(sides.ours, 1, middle), lambda: half(other, middle + 1, rows))
     other.close()
 
 
