@@ -126,13 +126,11 @@ WHERE i.indrelid = 'monitoring.pipeline_metrics'::regclass OR i.indrelid IN (SEL
 @contextlib.contextmanager
 def indexes_later(session):
     """Many rows come in quicker, and in the end there is the same; the map of changes is kept meanwhile."""
-    statements = [line.split("|") for line in session.sql(INDEXES).splitlines()]
+    drops, creations = zip(*[line.split("|") for line in session.sql(INDEXES).splitlines()])
     session.sql("SET maintenance_work_mem = '256MB'")
-    for drop, _ in statements:
-        session.sql(drop)
+    session.sql("; ".join(("BEGIN",) + drops + ("COMMIT",)))
     yield
-    for _, create in statements:
-        session.sql(create)
+    session.sql("; ".join(("BEGIN",) + creations + ("COMMIT",)))
 
 
 class Sides:
