@@ -4,6 +4,7 @@
 
 #include "parallel_scan.hpp"
 
+#include "monitoring/base/distinct.hpp"
 #include "monitoring/pg/memory.hpp"
 
 extern "C" {
@@ -32,6 +33,9 @@ namespace {
 /// more there must be of it.
 constexpr std::size_t kMinScansPerWorker = 4;
 constexpr std::uint32_t kChunk = 64;
+constexpr std::size_t kSampleBlocks = 128;
+/// Rows of each series from which on sharing out pays, measured with two workers on two cores.
+constexpr double kRowsPerSeries = 64;
 constexpr std::size_t kQueueBytes = 256UL * 1024;
 
 enum Key : std::uint64_t { kKeyOrder = 1, kKeyHours, kKeyBlocks, kKeyQueues };
@@ -326,6 +330,21 @@ int parallel_workers(std::size_t blocks) {
   const std::size_t worth = blocks / std::max<std::size_t>(1, smallest * kMinScansPerWorker);
   const auto most = static_cast<std::size_t>(max_parallel_maintenance_workers);
   return static_cast<int>(std::min(worth, most));
+}
+
+std::size_t sample_first(std::vector<BlockNumber>& blocks) {
+  if (min_parallel_table_scan_size == 0) return 0;
+  const std::size_t sample = std::min(kSampleBlocks, blocks.size());
+  const std::size_t stride = blocks.size() / std::max<std::size_t>(1, sample);
+  for (std::size_t i = 0; i < sample; ++i) std::swap(blocks[i], blocks[i * stride]);
+  return sample;
+}
+
+bool pays_to_share(const Sample& sample) {
+  const double rows = static_cast<double>(sample.rows) / sample.part;
+  const double series =
+      expected_kinds(sample.rows, sample.new_series) + static_cast<double>(sample.held_series);
+  return rows >= kRowsPerSeries * series;
 }
 
 std::size_t scan_in_parallel(const Partition& partition, const Wanted& wanted,

@@ -147,8 +147,9 @@ class Pass {
   void scan_new();
   void recompute_doubtful();
   void scan_recomputed();
-  void scan(const Partition& partition, const std::vector<BlockNumber>& blocks,
-            const Wanted& wanted);
+  void scan(const Partition& partition, std::vector<BlockNumber> blocks, const Wanted& wanted);
+  std::size_t scan_shared(const Partition& partition, std::vector<BlockNumber>& blocks,
+                          const Wanted& wanted, HourScan& alone);
   void flush();
   void publish_closed();
 
@@ -184,23 +185,42 @@ void Pass::take_closing_hours() {
   }
 }
 
-void Pass::scan(const Partition& partition, const std::vector<BlockNumber>& blocks,
-                const Wanted& wanted) {
+void Pass::scan(const Partition& partition, std::vector<BlockNumber> blocks, const Wanted& wanted) {
   found_.unsettled.clear();
   HourScan alone(partition, snapshot_.get(), wanted, table_, found_);
+  std::size_t next = 0;
+  if (parallel_workers(blocks.size()) > 0) next = scan_shared(partition, blocks, wanted, alone);
   pg::ScratchContext scratch("roll-up block");
-  for (std::size_t next = 0; next < blocks.size();) {
-    const int workers = parallel_workers(blocks.size() - next);
-    if (workers > 0) {
-      next = scan_in_parallel(partition, wanted, blocks, next, workers, kMaxTableBytes, table_,
-                              found_);
-    } else {
-      alone.block(blocks[next++]);
-      scratch.reset();
-    }
+  for (; next < blocks.size(); ++next) {
+    alone.block(blocks[next]);
+    scratch.reset();
     if (table_.memory_bytes() > kMaxTableBytes) flush();
   }
   for (const BlockNumber block : found_.unsettled) partition.mark(block);
+}
+
+/// Shares out the blocks among parallel workers, if a sample of them says that it pays. Returns the
+/// place of the first one that was not scanned.
+std::size_t Pass::scan_shared(const Partition& partition, std::vector<BlockNumber>& blocks,
+                              const Wanted& wanted, HourScan& alone) {
+  const std::size_t sample = sample_first(blocks);
+  const std::size_t held = table_.series().size();
+  const std::int64_t taken = found_.rows_taken;
+  pg::ScratchContext scratch("roll-up sample");
+  for (std::size_t i = 0; i < sample; ++i) {
+    alone.block(blocks[i]);
+    scratch.reset();
+  }
+  const Sample found{static_cast<double>(sample) / static_cast<double>(blocks.size()),
+                     static_cast<std::size_t>(found_.rows_taken - taken),
+                     table_.series().size() - held, held};
+  if (sample > 0 && !pays_to_share(found)) return sample;
+  const int workers = parallel_workers(blocks.size() - sample);
+  if (workers == 0) return sample;
+  const std::size_t next =
+      scan_in_parallel(partition, wanted, blocks, sample, workers, kMaxTableBytes, table_, found_);
+  if (table_.memory_bytes() > kMaxTableBytes) flush();
+  return next;
 }
 
 void Pass::scan_new() {
