@@ -87,6 +87,16 @@ for my $workers (2, 0)
 	is(sql($pass), '0', 'and nothing is left');
 }
 
+# A sample of the blocks tells whether sharing out the rest pays: with many rows a series, and with few.
+for my $series (10, 5000)
+{
+	my ($before) = split / /, sql($taken);
+	sql(insert(20_000) =~ s/% 100\b/% $series/r);
+	sql("SET min_parallel_table_scan_size = '8kB'; $pass");
+	is(sql($taken), join(' ', ($before + 20_000) x 2), "every row once, $series series");
+	is(sql($pass), '0', 'and nothing is left');
+}
+
 # An error in the midst of a parallel scan, in the leader or a worker: tags whose values are gone from
 # disk, several in each share of blocks.
 {
