@@ -2,7 +2,7 @@
 # throw-away server of its own, and Google Benchmark over the rooms without Postgres; one table.
 #   make bench BENCH_FILTER=rollup     runs the cases whose name matches; rooms are those without SQL
 #   make bench BENCH_ROWS=10000000     rows of the big cases (default 1,000,000: a few minutes)
-#   make bench BENCH_FILTER=scaling BENCH_SIZES=1000000,10000000,100000000   (40 GB of disk for the last)
+#   make bench BENCH_FILTER=scaling BENCH_SIZES=1000000,10000000,100000000   (30 GB of disk for the last)
 #   BENCH_SERIES=1000  BENCH_RUNS=3  BENCH_SECONDS=2 (of one run of pgbench)
 .PHONY: bench bench-build
 bench:
