@@ -6,7 +6,6 @@ the status stays 0: a slow machine is not a fault. Where the sides disagree on a
 """
 
 import argparse
-import copy
 import json
 import re
 import subprocess
@@ -61,13 +60,6 @@ class Bench:
         self.last_hour = session.sql("SELECT date_trunc('hour', now(), 'UTC') - interval '1 hour'")
         self.version = session.sql("SHOW server_version")
         session.close()
-
-
-    def sized(self, factor):
-        """The same with so many times the rows."""
-        other = copy.copy(self)
-        other.rows = factor * self.rows
-        return other
 
 
 def parse_arguments():
