@@ -18,6 +18,7 @@ SQL_PARTS = $(addprefix sql/install/, \
 	collectors.sql costs.sql host.sql statements.sql table_packs.sql pack_metrics.sql packs.sql probes.sql \
 	jobs.sql \
 	activate.sql system_metrics.sql adopt.sql supabase.sql \
+	checks.sql \
 	access.sql \
 	)
 SQL_BUILT = sql/monitoring--$(EXTVERSION).sql

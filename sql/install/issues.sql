@@ -27,7 +27,8 @@ CREATE INDEX worker_issues_resolved
 CREATE TABLE monitoring.worker_heartbeats (
     worker_name text PRIMARY KEY,
     last_seen_at timestamptz NOT NULL,
-    expected_every interval NOT NULL CHECK (expected_every > interval '0'),
+    expected_every interval NOT NULL CONSTRAINT expected_every_is_usable
+        CHECK (expected_every > interval '0' AND expected_every <= interval '100 years'),
     details jsonb
 );
 COMMENT ON TABLE monitoring.worker_heartbeats IS

@@ -5,6 +5,8 @@
 #include <unordered_map>
 #include <utility>
 
+#include "monitoring/base/instant_math.hpp"
+
 namespace monitoring::alerting {
 
 namespace {
@@ -197,7 +199,7 @@ void Evaluation::advance_present(Candidate& candidate) {
     instance.resolved_at.reset();
     instance.state = AlertState::kInactive;
   }
-  const bool due = now_ - instance.active_at >= hold;
+  const bool due = elapsed(instance.active_at, now_) >= hold;
   if (due && instance.state == AlertState::kFiring) return;
   if (due) {
     instance.fired_at = now_;
@@ -217,7 +219,7 @@ bool Evaluation::keeps_firing(Instance& instance) const {
   if (instance.state != AlertState::kFiring || instance.origin != Origin::kElement) return false;
   if (policy_.keep_firing_for <= Duration{0}) return false;
   if (!instance.keep_firing_since) instance.keep_firing_since = now_;
-  return now_ - *instance.keep_firing_since < policy_.keep_firing_for;
+  return elapsed(*instance.keep_firing_since, now_) < policy_.keep_firing_for;
 }
 
 void Evaluation::advance_absent(Candidate& candidate) {
@@ -233,7 +235,7 @@ void Evaluation::advance_absent(Candidate& candidate) {
     instance.resolved_at = now_;
     return transition(candidate, AlertState::kResolved, candidate.cleared_cause);
   }
-  candidate.removed = now_ - instance.resolved_at.value_or(now_) > kResolvedRetention;
+  candidate.removed = elapsed(instance.resolved_at.value_or(now_), now_) > kResolvedRetention;
 }
 
 void Evaluation::advance() {

@@ -26,13 +26,23 @@ void try_rule(pg::Spi& spi, std::int64_t id) {
   spi.query("SELECT monitoring._try_alert_rule($1)", {pg::int8(id)});
 }
 
+constexpr Instant kFirstEvaluation{};
+/// 9000-01-01T00:00:00Z
+constexpr Instant kLastEvaluation{std::chrono::seconds(221845392000)};
+
 Instant evaluation_time(FunctionCallInfo fcinfo) {
   pg::require(fcinfo, 0, "evaluated_at");
   const TimestampTz at = PG_GETARG_TIMESTAMPTZ(0);
   if (TIMESTAMP_NOT_FINITE(at)) {
     throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE, "evaluated_at must be finite");
   }
-  return pg::instant_of(at);
+  // What is stored of a pass is written in RFC 3339, and times are added to it.
+  const Instant instant = pg::instant_of(at);
+  if (instant < kFirstEvaluation || instant > kLastEvaluation) {
+    throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE,
+                     "evaluated_at must be between the years 1970 and 9000");
+  }
+  return instant;
 }
 
 /// A number of days or hours that the function can look back by.

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "monitoring/base/instant_math.hpp"
+
 namespace monitoring::notify {
 
 namespace {
@@ -55,7 +57,7 @@ EscalationDecision waiting(const EscalationState& state, const EscalationPolicy&
   return {EscalationOutcome::kWaiting,
           {},
           "receiver " + policy.steps[state.steps_taken].receiver + " is told in " +
-              seconds_text(*due - now)};
+              seconds_text(elapsed(now, *due))};
 }
 
 }  // namespace
@@ -119,14 +121,14 @@ EscalationDecision escalate(EscalationState& state, const EscalationPolicy& poli
   std::vector<std::string> told = take_due_steps(state, policy, now);
   if (told.empty()) return waiting(state, policy, now);
   return {EscalationOutcome::kEscalated, std::move(told),
-          "not acknowledged for " + seconds_text(now - state.fired_at) + " (policy " + policy.name +
-              ")"};
+          "not acknowledged for " + seconds_text(elapsed(state.fired_at, now)) + " (policy " +
+              policy.name + ")"};
 }
 
 std::optional<Instant> next_escalation(const EscalationState& state,
                                        const EscalationPolicy& policy) {
   if (state.steps_taken >= policy.steps.size()) return std::nullopt;
-  return state.fired_at + policy.steps[state.steps_taken].after;
+  return later(state.fired_at, policy.steps[state.steps_taken].after);
 }
 
 }  // namespace monitoring::notify

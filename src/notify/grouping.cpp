@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "monitoring/base/instant_math.hpp"
+
 namespace monitoring::notify {
 
 namespace {
@@ -132,7 +134,7 @@ FlushReason decide(const Snapshot& snapshot, const LogEntry* entry, bool send_re
   if (send_resolved && !is_subset(snapshot.resolved, entry->resolved)) {
     return FlushReason::kNewResolved;
   }
-  if (entry->sent_at < now - repeat_interval) return repeat_reason(snapshot, *entry);
+  if (entry->sent_at < earlier(now, repeat_interval)) return repeat_reason(snapshot, *entry);
   return FlushReason::kNothingNew;
 }
 
@@ -140,7 +142,7 @@ std::string reason_words(FlushReason reason, const Snapshot& snapshot, const Log
                          const Route& route, Instant now) {
   const std::string firing = count_text(snapshot.firing.size(), "firing");
   const std::string resolved = count_text(snapshot.resolved.size(), "resolved");
-  const std::string since = entry ? seconds_text(now - entry->sent_at) : std::string();
+  const std::string since = entry ? seconds_text(elapsed(entry->sent_at, now)) : std::string();
   const std::string repeat = "repeat_interval of " + seconds_text(route.options.repeat_interval);
   switch (reason) {
     case FlushReason::kFirst:
@@ -191,15 +193,15 @@ FlushDecision decide_for(const Integration& integration, const Snapshot& snapsho
   }
   if (decision.notify || decision.reason == FlushReason::kUnsentResolved) {
     decision.log = LogEntry{snapshot.firing, snapshot.resolved, now,
-                            now + NotificationLog::kRetention, decision.notify};
+                            later(now, NotificationLog::kRetention), decision.notify};
   }
   return decision;
 }
 
 void schedule_next(Group& group, const Route& route, Instant now) {
   const Duration interval = route.options.group_interval;
-  const Instant next = group.next_flush_at + interval;
-  group.next_flush_at = next > now ? next : now + interval;
+  const Instant next = later(group.next_flush_at, interval);
+  group.next_flush_at = next > now ? next : later(now, interval);
   group.has_flushed = true;
 }
 
@@ -252,13 +254,13 @@ Group make_group(const Route& route, const Labels& alert_labels, Instant now) {
   group.key = group_key(route, group.labels);
   group.route_id = route.id;
   group.created_at = now;
-  group.next_flush_at = now + route.options.group_wait;
+  group.next_flush_at = later(now, route.options.group_wait);
   return group;
 }
 
 bool insert_alert(Group& group, const Route& route, const AlertView& alert, Instant now) {
   bool changed = group.alerts.insert(alert.fingerprint).second;
-  const bool waited = alert.starts_at + route.options.group_wait < now;
+  const bool waited = later(alert.starts_at, route.options.group_wait) < now;
   if (!group.has_flushed && waited && group.next_flush_at > now) {
     group.next_flush_at = now;
     changed = true;

@@ -1,5 +1,7 @@
 #include "monitoring/pg/arguments.hpp"
 
+#include "monitoring/pg/intervals.hpp"
+
 extern "C" {
 #include <utils/builtins.h>
 #include <utils/timestamp.h>
@@ -34,8 +36,9 @@ Duration required_positive_interval(FunctionCallInfo fcinfo, int index, const ch
   const std::int64_t days = static_cast<std::int64_t>(value->month) * DAYS_PER_MONTH + value->day;
   std::int64_t length = 0;
   if (__builtin_mul_overflow(days, USECS_PER_DAY, &length) ||
-      __builtin_add_overflow(length, value->time, &length)) {
-    throw Report(ERRCODE_INTERVAL_FIELD_OVERFLOW, std::string(name) + " is out of range");
+      __builtin_add_overflow(length, value->time, &length) || length > kLongestInterval.count()) {
+    throw Report(ERRCODE_INTERVAL_FIELD_OVERFLOW, std::string(name) + " is out of range")
+        .hint("An interval here is at most 100 years.");
   }
   if (length <= 0) {
     throw Report(ERRCODE_INVALID_PARAMETER_VALUE, std::string(name) + " must be longer than zero")

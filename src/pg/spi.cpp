@@ -15,6 +15,8 @@ extern "C" {
 #include <algorithm>
 #include <limits>
 
+#include "monitoring/base/instant_math.hpp"
+
 namespace monitoring::pg {
 
 namespace {
@@ -52,13 +54,15 @@ char* output(Datum value, Oid type) {
 Instant instant_of(std::int64_t timestamptz) {
   if (TIMESTAMP_IS_NOBEGIN(timestamptz)) return Instant::min();
   if (TIMESTAMP_IS_NOEND(timestamptz)) return Instant::max();
-  return Instant(Duration(timestamptz + kEpochDifferenceUs));
+  // The server's last years are beyond what is counted from 1970.
+  return later(Instant(Duration(timestamptz)), Duration(kEpochDifferenceUs));
 }
 
 std::int64_t timestamptz_of(Instant instant) {
   if (instant == Instant::min()) return DT_NOBEGIN;
   if (instant == Instant::max()) return DT_NOEND;
-  return instant.time_since_epoch().count() - kEpochDifferenceUs;
+  const std::int64_t us = earlier(instant, Duration(kEpochDifferenceUs)).time_since_epoch().count();
+  return std::clamp<std::int64_t>(us, MIN_TIMESTAMP, END_TIMESTAMP - 1);
 }
 
 Param null_of(Oid type) {

@@ -48,7 +48,8 @@ std::string queued_by(const std::vector<RecordedDecision>& decisions) {
 
 }  // namespace
 
-Dispatch::Dispatch(pg::Spi& spi, Instant now) : spi_(spi), now_(now) {
+Dispatch::Dispatch(pg::Spi& spi, Instant now, UnusableObjects& unusable, bool careful)
+    : spi_(spi), now_(now), unusable_(unusable), careful_(careful) {
   const pg::Rows rows =
       spi.query("SELECT receiver_name, send_resolved, enabled, kind FROM monitoring.receivers");
   for (std::uint64_t row = 0; row < rows.size(); ++row) {
@@ -69,14 +70,30 @@ const char* Dispatch::obstacle(const std::string& receiver) const {
   return found->enabled ? nullptr : "receiver_disabled";
 }
 
+/// Why it could not be queued.
+std::optional<std::string> Dispatch::queue(RecordedDecision& decision,
+                                           notify::Notification notification,
+                                           TellResolved resolved) {
+  const auto store = [&] {
+    decision.notification_id = queue_notification(spi_, std::move(notification), now_, resolved);
+  };
+  if (careful_) return try_alone(store);
+  try {
+    store();
+    return std::nullopt;
+  } catch (const pg::Report& report) {
+    return report.what();
+  }
+}
+
 std::optional<std::int64_t> Dispatch::tell(RecordedDecision decision,
                                            notify::Notification notification,
                                            TellResolved resolved) {
-  try {
-    decision.notification_id = queue_notification(spi_, std::move(notification), now_, resolved);
-  } catch (const pg::Report& report) {
+  const std::string receiver = "receiver \"" + notification.receiver + "\"";
+  if (const auto failure = queue(decision, std::move(notification), resolved)) {
+    unusable_.add(receiver, "a notification could not be composed: " + *failure);
     decision.reason = "not_composed";
-    decision.detail = report.what();
+    decision.detail = *failure;
     decision.log.reset();
   }
   decisions_.push_back(std::move(decision));

@@ -10,13 +10,17 @@
 #include "alert_groups.hpp"
 #include "monitoring/notify/notification.hpp"
 #include "monitoring/store/outbox.hpp"
+#include "monitoring/store/unusable.hpp"
 
 namespace monitoring::store {
 
 /// Receivers, and the decisions about them that a pass has taken so far.
 class Dispatch {
  public:
-  Dispatch(pg::Spi& spi, Instant now);
+  /// `unusable` takes the receivers that a notification cannot be composed or stored for.
+  /// `careful`: each notification is stored in a subtransaction, because without that the pass has
+  /// failed.
+  Dispatch(pg::Spi& spi, Instant now, UnusableObjects& unusable, bool careful);
 
   struct Receiver {
     bool send_resolved;
@@ -42,8 +46,13 @@ class Dispatch {
   void save();
 
  private:
+  std::optional<std::string> queue(RecordedDecision& decision, notify::Notification notification,
+                                   TellResolved resolved);
+
   pg::Spi& spi_;
   Instant now_;
+  UnusableObjects& unusable_;
+  const bool careful_;
   std::map<std::string, Receiver> receivers_;
   std::vector<RecordedDecision> decisions_;
 };

@@ -14,10 +14,13 @@ extern "C" {
 #include <utility>
 #include <vector>
 
+#include "monitoring/base/instant_math.hpp"
 #include "monitoring/pg/settings.hpp"
 #include "monitoring/store/alert_routing.hpp"
 #include "monitoring/store/issues.hpp"
+#include "monitoring/store/unusable.hpp"
 #include "store/alert_instances.hpp"
+#include "store/clock_step.hpp"
 #include "store/failed_receivers.hpp"
 #include "store/shared_reads.hpp"
 #include "store/stored_rule.hpp"
@@ -126,6 +129,10 @@ class Pass {
   Pass(pg::Spi& spi, Instant now, SharedReads& reads) : spi_(spi), now_(now), reads_(reads) {}
 
   void evaluate(const StoredRule& stored);
+  /// What cannot be evaluated, whatever the reason is.
+  void give_up(const StoredRule& stored, const std::string& reason) {
+    note_error(stored, Error::of(reason));
+  }
   /// The alert that a receiver failed.
   void watch_receivers();
   /// The alerts of rules that are gone or disabled resolve.
@@ -154,6 +161,7 @@ std::string issue_worker(const std::string& rule_name) {
 
 Outcome Pass::outcome_of(const StoredRule& stored, const alerting::Rule& rule,
                          const std::vector<Instance>& previous) {
+  if (stored.unusable) return Error::of(*stored.unusable);
   const QueryOutcome result = reads_.run(stored);
   if (result.failure) return Error::of(result.failure->message);
   if (!stored.threshold) return expand(rule, result.samples, now_);
@@ -279,13 +287,46 @@ std::vector<StoredRule> rules_left(pg::Spi& spi, const DuePass& pass) {
   return rules;
 }
 
+/// A pass does all of its work in one subtransaction. If that fails it is made anew, and each piece
+/// has a subtransaction of its own, so that what fails costs itself and nothing else.
+enum class Care { whole, each };
+
+/// Whatever fails in a careful pass besides the rules, which have issues of their own.
+class Pieces {
+ public:
+  explicit Pieces(Care care) : care_(care) {}
+
+  void evaluate(Pass& pass, const StoredRule& rule) {
+    if (care_ == Care::whole) return pass.evaluate(rule);
+    const auto failure = try_alone([&] { pass.evaluate(rule); });
+    if (!failure) return;
+    unusable_.attempt("alert rule \"" + rule.policy.rule_name + "\"",
+                      [&] { pass.give_up(rule, *failure); });
+  }
+  template <class Body>
+  void run(const char* what, Body&& body) {
+    if (care_ == Care::whole) return body();
+    unusable_.attempt(what, body);
+  }
+  void settle(pg::Spi& spi) const { unusable_.settle(spi); }
+
+ private:
+  const Care care_;
+  UnusableObjects unusable_{"monitoring: alerts", "unusable"};
+};
+
+void finish_pass(Pass& pass, Pieces& pieces) {
+  pieces.run("the alerts about receivers that failed", [&] { pass.watch_receivers(); });
+  pieces.run("the alerts of rules that are gone", [&] { pass.wind_down(); });
+}
+
 /// Whether all of them are through.
-bool evaluate_some(Pass& turn, const std::vector<StoredRule>& due, DuePass& pass,
+bool evaluate_some(Pass& turn, Pieces& pieces, const std::vector<StoredRule>& due, DuePass& pass,
                    const std::function<bool()>& enough) {
   bool stop = false;
   for (const StoredRule& rule : due) {
     if (stop) return false;
-    turn.evaluate(rule);
+    pieces.evaluate(turn, rule);
     pass.evaluated.insert(rule.id);
     stop = enough();
   }
@@ -296,6 +337,71 @@ std::int64_t multiple(Instant at, Duration of) {
   return at.time_since_epoch() / of;
 }
 
+std::int64_t evaluate_all(pg::Spi& spi, Instant now, Care care) {
+  Pieces pieces(care);
+  const std::vector<StoredRule> rules = load_due_rules(spi, now, std::nullopt);
+  std::set<std::int64_t> alone;
+  SharedReads reads(rules, now, alone);
+  Pass pass(spi, now, reads);
+  for (const StoredRule& rule : rules) pieces.evaluate(pass, rule);
+  finish_pass(pass, pieces);
+  pieces.run("the routing of alerts", [&] { route_alerts(spi, now); });
+  pieces.run("the pings of watchdogs", [&] { ping_watchdogs(spi, now); });
+  pieces.settle(spi);
+  store_progress(spi, now);
+  return pass.transitions();
+}
+
+/// A step back that is not worth moving all stored times for: alerting stands still that long.
+constexpr Duration kSmallStep = std::chrono::seconds(5);
+
+/// The worker's clock is earlier than a pass that was made. True if it goes on from the clock.
+bool catch_step_back(pg::Spi& spi, DuePass& pass, std::optional<Instant> stored) {
+  const std::optional<Instant> last = std::max(pass.since, stored);
+  if (!last || *last <= pass.at) return false;
+  if (elapsed(pass.at, *last) <= kSmallStep) {
+    pass.at = *last;
+    return false;
+  }
+  rebase_alerting(spi, *last, pass.at);
+  store_progress(spi, pass.at);
+  pass.since.reset();
+  return true;
+}
+
+DuePassTurn take_turn(pg::Spi& spi, DuePass& pass, const std::function<bool()>& enough, Care care) {
+  std::optional<Instant> stored = stored_progress(spi);
+  const bool has_begun = !pass.evaluated.empty();
+  if (has_begun && stored > pass.at) return DuePassTurn::kSuperseded;
+  if (!has_begun) {
+    if (catch_step_back(spi, pass, stored)) {
+      stored = pass.at;
+    } else {
+      pass.since = std::max(pass.since, stored);
+    }
+  }
+
+  Pieces pieces(care);
+  const std::vector<StoredRule> due = rules_left(spi, pass);
+  SharedReads reads(due, pass.at, pass.alone);
+  Pass turn(spi, pass.at, reads);
+  const bool complete = evaluate_some(turn, pieces, due, pass, enough);
+  const bool thorough = complete && (!pass.since || multiple(*pass.since, kThoroughInterval) !=
+                                                        multiple(pass.at, kThoroughInterval));
+  if (thorough) finish_pass(turn, pieces);
+  if (thorough || turn.written() > 0 || flush_due(spi, pass.at)) {
+    pieces.run("the routing of alerts", [&] { route_alerts(spi, pass.at); });
+  }
+  pieces.run("the pings of watchdogs", [&] { ping_watchdogs(spi, pass.at); });
+  if (thorough || care == Care::each) pieces.settle(spi);
+  pass.written += turn.written();
+  if (!complete) return DuePassTurn::kMore;
+  const bool outdated =
+      !pass.evaluated.empty() && (!stored || elapsed(*stored, pass.at) >= kProgressWriteInterval);
+  if (pass.written > 0 || outdated) store_progress(spi, pass.at);
+  return DuePassTurn::kDone;
+}
+
 }  // namespace
 
 std::int64_t evaluate(pg::Spi& spi, Instant now) {
@@ -303,17 +409,11 @@ std::int64_t evaluate(pg::Spi& spi, Instant now) {
   // An exclusive lock on the table and not a lock on its row: that one would be a write.
   pg::call([&] { LockRelationOid(table, ExclusiveLock); });
   refuse_the_past(stored_progress(spi), now);
-  const std::vector<StoredRule> rules = load_due_rules(spi, now, std::nullopt);
-  std::set<std::int64_t> alone;
-  SharedReads reads(rules, now, alone);
-  Pass pass(spi, now, reads);
-  for (const StoredRule& rule : rules) pass.evaluate(rule);
-  pass.watch_receivers();
-  pass.wind_down();
-  route_alerts(spi, now);
-  ping_watchdogs(spi, now);
-  store_progress(spi, now);
-  return pass.transitions();
+  std::int64_t transitions = 0;
+  if (try_alone([&] { transitions = evaluate_all(spi, now, Care::whole); })) {
+    transitions = evaluate_all(spi, now, Care::each);
+  }
+  return transitions;
 }
 
 DuePassTurn evaluate_due(pg::Spi& spi, DuePass& pass, const std::function<bool()>& enough) {
@@ -321,30 +421,11 @@ DuePassTurn evaluate_due(pg::Spi& spi, DuePass& pass, const std::function<bool()
   if (!pg::call([&] { return ConditionalLockRelationOid(table, ExclusiveLock); })) {
     return DuePassTurn::kSuperseded;
   }
-  const std::optional<Instant> stored = stored_progress(spi);
-  const bool has_begun = !pass.evaluated.empty();
-  if (has_begun && stored > pass.at) return DuePassTurn::kSuperseded;
-  if (!has_begun) pass.since = std::max(pass.since, stored);
-  refuse_the_past(pass.since, pass.at);
-
-  const std::vector<StoredRule> due = rules_left(spi, pass);
-  SharedReads reads(due, pass.at, pass.alone);
-  Pass turn(spi, pass.at, reads);
-  const bool complete = evaluate_some(turn, due, pass, enough);
-  const bool thorough = complete && (!pass.since || multiple(*pass.since, kThoroughInterval) !=
-                                                        multiple(pass.at, kThoroughInterval));
-  if (thorough) {
-    turn.watch_receivers();
-    turn.wind_down();
-  }
-  if (thorough || turn.written() > 0 || flush_due(spi, pass.at)) route_alerts(spi, pass.at);
-  ping_watchdogs(spi, pass.at);
-  pass.written += turn.written();
-  if (!complete) return DuePassTurn::kMore;
-  const bool outdated =
-      !pass.evaluated.empty() && (!stored || pass.at - *stored >= kProgressWriteInterval);
-  if (pass.written > 0 || outdated) store_progress(spi, pass.at);
-  return DuePassTurn::kDone;
+  const DuePass begun = pass;
+  DuePassTurn turn = DuePassTurn::kSuperseded;
+  if (!try_alone([&] { turn = take_turn(spi, pass, enough, Care::whole); })) return turn;
+  pass = begun;
+  return take_turn(spi, pass, enough, Care::each);
 }
 
 }  // namespace monitoring::store

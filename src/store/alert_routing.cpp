@@ -28,6 +28,7 @@ using notify::Route;
 /// Under which trouble with time intervals shows in health.
 constexpr const char* kIssueWorker = "monitoring: alert routing";
 constexpr const char* kIssueType = "time_interval";
+constexpr const char* kUnusable = "unusable";
 
 /// With no alerts and nothing left of earlier ones there is nothing to do.
 bool anything_to_route(pg::Spi& spi) {
@@ -43,13 +44,13 @@ bool anything_to_route(pg::Spi& spi) {
 /// One pass over everything: built anew each time, so that it sees the configuration as it is.
 class RoutingPass {
  public:
-  RoutingPass(pg::Spi& spi, Instant now)
+  RoutingPass(pg::Spi& spi, Instant now, UnusableObjects& unusable, bool careful)
       : spi_(spi),
         now_(now),
-        config_(load_routing(spi, now)),
+        config_(load_routing(spi, now, &unusable)),
         alerts_(load_routed_alerts(spi)),
         groups_(load_groups(spi)),
-        dispatch_(spi, now) {}
+        dispatch_(spi, now, unusable, careful) {}
 
   void run() {
     restore_lost();
@@ -254,7 +255,15 @@ std::optional<std::pair<notify::Suppression, std::string>> RoutingPass::muted(co
 
 void route_alerts(pg::Spi& spi, Instant now) {
   if (!anything_to_route(spi)) return;
-  RoutingPass(spi, now).run();
+  const auto run = [&](UnusableObjects& unusable, bool careful) {
+    RoutingPass(spi, now, unusable, careful).run();
+  };
+  UnusableObjects unusable(kIssueWorker, kUnusable);
+  if (try_alone([&] { run(unusable, false); })) {
+    unusable = UnusableObjects(kIssueWorker, kUnusable);
+    run(unusable, true);
+  }
+  unusable.settle(spi);
 }
 
 bool flush_due(pg::Spi& spi, Instant now) {

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "monitoring/pg/intervals.hpp"
 #include "monitoring/pg/settings.hpp"
 #include "store/rule_query.hpp"
 #include "store/stored_rule.hpp"
@@ -15,11 +16,10 @@ using nlohmann::json;
 
 constexpr const char* kColumns =
     "SELECT r.id, r.rule_name, r.severity, r.labels::text, r.annotations::text, r.expr,"
-    " (extract(epoch FROM r.for_duration) * 1000000)::int8,"
-    " (extract(epoch FROM r.keep_firing_for) * 1000000)::int8, r.no_data, r.on_error,"
-    " (extract(epoch FROM r.timeout) * 1000000)::int8, r.row_limit, r.owner::text, o.oid,"
+    " r.for_duration, r.keep_firing_for, r.no_data, r.on_error, r.timeout, r.row_limit,"
+    " r.owner::text, o.oid,"
     " o.rolsuper, r.search_path, e.message, t.metric_name, t.comparison, t.warning, t.critical,"
-    " t.resolve_at, (extract(epoch FROM t.over_last) * 1000000)::int8, t.aggregate,"
+    " t.resolve_at, t.over_last, t.aggregate,"
     " t.matching::text, t.levels::text, t.rule_id"
     " FROM monitoring.alert_rules r"
     " LEFT JOIN pg_roles o ON o.rolname = r.owner"
@@ -43,7 +43,7 @@ std::optional<StoredThreshold> threshold_row(const pg::Rows& rows, std::uint64_t
   threshold.levels.levels = rows.text(row, 26);
   if (auto metric_name = rows.text(row, 18)) {
     threshold.series = {{std::move(*metric_name), *rows.text(row, 25)},
-                        {Duration(*rows.int8(row, 23)), *rows.text(row, 24), std::nullopt}};
+                        {*pg::interval_at(rows, row, 23), *rows.text(row, 24), std::nullopt}};
   }
   return threshold;
 }
@@ -51,12 +51,22 @@ std::optional<StoredThreshold> threshold_row(const pg::Rows& rows, std::uint64_t
 alerting::Policy policy_row(const pg::Rows& rows, std::uint64_t row) {
   alerting::Policy policy;
   policy.rule_name = *rows.text(row, 2);
-  policy.for_duration = Duration(*rows.int8(row, 7));
-  policy.keep_firing_for = Duration(*rows.int8(row, 8));
+  policy.for_duration = *pg::interval_at(rows, row, 7);
+  policy.keep_firing_for = *pg::interval_at(rows, row, 8);
   policy.no_data = alerting::no_data_from_text(*rows.text(row, 9)).value_or(policy.no_data);
   policy.on_error = alerting::on_error_from_text(*rows.text(row, 10)).value_or(policy.on_error);
   policy.max_instances = static_cast<std::size_t>(pg::settings().max_alerts_per_rule);
   return policy;
+}
+
+/// What could not be read is the rule's own trouble.
+void read_labels(const pg::Rows& rows, std::uint64_t row, StoredRule& rule) {
+  try {
+    rule.definition.labels = labels_of_json(*rows.text(row, 4), "labels");
+    rule.definition.annotations = labels_of_json(*rows.text(row, 5), "annotations");
+  } catch (const pg::Report& report) {
+    rule.unusable = report.what();
+  }
 }
 
 StoredRule rule_row(const pg::Rows& rows, std::uint64_t row) {
@@ -65,10 +75,9 @@ StoredRule rule_row(const pg::Rows& rows, std::uint64_t row) {
   rule.policy = policy_row(rows, row);
   rule.definition.name = rule.policy.rule_name;
   rule.definition.severity = *rows.text(row, 3);
-  rule.definition.labels = labels_of_json(*rows.text(row, 4), "labels");
-  rule.definition.annotations = labels_of_json(*rows.text(row, 5), "annotations");
+  read_labels(rows, row, rule);
   rule.expr = rows.text(row, 6).value_or("");
-  rule.timeout = Duration(*rows.int8(row, 11));
+  rule.timeout = *pg::interval_at(rows, row, 11);
   rule.row_limit = *rows.int8(row, 12);
   rule.owner = *rows.text(row, 13);
   if (const auto owner = rows.int8(row, 14)) rule.owner_id = static_cast<Oid>(*owner);

@@ -37,8 +37,10 @@ std::string suppression(const Suppressions& suppressions, const Labels& labels) 
 std::vector<ExplainedRoute> explain_routes(pg::Spi& spi, const std::string& labels_json,
                                            Instant now) {
   const Labels labels = labels_of(labels_json);
-  const RoutingConfig config = load_routing(spi, now);
-  const Dispatch receivers(spi, now);
+  // The passes name what they cannot use; here it only must not be in the way.
+  UnusableObjects unusable("", "");
+  const RoutingConfig config = load_routing(spi, now, &unusable);
+  const Dispatch receivers(spi, now, unusable, false);
   const Suppressions suppressions(config, load_routed_alerts(spi), now);
   const std::string suppressed = suppression(suppressions, labels);
   std::vector<ExplainedRoute> rows;
@@ -58,7 +60,7 @@ std::vector<ExplainedRoute> explain_routes(pg::Spi& spi, const std::string& labe
 }
 
 void check_routing(pg::Spi& spi) {
-  load_routing(spi, std::nullopt);
+  load_routing(spi, std::nullopt, nullptr);
 }
 
 }  // namespace monitoring::store

@@ -13,6 +13,7 @@
 #include "monitoring/notify/route.hpp"
 #include "monitoring/notify/silence.hpp"
 #include "monitoring/notify/time_interval.hpp"
+#include "monitoring/store/unusable.hpp"
 
 namespace monitoring::store {
 
@@ -25,9 +26,10 @@ struct RoutingConfig {
   std::vector<notify::EscalationPolicy> policies;
 };
 
-/// Reads and checks all of it; silences that end by `now` are left out.
-/// Errors: 22023, naming the row and what is wrong with it.
-RoutingConfig load_routing(pg::Spi& spi, std::optional<Instant> now);
+/// Reads and checks all of it; silences that end by `now` are left out. Rows that cannot be used
+/// are left out, too, and added to `unusable`. Where that is null the first one is an error: 22023,
+/// naming the row and what is wrong with it.
+RoutingConfig load_routing(pg::Spi& spi, std::optional<Instant> now, UnusableObjects* unusable);
 
 /// Whom alerts go to that end at a route; nothing where that is nobody.
 std::optional<std::string> receiver_of(const notify::RouteOptions& options);

@@ -43,6 +43,8 @@ struct StoredRule {
   /// Why its last evaluation failed; none if it did not.
   std::optional<std::string> last_error;
   std::optional<StoredThreshold> threshold;
+  /// Why the row makes no rule; what could be read of it is above.
+  std::optional<std::string> unusable;
 
   /// Whether the query is the author's text and not made here.
   bool has_own_query() const { return !threshold || !threshold->series; }

@@ -14,6 +14,12 @@ namespace monitoring::store {
 
 namespace {
 
+constexpr const char* kIssueWorker = "monitoring: watchdogs";
+constexpr const char* kUnusable = "unusable";
+/// It may be far in the future after a clock that was ahead; and no sum may leave the calendar.
+#define MONITORING_WATCHDOG_IS_DUE \
+  "enabled AND (last_ping_at IS NULL OR last_ping_at > $1 OR last_ping_at <= $1 - every)"
+
 struct DueWatchdog {
   std::string receiver;
   std::string every;
@@ -22,7 +28,7 @@ struct DueWatchdog {
 std::vector<DueWatchdog> due_watchdogs(pg::Spi& spi, Instant now) {
   static pg::Prepared statement(
       "SELECT receiver, every::text FROM monitoring.watchdogs"
-      " WHERE enabled AND (last_ping_at IS NULL OR last_ping_at + every <= $1) ORDER BY receiver",
+      " WHERE " MONITORING_WATCHDOG_IS_DUE " ORDER BY receiver",
       {TIMESTAMPTZOID});
   const pg::Rows rows = statement.query(spi, {pg::timestamptz(now)});
   std::vector<DueWatchdog> due;
@@ -75,12 +81,14 @@ void tell(Dispatch& dispatch, const DueWatchdog& watchdog, pg::Spi& spi, Instant
 void ping_watchdogs(pg::Spi& spi, Instant now) {
   const std::vector<DueWatchdog> due = due_watchdogs(spi, now);
   if (due.empty()) return;
-  Dispatch dispatch(spi, now);
+  UnusableObjects unusable(kIssueWorker, kUnusable);
+  Dispatch dispatch(spi, now, unusable, true);
   for (const DueWatchdog& watchdog : due) tell(dispatch, watchdog, spi, now);
   dispatch.save();
+  unusable.settle(spi);
   spi.execute(
       "UPDATE monitoring.watchdogs SET last_ping_at = $1"
-      " WHERE enabled AND (last_ping_at IS NULL OR last_ping_at + every <= $1)",
+      " WHERE " MONITORING_WATCHDOG_IS_DUE,
       {pg::timestamptz(now)});
 }
 

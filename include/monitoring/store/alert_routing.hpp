@@ -12,8 +12,9 @@ namespace monitoring::store {
 
 /// Brings groups, timers and escalations up to date with the firing and resolved rows of
 /// monitoring.alerts, queues the notifications that are due at `now`, and keeps the columns
-/// silenced and inhibited. One caller at a time: evaluate_alerts() holds its lock. Errors: 22023 if
-/// the configuration, which triggers check, does not hold together.
+/// silenced and inhibited. One caller at a time: evaluate_alerts() holds its lock. Rows of the
+/// configuration that cannot be used, and receivers that nothing can be queued for, are left out
+/// and have an issue each.
 void route_alerts(pg::Spi& spi, Instant now);
 
 /// Whether a group's timer has run out: a cheap look, for passes that have changed nothing else.
