@@ -679,16 +679,26 @@ CREATE FUNCTION monitoring._enable_pack_of_rows() RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    -- The table says which, and no argument: with one a trigger on another table could ask for any.
+    of_rows text := CASE TG_RELID
+        WHEN 'monitoring.queues'::regclass THEN 'queues'
+        WHEN 'monitoring.probes'::regclass THEN 'probes' END;
 BEGIN
+    IF of_rows IS NULL THEN
+        RAISE 'monitoring._enable_pack_of_rows() is for tables of the extension only'
+            USING ERRCODE = 'trigger_protocol_violated',
+                  HINT = 'It is a part of the extension; do not make triggers with it.';
+    END IF;
     -- A dump brings the collectors itself.
     IF NOT monitoring._restoring()
-       AND NOT EXISTS (SELECT FROM monitoring.enabled_packs AS e WHERE e.pack_name = TG_ARGV[0]) THEN
-        PERFORM monitoring.enable_pack(TG_ARGV[0], with_alerts => NULL);
+       AND NOT EXISTS (SELECT FROM monitoring.enabled_packs AS e WHERE e.pack_name = of_rows) THEN
+        PERFORM monitoring.enable_pack(of_rows, with_alerts => NULL);
     END IF;
     RETURN NULL;
 END
 $$;
 COMMENT ON FUNCTION monitoring._enable_pack_of_rows() IS
-    'Trigger: new rows enable the pack that shows them, which the trigger''s argument names';
+    'Trigger: new rows of queues or probes enable the pack that shows them';
 CREATE TRIGGER enable_pack AFTER INSERT ON monitoring.queues
-FOR EACH STATEMENT EXECUTE FUNCTION monitoring._enable_pack_of_rows('queues');
+FOR EACH STATEMENT EXECUTE FUNCTION monitoring._enable_pack_of_rows();

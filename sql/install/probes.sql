@@ -87,7 +87,7 @@ CREATE TRIGGER check_probe BEFORE INSERT OR UPDATE ON monitoring.probes
 FOR EACH ROW EXECUTE FUNCTION monitoring._check_probe();
 
 CREATE TRIGGER enable_pack AFTER INSERT ON monitoring.probes
-FOR EACH STATEMENT EXECUTE FUNCTION monitoring._enable_pack_of_rows('probes');
+FOR EACH STATEMENT EXECUTE FUNCTION monitoring._enable_pack_of_rows();
 
 CREATE FUNCTION monitoring.uptime(
     probe_name text, over_last interval DEFAULT '30 days',

@@ -58,8 +58,8 @@ COMMENT ON COLUMN monitoring.queues.owner IS
     'the role that reads the source; where it is a superuser, the owner of the source does';
 SELECT pg_catalog.pg_extension_config_dump('monitoring.queues', '');
 
-CREATE TRIGGER check_owner BEFORE INSERT OR UPDATE ON monitoring.queues
-FOR EACH ROW EXECUTE FUNCTION monitoring._check_owner();
+CREATE TRIGGER check_owner BEFORE INSERT OR UPDATE OR DELETE ON monitoring.queues
+FOR EACH ROW EXECUTE FUNCTION monitoring._check_owner('also before');
 
 -- Not dumped: a restored copy has not looked at anything yet.
 CREATE TABLE monitoring.queue_state (

@@ -1,6 +1,7 @@
 // SQL entry points of alert rules.
 
 #include "monitoring/pg/arguments.hpp"
+#include "monitoring/pg/trigger.hpp"
 
 extern "C" {
 #include <catalog/pg_type.h>
@@ -10,7 +11,7 @@ extern "C" {
 // clang-format keeps the server's headers first.
 #include <string>
 
-#include "api/trigger_row.hpp"
+#include "api/own_rows.hpp"
 #include "monitoring/alerting/threshold.hpp"
 #include "monitoring/store/alert_eval.hpp"
 #include "monitoring/store/alert_rules.hpp"
@@ -20,6 +21,13 @@ extern "C" {
 using namespace monitoring;
 
 namespace {
+
+void require_rule(pg::Spi& spi, std::int64_t id) {
+  const char* kRule = "SELECT FROM monitoring.alert_rules WHERE id OPERATOR(pg_catalog.=) $1";
+  if (!spi.query(kRule, {pg::int8(id)}).empty()) return;
+  throw pg::Report(ERRCODE_UNDEFINED_OBJECT, "there is no alert rule " + std::to_string(id))
+      .hint("See monitoring.alert_rules.");
+}
 
 /// Through SQL, for the search_path of that function.
 void try_rule(pg::Spi& spi, std::int64_t id) {
@@ -45,6 +53,18 @@ Instant evaluation_time(FunctionCallInfo fcinfo) {
   return instant;
 }
 
+/// A rule's levels are its owner's as its query is. Of a rule that goes, and takes them along, or
+/// that is not there for the foreign key to find, there is nobody to ask.
+void require_own_rule(std::optional<std::int64_t> rule_id) {
+  if (!rule_id) return;
+  pg::Spi spi;
+  const pg::Rows rules = spi.query(
+      "SELECT owner::pg_catalog.text FROM monitoring.alert_rules WHERE id OPERATOR(pg_catalog.=) "
+      "$1",
+      {pg::int8(*rule_id)});
+  if (!rules.empty()) api::require_owner(*rules.text(0, 1));
+}
+
 /// A number of days or hours that the function can look back by.
 std::int32_t required_count(FunctionCallInfo fcinfo, int index, const char* name) {
   constexpr std::int32_t kMost = 366;
@@ -59,34 +79,44 @@ std::int32_t required_count(FunctionCallInfo fcinfo, int index, const char* name
 
 /// Trigger: what no constraint can say of a rule.
 MONITORING_FUNCTION(monitoring_check_alert_rule) {
-  api::TriggerRow row(fcinfo);
+  pg::TriggerCall row(
+      fcinfo, {"_check_alert_rule", pg::TriggerTime::before, pg::kOnInsert | pg::kOnUpdate, 0});
   const auto name = row.text("rule_name");
-  const auto labels = row.text("labels");
-  const auto annotations = row.text("annotations");
+  const auto labels = row.jsonb("labels");
+  const auto annotations = row.jsonb("annotations");
   // NULLs are for the constraints to refuse.
   if (!name || !labels || !annotations) return row.result();
   store::check_definition(*name, store::labels_of_json(*labels, "labels"),
                           store::labels_of_json(*annotations, "annotations"));
   // A new row's is its own: that of a restored one, too.
-  if (row.is_update()) row.set_timestamptz("updated_at", GetCurrentTimestamp());
+  if (row.is_update()) {
+    row.set("updated_at", pg::datum(TIMESTAMPTZOID, TimestampTzGetDatum(GetCurrentTimestamp())));
+  }
   return row.result();
 }
 
-/// Trigger: levels that contradict each other.
+/// Trigger: levels that contradict each other, and levels of a rule that is somebody else's.
 MONITORING_FUNCTION(monitoring_check_threshold) {
-  const api::TriggerRow row(fcinfo);
+  constexpr unsigned kEvents = pg::kOnInsert | pg::kOnUpdate | pg::kOnDelete;
+  const pg::TriggerCall row(fcinfo, {"_check_threshold", pg::TriggerTime::before, kEvents, 0});
+  require_own_rule(row.int8("rule_id"));
+  if (row.is_update()) require_own_rule(row.old_int8("rule_id"));
+  if (row.is_delete()) return row.result();
   const auto comparison = row.text("comparison");
   // For the constraint to refuse.
   if (!comparison || !alerting::comparison_from_text(*comparison)) return row.result();
   store::make_threshold("threshold", {*comparison, row.float8("warning"), row.float8("critical"),
-                                      row.float8("resolve_at"), row.text("levels")});
+                                      row.float8("resolve_at"), row.jsonb("levels")});
   return row.result();
 }
 
 /// monitoring._try_alert_rule(rule_id) -> void
 MONITORING_FUNCTION(monitoring_try_alert_rule) {
+  pg::require(fcinfo, 0, "rule_id");
+  const std::int64_t id = PG_GETARG_INT64(0);
   pg::Spi spi;
-  store::check_by_running(spi, PG_GETARG_INT64(0), pg::instant_of(GetCurrentTimestamp()));
+  require_rule(spi, id);
+  store::check_by_running(spi, id, pg::instant_of(GetCurrentTimestamp()));
   PG_RETURN_VOID();
 }
 

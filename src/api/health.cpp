@@ -4,6 +4,7 @@
 
 #include "monitoring/pg/arguments.hpp"
 #include "monitoring/pg/prepared.hpp"
+#include "monitoring/pg/trigger.hpp"
 #include "monitoring/shmem/worker_slots.hpp"
 #include "monitoring/store/host.hpp"
 #include "monitoring/store/probes.hpp"
@@ -11,8 +12,6 @@
 extern "C" {
 #include <access/xlog.h>
 #include <catalog/pg_type.h>
-#include <commands/trigger.h>
-#include <executor/spi.h>
 #include <portability/instr_time.h>
 #include <utils/builtins.h>
 #include <utils/timestamp.h>
@@ -238,31 +237,15 @@ MONITORING_FUNCTION(monitoring_readiness) {
        rfc3339(now())}}.dump());
 }
 
-namespace {
-
-pg::Param column(const TriggerData* trigger, const char* name, Oid type) {
-  bool is_null = false;
-  const Datum value = pg::call([&] {
-    const TupleDesc columns = RelationGetDescr(trigger->tg_relation);
-    return SPI_getbinval(trigger->tg_trigtuple, columns, SPI_fnumber(columns, name), &is_null);
-  });
-  return pg::datum(type, value, is_null);
-}
-
-}  // namespace
-
 /// Trigger INSTEAD OF INSERT on public.system_metrics: the row is a measurement.
 MONITORING_FUNCTION(monitoring_insert_system_metric) {
-  if (!CALLED_AS_TRIGGER(fcinfo)) {
-    throw pg::Report(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
-                     "monitoring._insert_system_metric() can only be called as a trigger");
-  }
-  const auto* trigger = reinterpret_cast<const TriggerData*>(fcinfo->context);
+  const pg::TriggerCall row(
+      fcinfo, {"_insert_system_metric", pg::TriggerTime::instead_of, pg::kOnInsert, 0});
   pg::Spi spi;
   spi.execute(
       "INSERT INTO monitoring.pipeline_metrics (metric_name, metric_value, tags, \"timestamp\")"
       " VALUES ($1, $2, COALESCE($3, '{}'), COALESCE($4, pg_catalog.now()))",
-      {column(trigger, "metric_name", TEXTOID), column(trigger, "metric_value", FLOAT8OID),
-       column(trigger, "tags", JSONBOID), column(trigger, "recorded_at", TIMESTAMPTZOID)});
-  return PointerGetDatum(trigger->tg_trigtuple);
+      {row.value("metric_name", TEXTOID), row.value("metric_value", FLOAT8OID),
+       row.value("tags", JSONBOID), row.value("recorded_at", TIMESTAMPTZOID)});
+  return row.result();
 }

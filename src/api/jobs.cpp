@@ -8,6 +8,7 @@ extern "C" {
 #include <utils/tuplestore.h>
 }
 // clang-format keeps the server's headers first.
+#include "api/standby.hpp"
 #include "monitoring/base/cron.hpp"
 #include "monitoring/hooks/commit.hpp"
 #include "monitoring/store/jobs.hpp"
@@ -37,6 +38,7 @@ std::int64_t run_in(const store::PgCron& pg_cron, pg::Spi& spi, const std::strin
 MONITORING_FUNCTION(monitoring_next_run) {
   const auto schedule = CronSchedule::parse(pg::required_text(fcinfo, 0, "schedule"));
   if (!schedule) throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE, schedule.error());
+  pg::require(fcinfo, 1, "after");
   const TimestampTz after = PG_GETARG_TIMESTAMPTZ(1);
   if (TIMESTAMP_NOT_FINITE(after)) PG_RETURN_NULL();
   const auto due = schedule->next_after(pg::instant_of(after));
@@ -75,6 +77,7 @@ MONITORING_FUNCTION(monitoring_pg_cron_jobs) {
 
 /// monitoring.schedule_jobs() -> integer
 MONITORING_FUNCTION(monitoring_schedule_jobs) {
+  api::refuse_in_read_only("schedule_jobs()");
   pg::Spi spi;
   const store::PgCron pg_cron = store::find_pg_cron(spi);
   const std::int64_t count = run_in(pg_cron, spi, store::scheduling_statement(spi, pg_cron));
@@ -85,6 +88,7 @@ MONITORING_FUNCTION(monitoring_schedule_jobs) {
 
 /// monitoring.unschedule_jobs() -> integer
 MONITORING_FUNCTION(monitoring_unschedule_jobs) {
+  api::refuse_in_read_only("unschedule_jobs()");
   pg::Spi spi;
   const store::PgCron pg_cron = store::find_pg_cron(spi);
   const std::int64_t count = run_in(pg_cron, spi, store::unscheduling_statement(spi));

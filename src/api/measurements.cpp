@@ -1,17 +1,15 @@
 // SQL entry points around raw measurements: the correction trigger, and the rows no pass has seen.
 
-#include "monitoring/pg/spi.hpp"
+#include "monitoring/pg/trigger.hpp"
 
 extern "C" {
 #include <access/htup_details.h>
 #include <catalog/namespace.h>
 #include <catalog/pg_type.h>
-#include <commands/trigger.h>
 #include <executor/tuptable.h>
 #include <funcapi.h>
 #include <utils/acl.h>
 #include <utils/builtins.h>
-#include <utils/lsyscache.h>
 #include <utils/rel.h>
 #include <utils/timestamp.h>
 }
@@ -69,18 +67,15 @@ void put_if_wanted(const Sink& sink, const store::RawRow& row) {
 
 MONITORING_FUNCTION(monitoring_note_correction) {
   using namespace monitoring;  // NOLINT: one function
-  if (!CALLED_AS_TRIGGER(fcinfo)) {
-    throw pg::Report(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
-                     "_note_correction() can only be called as a trigger");
-  }
-  const auto* trigger = reinterpret_cast<TriggerData*>(fcinfo->context);
-  if (TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event)) {
+  const pg::TriggerCall call(fcinfo, {"_note_correction", pg::TriggerTime::after,
+                                      pg::kOnUpdate | pg::kOnDelete, pg::kOnTruncate});
+  if (call.is_truncate()) {
     store::note_correction(DT_NOBEGIN, true);
     return PointerGetDatum(nullptr);
   }
-  const AttrNumber column =
-      pg::call([&] { return get_attnum(RelationGetRelid(trigger->tg_relation), "timestamp"); });
-  const bool deleted = TRIGGER_FIRED_BY_DELETE(trigger->tg_event);
+  const TriggerData* trigger = &call.data();
+  const auto column = static_cast<AttrNumber>(call.column("timestamp", TIMESTAMPTZOID));
+  const bool deleted = call.is_delete();
   // An UPDATE that takes a row to another partition deletes it here, and marks it so; there it is a
   // new row.
   const bool moved =

@@ -6,7 +6,6 @@ extern "C" {
 #include <catalog/pg_type.h>
 #include <funcapi.h>
 #include <utils/builtins.h>
-#include <utils/jsonb.h>
 #include <utils/timestamp.h>
 #include <utils/tuplestore.h>
 }
@@ -31,17 +30,6 @@ void put(FunctionCallInfo fcinfo, const pg::Rows& rows, std::uint64_t row) {
     values[column] = rows.raw(row, column + 2, &nulls[column]);
   }
   pg::call([&] { tuplestore_putvalues(result->setResult, result->setDesc, values, nulls); });
-}
-
-/// The text of a jsonb argument that is an object.
-std::string required_object(FunctionCallInfo fcinfo, int index, const char* name) {
-  pg::require(fcinfo, index, name);
-  std::string text = pg::call([&] {
-    const Datum value = PG_GETARG_DATUM(index);
-    return static_cast<const char*>(DatumGetCString(DirectFunctionCall1(jsonb_out, value)));
-  });
-  if (text[0] == '{') return text;
-  throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE, std::string(name) + " must be a JSON object");
 }
 
 std::string required_aggregate(FunctionCallInfo fcinfo, int index) {
@@ -73,7 +61,7 @@ MONITORING_FUNCTION(monitoring_metric_values) {
   window.aggregate = required_aggregate(fcinfo, 1);
   window.over_last = pg::required_positive_interval(fcinfo, 2, "over_last");
   pg::require(fcinfo, 3, "evaluated_at");
-  selector.matching = required_object(fcinfo, 4, "matching");
+  selector.matching = pg::required_object_text(fcinfo, 4, "matching", R"({"queue": "emails"})");
   pg::call([&] { InitMaterializedSRF(fcinfo, 0); });
   pg::Spi spi;
   window.by_labels = optional_texts(spi, fcinfo, 5);

@@ -6,7 +6,6 @@
 extern "C" {
 #include <catalog/pg_type.h>
 #include <mb/pg_wchar.h>
-#include <utils/array.h>
 #include <utils/builtins.h>
 #include <utils/jsonb.h>
 #include <utils/numeric.h>
@@ -15,6 +14,7 @@ extern "C" {
 #include <cmath>
 #include <unordered_map>
 
+#include "api/standby.hpp"
 #include "monitoring/base/hash128.hpp"
 #include "monitoring/hooks/counting.hpp"
 #include "monitoring/hooks/defining.hpp"
@@ -41,6 +41,8 @@ void require_preload() {
 [[noreturn]] void refuse(std::string message, std::string hint = {}) {
   throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE, std::move(message)).hint(std::move(hint));
 }
+
+constexpr const char* kLabelsExample = R"({"route": "/users", "status": 200})";
 
 // --- Labels --------------------------------------------------------------------------------------
 
@@ -69,12 +71,8 @@ std::string text_of(const JsonbValue& value) {
   }
 }
 
-/// The labels of a jsonb as label bytes, checked.
+/// The labels of an object as label bytes, checked.
 std::string labels_of(Jsonb* json) {
-  if (!JB_ROOT_IS_OBJECT(json)) {
-    refuse("labels must be a JSON object",
-           "Write them as, for example, '{\"route\": \"/users\", \"status\": 200}'.");
-  }
   Labels labels;
   JsonbIterator* iterator = pg::call([&] { return JsonbIteratorInit(&json->root); });
   JsonbValue key;
@@ -113,31 +111,35 @@ struct Call {
   }
 };
 
-/// The series that this process has counted on.
+/// The series that this process has counted on, by how they were written. One series may be written
+/// in many ways (numbers, nulls, spaces), so both a spelling and all of them together are bounded:
+/// what is not kept is only looked up again.
 class KnownSeries {
  public:
   /// Often it is the one of the call before.
   shmem::Series* find(const Call& call) {
     if (last_ != nullptr && last_->is(call)) return last_->series;
-    const auto [begin, end] = known_.equal_range(call.hash());
-    for (auto entry = begin; entry != end; ++entry) {
-      if (!entry->second.is(call)) continue;
-      last_ = &entry->second;
-      return last_->series;
-    }
-    return nullptr;
+    const auto entry = find_entry(call);
+    if (entry == known_.end()) return nullptr;
+    last_ = &entry->second;
+    return last_->series;
   }
   void keep(const Call& call, shmem::Series* series) {
+    const std::size_t size = kEntryBytes + call.name.size() + call.label_bytes().size();
+    if (size > kLongestSpelling) return;
+    if (bytes_ + size > kMostBytes) clear();
     const auto entry = known_.emplace(call.hash(), Known{call.type, std::string(call.name),
                                                          std::string(call.label_bytes()), series});
+    bytes_ += size;
     last_ = &entry->second;
   }
   /// It was removed: the next call looks for it again.
-  void forget(shmem::Series* series) {
+  void forget(const Call& call) {
+    const auto entry = find_entry(call);
+    if (entry == known_.end()) return;
     last_ = nullptr;
-    for (auto entry = known_.begin(); entry != known_.end();) {
-      entry = entry->second.series == series ? known_.erase(entry) : std::next(entry);
-    }
+    bytes_ -= kEntryBytes + entry->second.name.size() + entry->second.labels.size();
+    known_.erase(entry);
   }
 
  private:
@@ -154,7 +156,28 @@ class KnownSeries {
   struct AsItIs {
     std::size_t operator()(std::uint64_t hash) const { return hash; }
   };
-  std::unordered_multimap<std::uint64_t, Known, AsItIs> known_;
+  using Map = std::unordered_multimap<std::uint64_t, Known, AsItIs>;
+
+  /// What an entry takes beside its texts: the node, and its part of the table.
+  static constexpr std::size_t kEntryBytes = sizeof(Known) + 48;
+  static constexpr std::size_t kLongestSpelling = 8192;
+  static constexpr std::size_t kMostBytes = std::size_t{4} << 20;
+
+  Map::iterator find_entry(const Call& call) {
+    const auto [begin, end] = known_.equal_range(call.hash());
+    for (auto entry = begin; entry != end; ++entry) {
+      if (entry->second.is(call)) return entry;
+    }
+    return known_.end();
+  }
+  void clear() {
+    known_.clear();
+    bytes_ = 0;
+    last_ = nullptr;
+  }
+
+  Map known_;
+  std::size_t bytes_ = 0;
   const Known* last_ = nullptr;
 };
 
@@ -190,6 +213,7 @@ store::MetricDefinition definition_of(const Call& call) {
 /// nullptr where the registry refuses; it has counted that.
 shmem::Series* look_up(const Call& call) {
   if (const auto error = metrics::check_metric_name(call.name)) refuse(*error);
+  pg::require_object(call.labels, "labels", kLabelsExample);
   const std::string labels = labels_of(call.labels);
   const store::MetricDefinition definition = definition_of(call);
   const shmem::Found found = shmem::find_or_create(MyDatabaseId, definition.spec(), labels);
@@ -214,7 +238,7 @@ shmem::Series* series_of(FunctionCallInfo fcinfo, MetricType type, int labels_in
       type, {VARDATA_ANY(name), static_cast<std::size_t>(VARSIZE_ANY_EXHDR(name))}, labels};
   shmem::Series* const known = known_series().find(call);
   if (known != nullptr && shmem::alive(*known)) return known;
-  if (known != nullptr) known_series().forget(known);
+  if (known != nullptr) known_series().forget(call);
   shmem::Series* const series = look_up(call);
   if (series != nullptr) known_series().keep(call, series);
   return series;
@@ -229,14 +253,8 @@ double value_argument(FunctionCallInfo fcinfo, const char* name) {
 
 std::vector<double> bounds_argument(FunctionCallInfo fcinfo, int index) {
   if (PG_ARGISNULL(index)) return {};
-  const ArrayType* const array = pg::call([&] { return PG_GETARG_ARRAYTYPE_P(index); });
-  if (ARR_HASNULL(array) && array_contains_nulls(const_cast<ArrayType*>(array))) {
-    refuse("bounds of buckets must not be null");
-  }
-  const auto* const first = reinterpret_cast<const double*>(ARR_DATA_PTR(array));
-  const int count = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
   monitoring::Result<std::vector<double>> bounds =
-      metrics::checked_bounds(std::vector<double>(first, first + count));
+      metrics::checked_bounds(pg::float8_list(fcinfo, index, "buckets"));
   if (!bounds) refuse(bounds.error());
   return std::move(bounds).value();
 }
@@ -323,6 +341,8 @@ MONITORING_FUNCTION(monitoring_exponential_buckets) {
 /// monitoring.remove_metric(name) -> bigint
 MONITORING_FUNCTION(monitoring_remove_metric) {
   require_preload();
+  // A standby counts for itself, and has no other transactions.
+  if (!RecoveryInProgress()) api::refuse_in_read_only("remove_metric()");
   const std::string name = pg::required_text(fcinfo, 0, "name");
   PG_RETURN_INT64(shmem::remove_metric(MyDatabaseId, name));
 }

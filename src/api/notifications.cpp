@@ -1,14 +1,12 @@
 // SQL entry points of receivers and notifications.
 
 #include "monitoring/pg/arguments.hpp"
+#include "monitoring/pg/trigger.hpp"
 
 extern "C" {
 #include <catalog/pg_type.h>
-#include <commands/trigger.h>
-#include <executor/spi.h>
 #include <utils/builtins.h>
 #include <utils/jsonb.h>
-#include <utils/rel.h>
 #include <utils/timestamp.h>
 }
 // clang-format keeps the server's headers first.
@@ -39,10 +37,6 @@ json json_of(Datum jsonb) {
   return json::parse(text, nullptr, /*allow_exceptions=*/false);
 }
 
-std::string text_of(Datum value) {
-  return pg::call([&] { return static_cast<const char*>(TextDatumGetCString(value)); });
-}
-
 /// The test notification of send_test_alert: one firing alert that says what it is.
 notify::Notification test_notification(const std::string& receiver, Instant now) {
   notify::AlertView alert;
@@ -60,53 +54,26 @@ notify::Notification test_notification(const std::string& receiver, Instant now)
   return notification;
 }
 
-/// Attribute number of a column of the trigger's table.
-int column(const TriggerData& trigger, const char* name) {
-  return pg::call([&] { return SPI_fnumber(trigger.tg_relation->rd_att, name); });
-}
-
-Datum value_of(const TriggerData& trigger, HeapTuple row, const char* name, bool* is_null) {
-  const int number = column(trigger, name);
-  return pg::call([&] { return SPI_getbinval(row, trigger.tg_relation->rd_att, number, is_null); });
-}
-
 }  // namespace
 
 /// Trigger of monitoring.receivers: refuses settings that the kind cannot use, fills in
 /// send_resolved, and wakes the courier.
 MONITORING_FUNCTION(monitoring_check_receiver) {
-  if (!CALLED_AS_TRIGGER(fcinfo)) {
-    throw pg::Report(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
-                     "monitoring._check_receiver() is a trigger function");
-  }
-  const auto& trigger = *reinterpret_cast<TriggerData*>(fcinfo->context);
-  const bool is_update = TRIGGER_FIRED_BY_UPDATE(trigger.tg_event);
-  HeapTuple row = is_update ? trigger.tg_newtuple : trigger.tg_trigtuple;
-
+  pg::TriggerCall row(
+      fcinfo, {"_check_receiver", pg::TriggerTime::before, pg::kOnInsert | pg::kOnUpdate, 0});
   // What waits for a receiver that was disabled, or is mended now, may go.
   store::wake_courier_at_commit();
-  bool no_kind = false;
-  bool no_settings = false;
-  const Datum kind_datum = value_of(trigger, row, "kind", &no_kind);
-  const Datum settings = value_of(trigger, row, "settings", &no_settings);
+  const auto kind = row.text("kind");
+  const pg::Param settings = row.value("settings", JSONBOID);
   // The table's own NOT NULL says it better.
-  if (no_kind || no_settings) return PointerGetDatum(row);
-  const std::string kind = text_of(kind_datum);
-  if (const auto error = notify::check_settings(kind, json_of(settings))) {
+  if (!kind || settings.is_null) return row.result();
+  if (const auto error = notify::check_settings(*kind, json_of(settings.value))) {
     throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE, *error);
   }
-
-  bool unset = false;
-  value_of(trigger, row, "send_resolved", &unset);
-  if (!unset) return PointerGetDatum(row);
-  int number = column(trigger, "send_resolved");
-  Datum value = BoolGetDatum(notify::find_receiver_kind(kind)->send_resolved_default);
-  bool is_null = false;
-  row = pg::call([&] {
-    return heap_modify_tuple_by_cols(row, trigger.tg_relation->rd_att, 1, &number, &value,
-                                     &is_null);
-  });
-  return PointerGetDatum(row);
+  if (row.is_null("send_resolved", BOOLOID)) {
+    row.set("send_resolved", pg::boolean(notify::find_receiver_kind(*kind)->send_resolved_default));
+  }
+  return row.result();
 }
 
 /// monitoring.create_receiver(receiver_name, kind, settings, send_resolved) -> void

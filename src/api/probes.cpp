@@ -1,6 +1,6 @@
 // SQL entry points of the probes.
 
-#include "api/trigger_row.hpp"
+#include "monitoring/pg/trigger.hpp"
 // clang-format keeps the server's headers first.
 #include <nlohmann/json.hpp>
 #include <string>
@@ -69,12 +69,13 @@ void check_headers(const std::string& text) {
 
 /// Trigger BEFORE INSERT OR UPDATE FOR EACH ROW on monitoring.probes.
 MONITORING_FUNCTION(monitoring_check_probe) {
-  const api::TriggerRow row(fcinfo);
+  const pg::TriggerCall row(
+      fcinfo, {"_check_probe", pg::TriggerTime::before, pg::kOnInsert | pg::kOnUpdate, 0});
   // What is new or changed is asked soon, also where no courier was needed so far.
   store::wake_courier_at_commit();
   // NULLs are for the constraints to refuse.
   if (const auto url = row.text("url")) check_url(*url);
   if (const auto body = row.text("expect_body")) check_expression(*body);
-  if (const auto headers = row.text("headers")) check_headers(*headers);
+  if (const auto headers = row.jsonb("headers")) check_headers(*headers);
   return row.result();
 }

@@ -3,37 +3,15 @@
 #include "monitoring/store/queues.hpp"
 
 #include "monitoring/pg/arguments.hpp"
-#include "monitoring/pg/version.hpp"
+#include "monitoring/pg/trigger.hpp"
 #include "monitoring/store/events.hpp"
 
-extern "C" {
-#include <commands/trigger.h>
-#include <executor/spi.h>
-#include <utils/acl.h>
-#include <utils/builtins.h>
-}
 // clang-format keeps the server's headers first.
 #include <nlohmann/json.hpp>
 
+#include "api/own_rows.hpp"
+
 using namespace monitoring;
-
-namespace {
-
-/// The column "owner" of the row that the trigger fires for.
-const char* owner_of(const TriggerData* trigger, HeapTuple row) {
-  const TupleDesc columns = RelationGetDescr(trigger->tg_relation);
-  bool is_null = false;
-  const Datum owner = SPI_getbinval(row, columns, SPI_fnumber(columns, "owner"), &is_null);
-  return is_null ? nullptr : NameStr(*DatumGetName(owner));
-}
-
-/// A superuser may name a role that is not there: the dump may be restored before its roles are.
-bool is_allowed(const char* owner) {
-  const Oid role = get_role_oid(owner, superuser());
-  return !OidIsValid(role) || pg::may_act_as(role);
-}
-
-}  // namespace
 
 /// monitoring.check_queues() -> integer
 MONITORING_FUNCTION(monitoring_check_queues) {
@@ -56,22 +34,13 @@ MONITORING_FUNCTION(monitoring_requeue_dead_letters) {
   PG_RETURN_INT64(requeued);
 }
 
-/// Trigger BEFORE INSERT OR UPDATE FOR EACH ROW on a table with a column owner of type name.
+/// Trigger of the tables with a column owner: who a row's SQL runs as after the change. With an
+/// argument also who it ran as before: then nobody but the owner changes or removes a row.
 MONITORING_FUNCTION(monitoring_check_owner) {
-  if (!CALLED_AS_TRIGGER(fcinfo)) {
-    throw pg::Report(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
-                     "monitoring._check_owner() can only be called as a trigger");
-  }
-  const auto* trigger = reinterpret_cast<const TriggerData*>(fcinfo->context);
-  HeapTuple row =
-      TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? trigger->tg_newtuple : trigger->tg_trigtuple;
-  const char* owner = nullptr;
-  const bool allowed = pg::call([&] {
-    owner = owner_of(trigger, row);
-    return owner == nullptr || is_allowed(owner);
-  });
-  if (allowed) return PointerGetDatum(row);
-  throw pg::Report(ERRCODE_INSUFFICIENT_PRIVILEGE,
-                   std::string("must be a member of role \"") + owner + "\"")
-      .hint("The owner is the role that the row's SQL runs as.");
+  constexpr unsigned kEvents = pg::kOnInsert | pg::kOnUpdate | pg::kOnDelete;
+  const pg::TriggerCall row(fcinfo, {"_check_owner", pg::TriggerTime::before, kEvents, 0});
+  if (const auto owner = row.name("owner")) api::require_owner(*owner);
+  if (!row.is_update() || row.data().tg_trigger->tgnargs == 0) return row.result();
+  if (const auto owner = row.old_name("owner")) api::require_owner(*owner);
+  return row.result();
 }

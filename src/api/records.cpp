@@ -43,10 +43,7 @@ const Jsonb* jsonb_argument(FunctionCallInfo fcinfo, int index) {
 std::optional<std::string_view> tags_argument(FunctionCallInfo fcinfo, int index) {
   if (PG_ARGISNULL(index)) return std::nullopt;
   const Jsonb* tags = jsonb_argument(fcinfo, index);
-  if (!JB_ROOT_IS_OBJECT(tags)) {
-    throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE, "tags must be a JSON object")
-        .hint("Write them as, for example, '{\"queue\": \"emails\"}'.");
-  }
+  pg::require_object(tags, "tags", R"({"queue": "emails"})");
   return std::string_view(reinterpret_cast<const char*>(tags), VARSIZE(tags));
 }
 
@@ -133,7 +130,7 @@ MONITORING_FUNCTION(monitoring_record_metric) {
 
 /// monitoring.flush_records() -> bigint
 MONITORING_FUNCTION(monitoring_flush_records) {
-  refuse_on_standby("flush_records()");
+  api::refuse_in_read_only("flush_records()");
   if (!shmem::ring_available()) PG_RETURN_INT64(0);
   const shmem::RecordPosition end = shmem::end_of_records();
   if (!store::has_drained() && worker_drains()) {
@@ -143,10 +140,6 @@ MONITORING_FUNCTION(monitoring_flush_records) {
     if (done) PG_RETURN_INT64(static_cast<int64>(shmem::ring_status().counters.drained - before));
   }
   // No worker: this transaction takes them out, and gives them back if it rolls back.
-  if (XactReadOnly) {
-    throw pg::Report(ERRCODE_READ_ONLY_SQL_TRANSACTION,
-                     "cannot execute flush_records() in a read-only transaction");
-  }
   std::uint64_t rows = 0;
   store::DrainResult result;
   do {

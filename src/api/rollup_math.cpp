@@ -11,6 +11,7 @@ extern "C" {
 #include <utils/numeric.h>
 }
 // clang-format keeps the server's headers first.
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -18,9 +19,10 @@ namespace monitoring {
 
 namespace {
 
-/// A state as rollup_state keeps it.
+/// A state as rollup_state keeps it. Fewer values than none are none.
 metrics::Moments moments_of(std::int64_t count, double sum, double m2) {
   metrics::Moments moments;
+  if (count <= 0) return moments;
   moments.count = static_cast<std::uint64_t>(count);
   moments.sum = sum;
   moments.mean = sum / static_cast<double>(count);
@@ -34,6 +36,9 @@ double merged_m2(const metrics::Moments& a, const metrics::Moments& b) {
   return both.m2;
 }
 
+/// Counts up to here are kept exactly by a double, and no cast to an integer overflows.
+constexpr double kMostExactCount = 9007199254740992.0;
+
 struct Accumulated {
   double count, sum, m2;
 };
@@ -46,6 +51,10 @@ Accumulated read_accumulated(Datum array) {
                       errmsg("the state of monitoring._m2 must be {count, sum, m2}")));
     }
     const auto* values = reinterpret_cast<const double*>(ARR_DATA_PTR(state));
+    if (!(values[0] >= 0 && values[0] <= kMostExactCount)) {
+      ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                      errmsg("the count of a state of monitoring._m2 is out of range")));
+    }
     return Accumulated{values[0], values[1], values[2]};
   });
 }
@@ -59,6 +68,14 @@ Datum array_of(const Accumulated& state) {
   });
 }
 
+/// What is no object has no measures; only objects may be asked for a key. Under pg::call.
+void require_measures(const Jsonb* json) {
+  if (JB_ROOT_IS_OBJECT(json)) return;
+  ereport(ERROR,
+          (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("measures must be a JSON object"),
+           errhint("Write them as, for example, '{\"success_count\": 3}'.")));
+}
+
 /// Adds b to a, both objects of numbers; other values are left out. Under pg::call.
 Jsonb* add_measures(Jsonb* a, Jsonb* b) {
   JsonbParseState* state = nullptr;
@@ -68,7 +85,7 @@ Jsonb* add_measures(Jsonb* a, Jsonb* b) {
     JsonbIterator* iterator = JsonbIteratorInit(&side->root);
     JsonbValue key;
     JsonbValue value;
-    if (JsonbIteratorNext(&iterator, &key, true) != WJB_BEGIN_OBJECT) continue;
+    JsonbIteratorNext(&iterator, &key, true);  // the object begins
     while (JsonbIteratorNext(&iterator, &key, true) == WJB_KEY) {
       JsonbIteratorNext(&iterator, &value, true);
       JsonbValue theirs;
@@ -87,8 +104,9 @@ Jsonb* add_measures(Jsonb* a, Jsonb* b) {
   return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, nullptr));
 }
 
-bool is_empty_object(const Jsonb* json) {
-  return JB_ROOT_IS_OBJECT(json) && JB_ROOT_COUNT(json) == 0;
+/// Of an object.
+bool is_empty(const Jsonb* json) {
+  return JB_ROOT_COUNT(json) == 0;
 }
 
 }  // namespace
@@ -109,27 +127,34 @@ MONITORING_FUNCTION(monitoring_m2_merge) {
 MONITORING_FUNCTION(monitoring_m2_accumulate) {
   using monitoring::moments_of;
   // A series without finite values adds nothing.
-  if (PG_ARGISNULL(1) || PG_GETARG_INT64(1) == 0 || PG_ARGISNULL(2) || PG_ARGISNULL(3)) {
+  if (PG_ARGISNULL(1) || PG_GETARG_INT64(1) <= 0 || PG_ARGISNULL(2) || PG_ARGISNULL(3)) {
     if (PG_ARGISNULL(0)) PG_RETURN_NULL();
     return PG_GETARG_DATUM(0);
   }
   const std::int64_t count = PG_GETARG_INT64(1);
   const double sum = PG_GETARG_FLOAT8(2);
   const double m2 = PG_GETARG_FLOAT8(3);
-  if (PG_ARGISNULL(0)) return monitoring::array_of({static_cast<double>(count), sum, m2});
+  if (PG_ARGISNULL(0)) {
+    const double first = std::min(static_cast<double>(count), monitoring::kMostExactCount);
+    return monitoring::array_of({first, sum, m2});
+  }
   const monitoring::Accumulated state = monitoring::read_accumulated(PG_GETARG_DATUM(0));
   const double merged =
       monitoring::merged_m2(moments_of(static_cast<std::int64_t>(state.count), state.sum, state.m2),
                             moments_of(count, sum, m2));
-  return monitoring::array_of({state.count + static_cast<double>(count), state.sum + sum, merged});
+  const double total =
+      std::min(state.count + static_cast<double>(count), monitoring::kMostExactCount);
+  return monitoring::array_of({total, state.sum + sum, merged});
 }
 
 MONITORING_FUNCTION(monitoring_measures_add) {
   return monitoring::pg::call([&]() -> Datum {
     Jsonb* a = PG_GETARG_JSONB_P(0);
     Jsonb* b = PG_GETARG_JSONB_P(1);
-    if (monitoring::is_empty_object(b)) return JsonbPGetDatum(a);
-    if (monitoring::is_empty_object(a)) return JsonbPGetDatum(b);
+    monitoring::require_measures(a);
+    monitoring::require_measures(b);
+    if (monitoring::is_empty(b)) return JsonbPGetDatum(a);
+    if (monitoring::is_empty(a)) return JsonbPGetDatum(b);
     return JsonbPGetDatum(monitoring::add_measures(a, b));
   });
 }

@@ -1,13 +1,12 @@
 // SQL entry points of routing.
 
 #include "monitoring/pg/arguments.hpp"
+#include "monitoring/pg/trigger.hpp"
 
 extern "C" {
 #include <catalog/pg_type.h>
-#include <commands/trigger.h>
 #include <executor/spi.h>
 #include <funcapi.h>
-#include <utils/jsonb.h>
 #include <utils/timestamp.h>
 #include <utils/tuplestore.h>
 #include <utils/uuid.h>
@@ -68,13 +67,11 @@ void require_intervals(pg::Spi& spi, const pg::Param& names) {
 
 /// Trigger of the tables that configure routing.
 MONITORING_FUNCTION(monitoring_check_routing) {
-  if (!CALLED_AS_TRIGGER(fcinfo)) {
-    throw pg::Report(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
-                     "monitoring._check_routing() is a trigger function");
-  }
+  constexpr unsigned kEvents = pg::kOnInsert | pg::kOnUpdate | pg::kOnDelete;
+  const pg::TriggerCall call(fcinfo, {"_check_routing", pg::TriggerTime::after, 0, kEvents});
   pg::Spi spi;
   store::check_routing(spi);
-  return PointerGetDatum(nullptr);
+  return call.result();
 }
 
 /// monitoring.create_route(receiver, matchers, parent, continue_matching, group_by, group_wait,
@@ -140,17 +137,9 @@ MONITORING_FUNCTION(monitoring_expire_silence) {
 
 /// monitoring.explain_route(labels) -> setof (receiver, route_id, path, group_key, reason)
 MONITORING_FUNCTION(monitoring_explain_route) {
-  pg::require(fcinfo, 0, "labels");
+  const std::string labels =
+      pg::required_object_text(fcinfo, 0, "labels", R"({"alertname": "QueueStuck"})");
   const Instant now = api::transaction_time();
-  const char* labels = pg::call([&] {
-    Jsonb* value = DatumGetJsonbP(PG_GETARG_DATUM(0));
-    if (!JB_ROOT_IS_OBJECT(value)) {
-      ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                      errmsg("labels must be a JSON object of names and values")));
-    }
-    return static_cast<const char*>(
-        JsonbToCString(nullptr, &value->root, static_cast<int>(VARSIZE(value))));
-  });
   pg::call([&] { InitMaterializedSRF(fcinfo, 0); });
   std::vector<store::ExplainedRoute> rows;
   {
@@ -163,8 +152,8 @@ MONITORING_FUNCTION(monitoring_explain_route) {
 
 /// monitoring._route_alerts(evaluated_at) -> void
 MONITORING_FUNCTION(monitoring_route_alerts) {
-  pg::require(fcinfo, 0, "evaluated_at");
+  const Instant at = pg::required_time(fcinfo, 0, "evaluated_at");
   pg::Spi spi;
-  store::route_alerts(spi, pg::instant_of(PG_GETARG_TIMESTAMPTZ(0)));
+  store::route_alerts(spi, at);
   PG_RETURN_VOID();
 }

@@ -55,7 +55,7 @@ metrics::Moments moments_of(FunctionCallInfo fcinfo) {
   const auto real = [&](int i) { return PG_ARGISNULL(i) ? 0 : PG_GETARG_FLOAT8(i); };
   metrics::Moments moments;
   // Adopted rows may have a count and no sum.
-  if (PG_ARGISNULL(0) || PG_ARGISNULL(1)) return moments;
+  if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_GETARG_INT64(0) <= 0) return moments;
   moments.count = static_cast<std::uint64_t>(PG_GETARG_INT64(0));
   moments.sum = real(1);
   moments.m2 = real(2);

@@ -16,7 +16,6 @@ extern "C" {
 #include "monitoring/shmem/worker_slots.hpp"
 
 using namespace monitoring;
-using api::refuse_on_standby;
 
 namespace {
 
@@ -105,7 +104,7 @@ MONITORING_FUNCTION(monitoring_wake_worker) {
 /// monitoring.pause_worker() -> void
 MONITORING_FUNCTION(monitoring_pause_worker) {
   require_preload();
-  refuse_on_standby("pause_worker()");
+  api::refuse_in_read_only("pause_worker()");
   // The wait ends with the user's cancel at the latest: a duty may take long.
   constexpr int kPatienceMs = 1000;
   if (!shmem::pause(MyDatabaseId)) {
@@ -120,6 +119,7 @@ MONITORING_FUNCTION(monitoring_pause_worker) {
 /// monitoring.resume_worker() -> void
 MONITORING_FUNCTION(monitoring_resume_worker) {
   require_preload();
+  api::refuse_in_read_only("resume_worker()");
   shmem::resume(MyDatabaseId);
   PG_RETURN_VOID();
 }

@@ -13,9 +13,11 @@ Summary summary_of(const Moments& moments, const Sketch& sketch) {
   if (is_unknown) return summary;
   summary.stddev = moments.stddev();
   if (sketch.empty()) return summary;
-  // A sketch knows its buckets; the extremes are exact.
+  // A sketch knows its buckets; the extremes are exact, where they are some.
+  const bool has_extremes = moments.min <= moments.max;
   const auto quantile = [&](double q) {
-    return std::clamp(sketch.quantile(q), moments.min, moments.max);
+    const double value = sketch.quantile(q);
+    return has_extremes ? std::clamp(value, moments.min, moments.max) : value;
   };
   summary.p50 = quantile(0.5);
   summary.p95 = quantile(0.95);

@@ -70,13 +70,16 @@ constexpr const char* kReaderGrants =
     " UNION ALL SELECT format('GRANT SELECT (secret_name) ON monitoring.secrets TO %I', $1)"
     " UNION ALL"
     // What looks and does nothing else, and what views call: a view's reader executes its
-    // functions.
+    // functions, and a function's caller those that it calls.
     " SELECT format('GRANT EXECUTE ON ROUTINE %s TO %I', p.oid::regprocedure, $1)"
     " FROM member m JOIN pg_proc p ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid"
-    " WHERE p.provolatile <> 'v' AND NOT p.prosecdef"
-    "  OR p.proname IN ('get_system_health', 'health_check', 'liveness', 'readiness')"
-    "  OR EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_rewrite'::regclass"
-    "   AND d.refclassid = 'pg_proc'::regclass AND d.refobjid = p.oid)"
+    " WHERE p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)"
+    "  AND (p.provolatile <> 'v' AND NOT p.prosecdef AND p.proname NOT LIKE '\\_%'"
+    "   OR p.proname IN ('get_system_health', 'health_check', 'liveness', 'readiness')"
+    // Of readiness() and of the view _wanted_table_collectors.
+    "   OR p.proname IN ('_is_active', '_filled')"
+    "   OR EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_rewrite'::regclass"
+    "    AND d.refclassid = 'pg_proc'::regclass AND d.refobjid = p.oid))"
     " ORDER BY 1";
 
 /// A writer adds, and needs to read nothing of what others have added.
@@ -113,8 +116,18 @@ constexpr const char* kOperatorGrants =
     " UNION ALL"
     " SELECT format('GRANT EXECUTE ON ROUTINE %s TO %I', p.oid::regprocedure, $1)"
     " FROM member m JOIN pg_proc p ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid"
-    " WHERE p.proname NOT IN ('set_secret_from_file', 'adopt', 'grant_access', 'setup_supabase',"
-    "  '_protect_members', '_protect_relation', 'apply_retention', '_maintain_partitions')"
+    " WHERE p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)"
+    "  AND (p.proname NOT LIKE '\\_%' AND p.proname NOT IN ('set_secret_from_file', 'adopt',"
+    "    'grant_access', 'setup_supabase', 'apply_retention')"
+    // Of what is named without an underscore only those parts that run as its caller.
+    "   OR p.proname IN ('_try_alert_rule', '_try_collector', '_import_collectors',"
+    "    '_note_on_alert')"
+    "   OR p.proname IN ('_rollup_rebaseline', '_wake_worker')"  // activate()
+    "   OR p.proname IN ('_dimensions_hash', '_m2', '_m2_merge', '_measures_add', '_measures_sum',"
+    "    '_sketch_merge', '_sketch_merge_agg', '_sum', '_sum_add', '_summary')"  // roll-ups
+    "   OR p.proname IN ('_install_pack_rules', '_metrics_of_collector', '_refuse_odd_mapping',"
+    "    '_refuse_unknown_pack', '_settle_packs', '_settle_statements', '_statement_metrics',"
+    "    '_statement_sums'))"  // packs and their collectors
     " ORDER BY 1";
 
 void run_all(pg::Spi& spi, const std::string& query, std::initializer_list<pg::Param> params) {

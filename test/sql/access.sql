@@ -135,7 +135,7 @@ INSERT INTO monitoring.queues (queue_name, source) VALUES ('mine', 'pg_catalog.p
 SELECT monitoring.check_queues() >= 0 AS checked;
 DELETE FROM monitoring.queues WHERE queue_name = 'mine';
 INSERT INTO monitoring.health_thresholds (check_name, warning) VALUES ('error_rate', 0.5);
-SELECT monitoring._check_health() IS NOT NULL AS checked;
+SELECT monitoring.evaluate_alerts(now()) >= 0 AS evaluated;
 DELETE FROM monitoring.health_thresholds;
 SELECT monitoring.grant_access('regress_anon', 'reader');
 RESET ROLE;
