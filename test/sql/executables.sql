@@ -110,8 +110,8 @@ ORDER BY 1, (pg_describe_object(m.classid, m.objid, 0)) COLLATE "C";
 -- harm.
 CREATE TEMP TABLE harmless (name text, choice text, why text);
 INSERT INTO harmless VALUES
-('get_system_health', 'nothing', 'it takes no argument, reads tables of the extension by qualified '
-    'names, and tells no text that a user has written'),
+('get_system_health', 'nothing', 'it takes no argument, reads tables of the extension by '
+    'qualified names, and tells counts and statuses that a reader may see anyway'),
 ('aggregate_hourly_metrics', 'the time of the call', 'a pass early is a pass that the worker need '
     'not run; measurements are data in it: no name or expression of a user is evaluated'),
 ('purge_old_monitoring_events', 'an age in days', 'old events are what it removes; below zero it '
@@ -172,17 +172,10 @@ FROM unnest('{INSERT,UPDATE,DELETE}'::text[]) AS event;
 CREATE TEMP TABLE trigger_function AS SELECT name FROM executable WHERE kind = 'trigger';
 GRANT SELECT ON trigger_function, shape TO regress_operator;
 SET LOCAL ROLE regress_operator;
--- A statement finds no rows to change in an empty table: then the function has not run.
 SELECT outcome, count(*) > 0 AS seen
 FROM (SELECT pg_temp.try(f.name, s.text, s.relation) AS outcome FROM trigger_function f, shape s) AS tried
 GROUP BY 1 ORDER BY 1;
-SELECT f.name, count(*) FILTER (WHERE s.text LIKE '%INSERT%' OR s.text LIKE '%STATEMENT')
-        AS fired,
-    count(*) FILTER (WHERE (s.text LIKE '%INSERT%' OR s.text LIKE '%STATEMENT')
-        AND pg_temp.try(f.name, s.text, s.relation) = '39P01') AS refused
-FROM trigger_function f, shape s GROUP BY 1 ORDER BY 1;
 RESET ROLE;
-
 ROLLBACK;
 
 -- Roots of jsonb that are no objects, where objects are expected. (The keys of the first one lie
