@@ -17,7 +17,7 @@ SQL_PARTS = $(addprefix sql/install/, \
 	alerts.sql routing.sql \
 	collectors.sql costs.sql host.sql statements.sql table_packs.sql pack_metrics.sql packs.sql probes.sql \
 	jobs.sql \
-	activate.sql system_metrics.sql adopt.sql supabase.sql \
+	activate.sql system_metrics.sql adopt.sql supabase.sql invariants.sql \
 	checks.sql \
 	access.sql \
 	)

@@ -8,6 +8,7 @@ extern "C" {
 
 #include "monitoring/hooks/commit.hpp"
 #include "monitoring/hooks/errors.hpp"
+#include "monitoring/hooks/members.hpp"
 #include "monitoring/hooks/statements.hpp"
 #include "monitoring/hooks/utility.hpp"
 #include "monitoring/pg/settings.hpp"
@@ -54,6 +55,7 @@ void install_while_preloading() {
   shmem_startup_hook = create_shared_memory;
   monitoring::hooks::watch_extensions();
   monitoring::hooks::watch_utility_commands();
+  monitoring::hooks::watch_members();
   monitoring::hooks::time_statements();
   monitoring::hooks::count_errors();
   // pg_upgrade must find the databases untouched.

@@ -19,4 +19,7 @@ COMMENT ON FUNCTION monitoring.grant_access(name, text) IS
     'Lets a role use the extension: reader sees everything but secrets; writer adds measurements, '
     'issues, events and heartbeats; operator does both, changes the configuration and runs duties, but drops no partition';
 
+INSERT INTO monitoring.installed_functions (signature, definition)
+SELECT f.signature, f.definition FROM monitoring._function_definitions AS f;
+
 SELECT monitoring._protect_members();

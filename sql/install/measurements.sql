@@ -85,10 +85,14 @@ SELECT monitoring._index_partition('monitoring.pipeline_metrics_default');
 -- What an UPDATE or DELETE of measurements means for roll-ups, noted for the next pass.
 CREATE TABLE monitoring.rollup_corrections (
   period_start timestamptz NOT NULL,
-  removed boolean NOT NULL
+  metric_name text NOT NULL,
+  removed boolean NOT NULL,
+  inserter bigint NOT NULL
 );
 COMMENT ON TABLE monitoring.rollup_corrections IS
   'Hours whose measurements were updated or deleted since the last roll-up pass. An update is rolled up again while the raw rows are there; a deletion only while its hour is open, so that purging raw rows by hand never takes roll-ups away.';
+COMMENT ON COLUMN monitoring.rollup_corrections.inserter IS
+  'Of deleted rows: the oldest full transaction id that inserted one of them; 0 where that is not known';
 SELECT pg_catalog.pg_extension_config_dump('monitoring.rollup_corrections', '');
 
 CREATE FUNCTION monitoring._note_correction() RETURNS trigger
@@ -114,7 +118,7 @@ DECLARE
   grantee record;
 BEGIN
   EXECUTE format('ALTER TABLE %s OWNER TO %I', partition,
-    (SELECT relowner::regrole::name FROM pg_class WHERE oid = 'monitoring.pipeline_metrics'::regclass));
+    (SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = 'monitoring.pipeline_metrics'::regclass));
   -- Default privileges may have given it to others.
   FOR grantee IN
     SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END AS name

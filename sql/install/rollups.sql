@@ -90,6 +90,15 @@ COMMENT ON COLUMN monitoring.rollup_periods.raw_removed IS
   'Hours: retention has removed raw rows of it, so it is never computed anew.';
 SELECT pg_catalog.pg_extension_config_dump('monitoring.rollup_periods', '');
 
+CREATE TABLE monitoring.rollup_purged (
+  period_start timestamptz NOT NULL,
+  metric_name text NOT NULL,
+  PRIMARY KEY (period_start, metric_name)
+);
+COMMENT ON TABLE monitoring.rollup_purged IS
+  'Rolled-up hours of metrics of which measurements were deleted since. They keep what was rolled up, take late measurements, and are computed again from raw rows by refresh_rollups() alone.';
+SELECT pg_catalog.pg_extension_config_dump('monitoring.rollup_purged', '');
+
 CREATE TABLE monitoring.rollup_progress (
   singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
   pass bigint NOT NULL,
@@ -97,6 +106,7 @@ CREATE TABLE monitoring.rollup_progress (
   pending_xids bigint[] NOT NULL,
   own_xids bigint[] NOT NULL,
   own_command bigint NOT NULL,
+  partition_files bigint[] NOT NULL DEFAULT '{}',
   last_run_at timestamptz
 );
 COMMENT ON TABLE monitoring.rollup_progress IS
@@ -104,6 +114,8 @@ COMMENT ON TABLE monitoring.rollup_progress IS
 COMMENT ON COLUMN monitoring.rollup_progress.next_xid IS 'Full transaction id (64 bits), as txid_current() shows it';
 COMMENT ON COLUMN monitoring.rollup_progress.own_xids IS
   'The transaction of the last pass, of whose own rows it saw those written before command own_command.';
+COMMENT ON COLUMN monitoring.rollup_progress.partition_files IS
+  'Of each partition its oid (high 32 bits) and the file it lay in (low 32 bits). Rows of one that lies in another file now were rewritten: they are counted anew.';
 
 INSERT INTO monitoring.rollup_progress (pass, next_xid, pending_xids, own_xids, own_command)
 SELECT 0, 0, '{}', '{}', 0

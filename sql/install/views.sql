@@ -3,7 +3,8 @@
 -- One piece of a series: a roll-up state, or a single measurement.
 CREATE VIEW monitoring._hourly_pieces AS
 SELECT s.metric_name, s.period_start AS hour, s.dimensions AS tags, s.count_value,
-       s.count_value - s.nonfinite_count AS finite_count, s.sum_value, s.sketch, s.measures
+       s.count_value - s.nonfinite_count AS finite_count, s.sum_value, s.sketch, s.measures,
+       s.min_value, s.max_value
 FROM monitoring.rollup_state s
 WHERE s.period = 'hourly';
 COMMENT ON VIEW monitoring._hourly_pieces IS 'The hourly states that views merge.';
@@ -68,7 +69,7 @@ COMMENT ON VIEW monitoring.queue_metrics IS
 CREATE VIEW monitoring.api_metrics AS
 WITH pieces AS (
   SELECT tags ->> 'api' AS api_name, tags ->> 'success' AS success, hour, count_value,
-         finite_count, sum_value, sketch, NULL::double precision AS single_value
+         finite_count, sum_value, sketch, NULL::double precision AS single_value, min_value, max_value
   FROM monitoring._hourly_pieces
   WHERE metric_name = 'api_call'
     AND hour = ANY (ARRAY(SELECT recent.hour FROM monitoring._recent_hours AS recent))
@@ -76,7 +77,9 @@ WITH pieces AS (
   SELECT tags ->> 'api', tags ->> 'success', date_trunc('hour', "timestamp", 'UTC'), 1,
          CASE WHEN metric_value - metric_value = 0 THEN 1 ELSE 0 END,
          CASE WHEN metric_value - metric_value = 0 THEN metric_value END,
-         NULL, metric_value
+         NULL, metric_value,
+         CASE WHEN metric_value - metric_value = 0 THEN metric_value END,
+         CASE WHEN metric_value - metric_value = 0 THEN metric_value END
   FROM monitoring._new_measurements(
     'api_call', date_trunc('hour', now() - interval '168 hours', 'UTC'))
 )
@@ -90,7 +93,9 @@ FROM (
          monitoring._sum(sum_value) FILTER (WHERE success = 'true')
            / nullif(monitoring._sum(finite_count) FILTER (WHERE success = 'true'), 0)
            AS avg_success_time_ms,
-         monitoring._sketch_quantile_agg(sketch, single_value, 0.95) AS p95_time_ms
+         -- A sketch knows its buckets; the extremes are exact.
+         greatest(least(monitoring._sketch_quantile_agg(sketch, single_value, 0.95), max(max_value)),
+                  min(min_value)) AS p95_time_ms
   FROM pieces
   GROUP BY api_name, hour) AS hours
 ORDER BY api_name, hour DESC;

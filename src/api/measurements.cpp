@@ -23,13 +23,34 @@ namespace monitoring {
 
 namespace {
 
+/// Under pg::call: who inserted this version. A version that an UPDATE wrote does not tell.
+std::uint64_t inserter_of(HeapTuple tuple) {
+  if ((tuple->t_data->t_infomask & HEAP_UPDATED) != 0) return 0;
+  return store::full_transaction_id(HeapTupleHeaderGetXmin(tuple->t_data));
+}
+
+struct Columns {
+  AttrNumber timestamp, metric_name;
+};
+
 /// NULL timestamps cannot be: the partition key refuses them. Infinite ones are in no hour.
-void note_slot(TupleTableSlot* slot, AttrNumber column, bool removed) {
-  bool is_null = false;
-  const Datum value = pg::call([&] { return slot_getattr(slot, column, &is_null); });
-  const std::int64_t timestamp = DatumGetTimestampTz(value);
-  if (is_null || TIMESTAMP_NOT_FINITE(timestamp)) return;
-  store::note_correction(timestamp, removed);
+void note_slot(const Columns& columns, TupleTableSlot* slot, bool removed, std::uint64_t inserter) {
+  store::Correction correction{DT_NOBEGIN, nullptr, removed, inserter};
+  const bool is_in_hour = pg::call([&] {
+    bool has_no_time = false;
+    bool has_no_name = false;
+    correction.timestamp = DatumGetTimestampTz(slot_getattr(slot, columns.timestamp, &has_no_time));
+    const Datum name = slot_getattr(slot, columns.metric_name, &has_no_name);
+    if (has_no_time || has_no_name || TIMESTAMP_NOT_FINITE(correction.timestamp)) return false;
+    correction.metric_name = DatumGetTextPP(name);
+    return true;
+  });
+  if (is_in_hour) store::note_correction(correction);
+}
+
+void note_truncation() {
+  const struct varlena* none = pg::call([] { return cstring_to_text(""); });
+  store::note_correction({DT_NOBEGIN, none, true, 0});
 }
 
 /// Functions read past the privileges of tables, so this one asks for them itself.
@@ -70,18 +91,21 @@ MONITORING_FUNCTION(monitoring_note_correction) {
   const pg::TriggerCall call(fcinfo, {"_note_correction", pg::TriggerTime::after,
                                       pg::kOnUpdate | pg::kOnDelete, pg::kOnTruncate});
   if (call.is_truncate()) {
-    store::note_correction(DT_NOBEGIN, true);
+    note_truncation();
     return PointerGetDatum(nullptr);
   }
   const TriggerData* trigger = &call.data();
-  const auto column = static_cast<AttrNumber>(call.column("timestamp", TIMESTAMPTZOID));
+  // Both are there and of their types, also where the trigger is on a table of somebody else's.
+  const Columns columns{static_cast<AttrNumber>(call.column("timestamp", TIMESTAMPTZOID)),
+                        static_cast<AttrNumber>(call.column("metric_name", TEXTOID))};
   const bool deleted = call.is_delete();
   // An UPDATE that takes a row to another partition deletes it here, and marks it so; there it is a
   // new row.
   const bool moved =
       deleted && HeapTupleHeaderIndicatesMovedPartitions(trigger->tg_trigtuple->t_data);
-  note_slot(trigger->tg_trigslot, column, deleted && !moved);
-  if (!deleted) note_slot(trigger->tg_newslot, column, false);
+  const std::uint64_t inserter = pg::call([&] { return inserter_of(trigger->tg_trigtuple); });
+  note_slot(columns, trigger->tg_trigslot, deleted && !moved, inserter);
+  if (!deleted) note_slot(columns, trigger->tg_newslot, false, 0);
   return PointerGetDatum(nullptr);
 }
 

@@ -1,6 +1,7 @@
 #include "monitoring/hooks/utility.hpp"
 
 #include "monitoring/hooks/commit.hpp"
+#include "monitoring/hooks/members.hpp"
 #include "monitoring/pg/version.hpp"
 #include "monitoring/shmem/worker_slots.hpp"
 
@@ -124,6 +125,10 @@ void on_utility(PlannedStmt* planned, const char* query, bool read_only_tree,
                 ProcessUtilityContext context, ParamListInfo params, QueryEnvironment* environment,
                 DestReceiver* destination, QueryCompletion* completion) {
   make_way(planned->utilityStmt);
+  if (IsA(planned->utilityStmt, ViewStmt)) {
+    const auto* statement = reinterpret_cast<const ViewStmt*>(planned->utilityStmt);
+    if (statement->replace) refuse_to_replace(statement->view);
+  }
   const ProcessUtility_hook_type run = next_hook != nullptr ? next_hook : standard_ProcessUtility;
   run(planned, query, read_only_tree, context, params, environment, destination, completion);
 }

@@ -11,10 +11,10 @@ extern "C" {
 #include <access/xloginsert.h>
 #include <commands/defrem.h>
 #include <commands/vacuum.h>
+#include <miscadmin.h>
 #include <nodes/execnodes.h>
 #include <storage/bufmgr.h>
 #include <storage/lmgr.h>
-#include <storage/smgr.h>
 }
 // clang-format keeps the server's headers first.
 #include <cstring>
@@ -78,13 +78,25 @@ void init_map_page(Page page) {
   end_content_after(page, sizeof(MapPage));
 }
 
-/// Appends one page; the caller holds the relation extension lock.
-void append_page(Relation index, void (*init)(Page)) {
-  Buffer buffer = ReadBuffer(index, P_NEW);
-  LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+/// In place of a page whose content is not known: everything may have changed.
+void init_lost_map_page(Page page) {
+  init_map_page(page);
+  std::memset(map_of(page)->changed, 0xff, kBytes);
+}
+
+/// Gives a page its content; the caller holds its exclusive lock.
+void write_fresh(Relation index, Buffer buffer, void (*init)(Page)) {
   GenericXLogState* log = GenericXLogStart(index);
   init(GenericXLogRegisterBuffer(log, buffer, GENERIC_XLOG_FULL_IMAGE));
   GenericXLogFinish(log);
+}
+
+/// Appends one page; the caller holds the relation extension lock. A crash before the record of its
+/// content is flushed leaves a page of zeros: whoever meets one takes it as new (PageIsNew).
+void append_page(Relation index, void (*init)(Page)) {
+  // Locked before anybody else can find it.
+  Buffer buffer = ReadBufferExtended(index, MAIN_FORKNUM, P_NEW, RBM_ZERO_AND_LOCK, nullptr);
+  write_fresh(index, buffer, init);
   UnlockReleaseBuffer(buffer);
 }
 
@@ -112,6 +124,7 @@ void ensure_map_block(Relation index, BlockNumber map_block) {
 
 void set_changed_bit(Relation index, Buffer buffer, BlockNumber heap_block) {
   LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+  if (PageIsNew(BufferGetPage(buffer))) write_fresh(index, buffer, init_lost_map_page);
   if (!bit_is_set(map_of(BufferGetPage(buffer))->changed, heap_block)) {
     GenericXLogState* log = GenericXLogStart(index);
     set_bit(map_of(GenericXLogRegisterBuffer(log, buffer, 0))->changed, heap_block);
@@ -120,12 +133,15 @@ void set_changed_bit(Relation index, Buffer buffer, BlockNumber heap_block) {
   LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
 }
 
-void check_version(Relation index) {
+/// lock: exclusive writes a meta page that a crash has left new; to readers such a one is no fault.
+void check_version(Relation index, int lock) {
   Buffer buffer = ReadBuffer(index, 0);
-  LockBuffer(buffer, BUFFER_LOCK_SHARE);
+  LockBuffer(buffer, lock);
+  const bool is_new = PageIsNew(BufferGetPage(buffer));
+  if (is_new && lock == BUFFER_LOCK_EXCLUSIVE) write_fresh(index, buffer, init_meta_page);
   const MetaPage meta = *reinterpret_cast<MetaPage*>(PageGetContents(BufferGetPage(buffer)));
   UnlockReleaseBuffer(buffer);
-  if (meta.magic == kMagic && meta.version == kVersion) return;
+  if (is_new || (meta.magic == kMagic && meta.version == kVersion)) return;
   ereport(ERROR, (errcode(ERRCODE_INDEX_CORRUPTED),
                   errmsg("index \"%s\" is not a map of changed blocks of version %u",
                          RelationGetRelationName(index), kVersion),
@@ -144,9 +160,11 @@ void append_set_bits(const std::uint8_t* bits, BlockNumber first,
 
 /// What a pass has to look at on this page: changed, and taken by a pass that did not commit.
 /// False if there is nothing. To an old snapshot several passes may not have committed, of which
-/// the page names the last only: then any block may be due.
-bool find_due(const MapPage& map, std::uint64_t committed_pass, std::uint8_t* due) {
-  if (map.pass > committed_pass + 1) {
+/// the page names the last only: then any block may be due. So it may where the page is new: a
+/// crash has no committed row there, but a page that was lost otherwise may have had some.
+bool find_due(Page page, std::uint64_t committed_pass, std::uint8_t* due) {
+  const MapPage& map = *map_of(page);
+  if (PageIsNew(page) || map.pass > committed_pass + 1) {
     std::memset(due, 0xff, kBytes);
     return true;
   }
@@ -160,6 +178,7 @@ bool find_due(const MapPage& map, std::uint64_t committed_pass, std::uint8_t* du
 }
 
 void take_page(Relation index, Buffer buffer, const std::uint8_t* due, std::uint64_t pass) {
+  if (PageIsNew(BufferGetPage(buffer))) write_fresh(index, buffer, init_map_page);
   GenericXLogState* log = GenericXLogStart(index);
   MapPage* map = map_of(GenericXLogRegisterBuffer(log, buffer, 0));
   std::memcpy(map->taken, due, kBytes);
@@ -174,13 +193,13 @@ template <class Visit>
 void collect_due(Relation index, std::uint64_t committed_pass, int lock,
                  std::vector<BlockNumber>* blocks, Visit visit) {
   const BlockNumber pages = RelationGetNumberOfBlocks(index);
-  if (pages > 0) check_version(index);
+  if (pages > 0) check_version(index, lock);
   std::uint8_t due[kBytes];
   for (BlockNumber page = 1; page < pages; ++page) {
     CHECK_FOR_INTERRUPTS();
     Buffer buffer = ReadBuffer(index, page);
     LockBuffer(buffer, lock);
-    if (find_due(*map_of(BufferGetPage(buffer)), committed_pass, due)) {
+    if (find_due(BufferGetPage(buffer), committed_pass, due)) {
       append_set_bits(due, (page - 1) * kBlocksPerPage, blocks);
       visit(buffer, due);
     }
@@ -216,6 +235,11 @@ void take_changed_blocks(Relation index, std::uint64_t committed_pass, std::uint
 void peek_changed_blocks(Relation index, std::uint64_t committed_pass,
                          std::vector<BlockNumber>* blocks) {
   collect_due(index, committed_pass, BUFFER_LOCK_SHARE, blocks, [](Buffer, const std::uint8_t*) {});
+}
+
+BlockNumber mapped_blocks(Relation index) {
+  const BlockNumber pages = RelationGetNumberOfBlocks(index);
+  return pages == 0 ? 0 : (pages - 1) * kBlocksPerPage;
 }
 
 void mark_block(Relation index, BlockNumber block) {
@@ -259,12 +283,13 @@ IndexBuildResult* changes_build(Relation table, Relation index, IndexInfo* info)
 
 /// An unlogged table's init fork: the meta page, copied over the index after a crash.
 void changes_build_empty(Relation index) {
-  Page page = static_cast<Page>(palloc(BLCKSZ));
-  init_meta_page(page);
-  PageSetChecksumInplace(page, 0);
-  smgrwrite(RelationGetSmgr(index), INIT_FORKNUM, 0, page, true);
-  log_newpage(pg::locator_of(index), INIT_FORKNUM, 0, page, true);
-  smgrimmedsync(RelationGetSmgr(index), INIT_FORKNUM);
+  Buffer buffer = ReadBufferExtended(index, INIT_FORKNUM, P_NEW, RBM_ZERO_AND_LOCK, nullptr);
+  START_CRIT_SECTION();
+  init_meta_page(BufferGetPage(buffer));
+  MarkBufferDirty(buffer);
+  log_newpage_buffer(buffer, true);
+  END_CRIT_SECTION();
+  UnlockReleaseBuffer(buffer);
 }
 
 IndexBulkDeleteResult* statistics(IndexVacuumInfo* info, IndexBulkDeleteResult* stats) {

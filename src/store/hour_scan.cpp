@@ -33,6 +33,13 @@ void HourScan::block(BlockNumber block) {
 void HourScan::look_at_hour(std::int64_t hour) {
   hour_ = hour;
   is_wanted_ = wanted_.contains(hour);
+  const auto kept = wanted_.kept.find(hour);
+  kept_ = kept == wanted_.kept.end() ? nullptr : &kept->second;
+}
+
+bool HourScan::is_kept(const RawRow& row) const {
+  const struct varlena* name = pg_detoast_datum_packed(row.metric_name);
+  return kept_->count(std::string(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name))) != 0;
 }
 
 /// Moves the rows to take to the front. Returns how many they are.
@@ -42,7 +49,8 @@ int HourScan::take(RawRow* rows, int count) {
     const RawRow& row = rows[i];
     if (TIMESTAMP_NOT_FINITE(row.timestamp)) continue;
     if (!is_in_hour(row.timestamp, hour_)) look_at_hour(hour_of(row.timestamp));
-    if (!is_wanted_) continue;
+    const bool is_wanted = kept_ == nullptr ? is_wanted_ : is_wanted_ != is_kept(row);
+    if (!is_wanted) continue;
     if (row.doubtful) {
       found_.doubtful_hours.insert(hour_);
       continue;

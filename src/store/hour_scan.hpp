@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "monitoring/store/raw_scan.hpp"
+#include "recompute.hpp"
 #include "series_table.hpp"
 
 namespace monitoring::store {
@@ -17,6 +18,8 @@ struct Wanted {
   /// Whether the hours below are the only ones, or those that are left out.
   bool only_these;
   const std::set<std::int64_t>& hours;
+  /// Of these metrics it is the other way round.
+  const KeptMetrics& kept;
 
   bool contains(std::int64_t hour) const {
     return hours.empty() ? !only_these : (hours.count(hour) != 0) == only_these;
@@ -49,6 +52,7 @@ class HourScan {
 
  private:
   int take(RawRow* rows, int count);
+  bool is_kept(const RawRow& row) const;
   void look_at_hour(std::int64_t hour);
 
   RawScan scan_;
@@ -58,6 +62,7 @@ class HourScan {
   // Of the row before: most rows lie in the same hour.
   std::int64_t hour_ = 0;
   bool is_wanted_ = false;
+  const std::set<std::string>* kept_ = nullptr;  // if any of this hour are
 };
 
 }  // namespace monitoring::store

@@ -106,21 +106,27 @@ std::string scheduling_statement(pg::Spi& spi, const PgCron& pg_cron) {
     return "SELECT cron.schedule(d.job_name, d.schedule, d.command) "
            "FROM monitoring._job_definitions AS d";
   }
-  return one_text(
-      spi,
-      "SELECT pg_catalog.format('SELECT cron.schedule_in_database(j.n, j.s, j.c, %L) "
-      "                          FROM (VALUES %s) AS j (n, s, c)', "
-      "    pg_catalog.current_database(), "
-      "    pg_catalog.string_agg(pg_catalog.format('(%L, %L, %L)', d.job_name, d.schedule, "
-      "                                            d.command), ', ')) "
-      "FROM monitoring._job_definitions AS d");
+  // pg_cron knows a job by its name and user: each database needs names of its own there.
+  return one_text(spi,
+                  "SELECT pg_catalog.format('SELECT cron.schedule_in_database(j.n, j.s, j.c, %L) "
+                  "                          FROM (VALUES %s) AS j (n, s, c)', "
+                  "    pg_catalog.current_database(), "
+                  "    pg_catalog.string_agg(pg_catalog.format('(%L, %L, %L)', d.job_name "
+                  "        OPERATOR(pg_catalog.||) ' in ' OPERATOR(pg_catalog.||) "
+                  "pg_catalog.current_database(), "
+                  "        d.schedule, "
+                  "                                            d.command), ', ')) "
+                  "FROM monitoring._job_definitions AS d");
 }
 
 std::string unscheduling_statement(pg::Spi& spi) {
   return one_text(spi,
                   "SELECT pg_catalog.format('SELECT cron.unschedule(j.jobid) FROM cron.job AS j "
                   "    WHERE j.database = %L AND j.jobname::text = ANY (%L::text[])', "
-                  "    pg_catalog.current_database(), pg_catalog.array_agg(d.job_name)) "
+                  "    pg_catalog.current_database(), pg_catalog.array_agg(d.job_name) "
+                  "    OPERATOR(pg_catalog.||) pg_catalog.array_agg(d.job_name "
+                  "        OPERATOR(pg_catalog.||) ' in ' OPERATOR(pg_catalog.||) "
+                  "        pg_catalog.current_database())) "
                   "FROM monitoring._job_definitions AS d");
 }
 

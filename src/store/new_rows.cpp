@@ -14,8 +14,9 @@ namespace monitoring::store {
 namespace {
 
 std::unordered_set<std::int64_t> rolled_up_hours(pg::Spi& spi) {
-  const pg::Rows rows =
-      spi.read("SELECT period_start FROM monitoring.rollup_periods WHERE period = 'hourly'");
+  const pg::Rows rows = spi.read(
+      "SELECT period_start FROM monitoring.rollup_periods WHERE period = 'hourly'"
+      " UNION SELECT period_start FROM monitoring.rollup_state WHERE period = 'hourly'");
   std::unordered_set<std::int64_t> hours;
   for (std::uint64_t i = 0; i < rows.size(); ++i) {
     hours.insert(pg::timestamptz_of(*rows.timestamptz(i, 1)));
@@ -35,6 +36,16 @@ void scan(const Partition& partition, const std::vector<BlockNumber>& blocks, co
   }
 }
 
+/// Which rows of an hour are new nothing tells, until the next pass has counted them; but those of
+/// an hour that no pass has taken anything of all are.
+void scan_rewritten(pg::Spi& spi, const Partition& partition,
+                    const std::function<void(const RawRow&)>& visit) {
+  const auto taken = rolled_up_hours(spi);
+  scan(partition, partition.all_blocks(), nullptr, [&](const RawRow& row) {
+    if (taken.count(hour_of(row.timestamp)) == 0) visit(row);
+  });
+}
+
 }  // namespace
 
 void for_each_new_row(pg::Spi& spi, const std::function<void(const RawRow&)>& visit) {
@@ -45,8 +56,12 @@ void for_each_new_row(pg::Spi& spi, const std::function<void(const RawRow&)>& vi
     const Progress progress = Progress::read(spi);
     for (const Oid oid : partitions) {
       Partition partition(oid);
-      if (partition.open())
-        scan(partition, partition.peek_changed(progress.pass()), &progress, visit);
+      if (!partition.open()) continue;
+      if (progress.file_of(partition.file_id()) == Progress::File::other) {
+        scan_rewritten(spi, partition, visit);
+        continue;
+      }
+      scan(partition, partition.peek_changed(progress.pass()), &progress, visit);
     }
     return;
   }

@@ -310,7 +310,8 @@ void work(dsm_segment* segment, shm_toc* contents) {
   pg::Spi spi;
   const Progress seen = order->by_progress ? Progress::read(spi) : Progress();
   const std::set<std::int64_t> wanted_hours(hours, hours + order->hours);
-  const Wanted wanted{order->by_progress ? &seen : nullptr, order->only_these, wanted_hours};
+  const Wanted wanted{order->by_progress ? &seen : nullptr, order->only_these, wanted_hours,
+                      KeptMetrics()};
   SeriesTable table(metric_shapes(spi));
   Found found;
   {

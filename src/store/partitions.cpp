@@ -66,7 +66,8 @@ bool default_has_rows(pg::Spi& spi, Instant day) {
 
 void create_table(pg::Spi& spi, const std::string& name) {
   spi.run_script(("CREATE TABLE monitoring." + name +
-                  " (LIKE monitoring.pipeline_metrics INCLUDING DEFAULTS) USING heap;"
+                  " (LIKE monitoring.pipeline_metrics INCLUDING DEFAULTS INCLUDING CONSTRAINTS"
+                  " INCLUDING GENERATED INCLUDING STORAGE INCLUDING COMPRESSION) USING heap;"
                   " COMMENT ON TABLE monitoring." +
                   name +
                   " IS 'The measurements of one UTC day; made and dropped by the extension.'")
@@ -114,7 +115,8 @@ std::vector<DayPartition> day_partitions() {
   foreach (cell, children) {
     const char* name = pg::call([&] { return name_in_our_schema(lfirst_oid(cell)); });
     if (name == nullptr) continue;
-    if (const auto start = day_in_name(name)) partitions.push_back({name, *start});
+    if (const auto start = day_in_name(name))
+      partitions.push_back({lfirst_oid(cell), name, *start});
   }
   std::sort(partitions.begin(), partitions.end(),
             [](const DayPartition& a, const DayPartition& b) { return a.start < b.start; });

@@ -14,6 +14,7 @@ namespace monitoring::store {
 constexpr std::int64_t kDayUs = 24LL * 3600 * 1000 * 1000;
 
 struct DayPartition {
+  Oid oid;
   std::string name;  // in schema monitoring
   Instant start;
 };

@@ -18,8 +18,10 @@ namespace monitoring::store {
 namespace {
 
 constexpr const char* kSelect =
-    "SELECT pass, next_xid, pending_xids, own_xids, own_command FROM monitoring.rollup_progress";
+    "SELECT pass, next_xid, pending_xids, own_xids, own_command,"
+    " partition_files FROM monitoring.rollup_progress";
 
+/// An array of bigint, sorted.
 std::vector<std::uint64_t> xids_of(const pg::Rows& rows, int column) {
   bool null = false;
   const Datum value = rows.raw(0, column, &null);
@@ -69,6 +71,10 @@ TransactionId narrow(std::uint64_t xid) {
 
 }  // namespace
 
+std::uint64_t full_transaction_id(TransactionId xid) {
+  return widen_against(xid, read_next_xid());
+}
+
 Progress Progress::from_row(const pg::Rows& rows) {
   if (rows.empty()) {
     throw pg::Report(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
@@ -82,6 +88,7 @@ Progress Progress::from_row(const pg::Rows& rows) {
   progress.pending_ = xids_of(rows, 3);
   progress.own_ = xids_of(rows, 4);
   progress.own_command_ = static_cast<CommandId>(*rows.int8(0, 5));
+  progress.files_ = xids_of(rows, 6);
   progress.server_next_xid_ = pg::call(read_next_xid);
   return progress;
 }
@@ -103,6 +110,7 @@ Progress Progress::after(Snapshot snapshot) const {
   next.own_command_ = snapshot->curcid;
   next.pending_.clear();
   next.own_.clear();
+  next.files_.clear();
 
   const auto sort_in = [&](std::uint64_t xid) {
     pg::call([&] { CHECK_FOR_INTERRUPTS(); });
@@ -133,13 +141,30 @@ Progress Progress::baseline(Snapshot snapshot) {
 void Progress::save(pg::Spi& spi) const {
   spi.execute(
       "INSERT INTO monitoring.rollup_progress AS p"
-      " (pass, next_xid, pending_xids, own_xids, own_command, last_run_at)"
-      " VALUES ($1, $2, $3, $4, $5, pg_catalog.clock_timestamp())"
+      " (pass, next_xid, pending_xids, own_xids, own_command, partition_files, last_run_at)"
+      " VALUES ($1, $2, $3, $4, $5, $6, pg_catalog.clock_timestamp())"
       " ON CONFLICT (singleton) DO UPDATE SET pass = excluded.pass, next_xid = excluded.next_xid,"
       " pending_xids = excluded.pending_xids, own_xids = excluded.own_xids,"
-      " own_command = excluded.own_command, last_run_at = excluded.last_run_at",
+      " own_command = excluded.own_command, partition_files = excluded.partition_files,"
+      " last_run_at = excluded.last_run_at",
       {pg::int8(static_cast<std::int64_t>(pass_)), pg::int8(static_cast<std::int64_t>(next_xid_)),
-       param_of(pending_), param_of(own_), pg::int8(own_command_)});
+       param_of(pending_), param_of(own_), pg::int8(own_command_), param_of(files_)});
+}
+
+Progress::File Progress::file_of(std::uint64_t file_id) const {
+  const std::uint64_t partition = file_id >> 32 << 32;
+  const auto found = std::lower_bound(files_.begin(), files_.end(), partition);
+  if (found == files_.end() || *found >> 32 != file_id >> 32) return File::unknown;
+  return *found == file_id ? File::same : File::other;
+}
+
+void Progress::remember_file(std::uint64_t file_id) {
+  files_.insert(std::lower_bound(files_.begin(), files_.end(), file_id), file_id);
+}
+
+Progress::Seen Progress::has_seen_inserter(std::uint64_t xid) const {
+  if (contains(own_, xid)) return Seen::doubtful;
+  return xid < next_xid_ && !contains(pending_, xid) ? Seen::yes : Seen::no;
 }
 
 std::uint64_t Progress::widen(TransactionId xid) const {

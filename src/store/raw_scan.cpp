@@ -1,5 +1,6 @@
 #include "monitoring/store/raw_scan.hpp"
 
+#include "monitoring/pg/version.hpp"
 #include "monitoring/store/changes.hpp"
 
 extern "C" {
@@ -12,6 +13,8 @@ extern "C" {
 #include <catalog/partition.h>
 #include <catalog/pg_class.h>
 #include <catalog/pg_inherits.h>
+#include <catalog/pg_type.h>
+#include <storage/predicate.h>
 #include <utils/lsyscache.h>
 #include <utils/snapmgr.h>
 #include <utils/timestamp.h>
@@ -26,25 +29,31 @@ namespace monitoring::store {
 namespace {
 
 [[noreturn]] void refuse(Relation table) {
-  ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                  errmsg("partition \"%s\" of pipeline_metrics is not a heap table of its shape",
-                         RelationGetRelationName(table)),
-                  errhint("Detach it, or make it with USING heap.")));
+  ereport(ERROR,
+          (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+           errmsg("partition \"%s\" of pipeline_metrics is not a heap table of its shape",
+                  RelationGetRelationName(table)),
+           errdetail("It must be a heap table of at most %d columns, with metric_name of type "
+                     "text, metric_value of double precision, tags of jsonb and timestamp "
+                     "of timestamptz.",
+                     Partition::kMaxColumns),
+           errhint("Detach it, or give it that shape.")));
 }
 
-int column(Relation table, const char* name) {
+int column(Relation table, const char* name, Oid type) {
   const AttrNumber number = get_attnum(RelationGetRelid(table), name);
   if (number == InvalidAttrNumber) refuse(table);
+  if (TupleDescAttr(RelationGetDescr(table), number - 1)->atttypid != type) refuse(table);
   return number - 1;
 }
 
 Partition::Columns columns_of(Relation table) {
   if (table->rd_tableam != GetHeapamTableAmRoutine()) refuse(table);
   if (RelationGetNumberOfAttributes(table) > Partition::kMaxColumns) refuse(table);
-  Partition::Columns columns{column(table, "metric_name"),
-                             column(table, "metric_value"),
-                             column(table, "tags"),
-                             column(table, "timestamp"),
+  Partition::Columns columns{column(table, "metric_name", TEXTOID),
+                             column(table, "metric_value", FLOAT8OID),
+                             column(table, "tags", JSONBOID),
+                             column(table, "timestamp", TIMESTAMPTZOID),
                              0,
                              true};
   columns.last =
@@ -126,17 +135,38 @@ Partition::~Partition() {
   if (table_ != nullptr) relation_close(table_, NoLock);
 }
 
+std::uint64_t Partition::file_id() const {
+  const std::uint64_t table = RelationGetRelid(table_);
+  return table << 32 | pg::file_of(table_);
+}
+
 std::vector<BlockNumber> Partition::all_blocks() const {
   std::vector<BlockNumber> blocks(pg::call([&] { return RelationGetNumberOfBlocks(table_); }));
   std::iota(blocks.begin(), blocks.end(), BlockNumber{0});
   return blocks;
 }
 
+/// A map page that says that anything may have changed names blocks that are not there. The end is
+/// asked for after the map was read: a row that is written behind it is marked anew.
+void Partition::fit_to_heap(std::vector<BlockNumber>* blocks) const {
+  pg::call([&] {
+    const BlockNumber end = RelationGetNumberOfBlocks(table_);
+    blocks->erase(std::lower_bound(blocks->begin(), blocks->end(), end), blocks->end());
+    for (BlockNumber block = mapped_blocks(map_); block < end; ++block) blocks->push_back(block);
+  });
+}
+
 std::vector<BlockNumber> Partition::take_changed(std::uint64_t committed,
                                                  std::uint64_t pass) const {
   if (map_ == nullptr) return all_blocks();
   std::vector<BlockNumber> blocks;
-  pg::call([&] { take_changed_blocks(map_, committed, pass, &blocks); });
+  pg::call([&] {
+    // Pages that were lost are made anew.
+    const BlockNumber end = RelationGetNumberOfBlocks(table_);
+    for (BlockNumber block = mapped_blocks(map_); block < end; ++block) mark_block(map_, block);
+    take_changed_blocks(map_, committed, pass, &blocks);
+  });
+  fit_to_heap(&blocks);
   return blocks;
 }
 
@@ -144,6 +174,7 @@ std::vector<BlockNumber> Partition::peek_changed(std::uint64_t committed) const 
   if (map_ == nullptr) return all_blocks();
   std::vector<BlockNumber> blocks;
   pg::call([&] { peek_changed_blocks(map_, committed, &blocks); });
+  fit_to_heap(&blocks);
   return blocks;
 }
 
@@ -157,6 +188,9 @@ RawScan::RawScan(const Partition& partition, Snapshot snapshot, const Progress* 
   pg::call([&] {
     strategy_ = GetAccessStrategy(BAS_BULKREAD);
     size_ = RelationGetNumberOfBlocks(partition_.table());
+    // As a sequential scan does, so that SERIALIZABLE sees what this read.
+    PredicateLockRelation(partition_.table(), snapshot_);
+    is_serializable_ = CheckForSerializableConflictOutNeeded(partition_.table(), snapshot_);
   });
 }
 
@@ -269,6 +303,10 @@ bool RawScan::read_block(BlockNumber block, PageVisitor visit, void* context) {
       tuple.t_data = reinterpret_cast<HeapTupleHeader>(PageGetItem(page, item));
       tuple.t_len = ItemIdGetLength(item);
       ItemPointerSet(&tuple.t_self, block, offset);
+      if (is_serializable_) {
+        HeapCheckForSerializableConflictOut(HeapTupleSatisfiesVisibility(&tuple, snapshot_, buffer),
+                                            partition_.table(), &tuple, buffer, snapshot_);
+      }
       // Rows come in runs of one transaction.
       const bool is_alike = marks_of(tuple.t_data) == visited_;
       const Verdict verdict = is_alike ? Verdict::visit : judge(&tuple, buffer);

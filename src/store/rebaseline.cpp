@@ -59,7 +59,14 @@ bool may_hold_new_rows(pg::Spi& spi, Oid partition, std::int64_t recount_from) {
 
 void rebaseline(pg::Spi& spi, Instant now) {
   spi.execute("DELETE FROM monitoring.rollup_progress");
-  Progress::baseline(GetActiveSnapshot()).save(spi);
+  Progress baseline = Progress::baseline(GetActiveSnapshot());
+  for (const Oid oid : measurement_partitions()) {
+    Partition partition(oid);
+    if (partition.open()) baseline.remember_file(partition.file_id());
+  }
+  baseline.save(spi);
+  // Whoever inserted what was deleted did it in the original.
+  spi.execute("UPDATE monitoring.rollup_corrections SET inserter = 0");
 
   Hours hours = rolled_up(spi);
   const std::int64_t recount_from = hours.last == DT_NOBEGIN ? DT_NOBEGIN : hours.last - kRecountUs;

@@ -146,24 +146,32 @@ void mark_raw_removed(pg::Spi& spi, Instant before) {
   std::vector<Instant> kept;
   for (const DayPartition& partition : day_partitions()) kept.push_back(partition.start);
   statement.execute(spi, {pg::timestamptz(before), pg::timestamptz_array(kept)});
+  // An hour without raw rows is never computed again: it need not be said of its metrics.
+  spi.execute(
+      "DELETE FROM monitoring.rollup_purged u USING monitoring.rollup_periods p"
+      " WHERE p.period = 'hourly' AND p.period_start = u.period_start AND p.raw_removed");
 }
 
 bool has_default_rows_before(pg::Spi& spi, Instant before) {
   static pg::Prepared statement(
-      "SELECT EXISTS (SELECT FROM monitoring.pipeline_metrics_default WHERE \"timestamp\" < $1)",
+      "SELECT EXISTS (SELECT FROM monitoring.pipeline_metrics_default"
+      " WHERE \"timestamp\" > '-infinity' AND \"timestamp\" < $1)",
       {TIMESTAMPTZOID});
   return *statement.query(spi, {pg::timestamptz(before)}).boolean(0, 1);
 }
 
 /// What this snapshot shows in the default partition is what the pass, whose snapshot is later, has
 /// taken at the least; so no row goes that is not rolled up, and no writer has to wait.
+/// Rows of no time, which -infinity stands for, are in no hour and in no roll-up: they stay.
 std::int64_t remove_default_rows(pg::Spi& spi, Instant before, Instant now) {
   if (!has_default_rows_before(spi, before)) return 0;
   const pg::FreshSnapshot snapshot;
   roll_up_hours(spi, now, true);
-  return static_cast<std::int64_t>(spi.execute_as_of(
-      snapshot.get(), "DELETE FROM monitoring.pipeline_metrics_default WHERE \"timestamp\" < $1",
-      {pg::timestamptz(before)}));
+  return static_cast<std::int64_t>(
+      spi.execute_as_of(snapshot.get(),
+                        "DELETE FROM monitoring.pipeline_metrics_default"
+                        " WHERE \"timestamp\" > '-infinity' AND \"timestamp\" < $1",
+                        {pg::timestamptz(before)}));
 }
 
 /// Under REPEATABLE READ a pass does not see what was committed since its transaction began.

@@ -22,12 +22,13 @@ extern "C" {
 
 #include "high_cardinality.hpp"
 #include "hour_scan.hpp"
-#include "monitoring/store/corrections.hpp"
 #include "monitoring/store/new_rows.hpp"
 #include "monitoring/store/progress.hpp"
 #include "monitoring/store/raw_scan.hpp"
 #include "open_states.hpp"
 #include "parallel_scan.hpp"
+#include "recompute.hpp"
+#include "rewrites.hpp"
 #include "rollup_levels.hpp"
 #include "rollup_pass.hpp"
 #include "series_flush.hpp"
@@ -40,76 +41,14 @@ namespace {
 /// A pass writes out what it has grouped when it holds this much, and goes on.
 constexpr std::size_t kMaxTableBytes = 256UL * 1024 * 1024;
 
-/// Hours that are computed anew from all their raw rows in this pass.
-class Recompute {
- public:
-  void add(std::int64_t hour) { hours_.insert(hour); }
-  bool empty() const { return hours_.empty(); }
-  const std::set<std::int64_t>& hours() const { return hours_; }
-
- private:
-  std::set<std::int64_t> hours_;
-};
-
-bool anything_changed(std::uint64_t committed_pass) {
+bool anything_changed(const Progress& progress) {
   for (const Oid oid : measurement_partitions()) {
     Partition partition(oid);
-    if (partition.open() && !partition.peek_changed(committed_pass).empty()) return true;
+    if (!partition.open()) continue;
+    if (progress.file_of(partition.file_id()) == Progress::File::other) return true;
+    if (!partition.peek_changed(progress.pass()).empty()) return true;
   }
   return false;
-}
-
-bool has_corrections(pg::Spi& spi) {
-  static pg::Prepared statement("SELECT EXISTS (SELECT FROM monitoring.rollup_corrections)", {});
-  return *statement.query(spi).boolean(0, 1);
-}
-
-/// The hours h.period_start of which everything is still there: the raw rows, and the roll-ups that
-/// their day and week are made of.
-constexpr const char* kComplete =
-    " NOT EXISTS (SELECT FROM monitoring.rollup_periods p WHERE p.raw_removed"
-    "  AND p.period = 'hourly' AND p.period_start = h.period_start)"
-    " AND NOT EXISTS (SELECT FROM monitoring.rollup_periods g WHERE g.rows_removed"
-    "  AND g.period = 'hourly'"
-    "  AND g.period_start >= pg_catalog.date_trunc('day', h.period_start, 'UTC')"
-    "  AND g.period_start < pg_catalog.date_trunc('day', h.period_start, 'UTC')"
-    "    + interval '24 hours')"
-    " AND NOT EXISTS (SELECT FROM monitoring.rollup_periods g WHERE g.rows_removed"
-    "  AND g.period = 'daily'"
-    "  AND g.period_start >= pg_catalog.date_trunc('week', h.period_start, 'UTC')"
-    "  AND g.period_start < pg_catalog.date_trunc('week', h.period_start, 'UTC')"
-    "    + interval '168 hours')";
-
-/// Takes the notes of rollup_corrections: hours whose rows were updated, or deleted while the hour
-/// was open. What cannot be computed again, with its day and week, stays as it is.
-Recompute take_corrections(pg::Spi& spi) {
-  static const std::string statement =
-      std::string(
-          "WITH c AS (DELETE FROM monitoring.rollup_corrections RETURNING period_start, removed),"
-          // A TRUNCATE names no hours: it means all that are open.
-          " named AS (SELECT period_start, removed FROM c WHERE period_start <> '-infinity'"
-          "  UNION ALL SELECT DISTINCT s.period_start, true FROM monitoring.rollup_state s"
-          "  WHERE NOT s.published AND EXISTS (SELECT FROM c WHERE period_start = '-infinity')),"
-          " hours AS (SELECT n.period_start FROM named n LEFT JOIN monitoring.rollup_periods p"
-          "  ON p.period = 'hourly' AND p.period_start = n.period_start GROUP BY n.period_start"
-          "  HAVING pg_catalog.bool_or(NOT n.removed)"
-          "   OR pg_catalog.bool_and(p.period_start IS NULL))"
-          " SELECT h.period_start FROM hours h WHERE") +
-      kComplete;
-  Recompute recompute;
-  forget_noted_corrections();
-  if (!has_corrections(spi)) return recompute;
-  const pg::Rows rows = spi.query(statement.c_str());
-  for (std::uint64_t i = 0; i < rows.size(); ++i) {
-    recompute.add(pg::timestamptz_of(*rows.timestamptz(i, 1)));
-  }
-  return recompute;
-}
-
-bool is_complete(pg::Spi& spi, std::int64_t hour) {
-  static const std::string statement =
-      std::string("SELECT FROM (VALUES ($1)) AS h(period_start) WHERE") + kComplete;
-  return !spi.query(statement.c_str(), {pg::timestamptz(pg::instant_of(hour))}).empty();
 }
 
 bool has_open_states_before(pg::Spi& spi, Instant publish_before) {
@@ -133,7 +72,7 @@ class Pass {
       : spi_(spi),
         publish_before_(publish_before),
         before_(Progress::lock(spi)),
-        recompute_(take_corrections(spi)),
+        recompute_(take_corrections(spi, before_)),
         after_(before_.after(snapshot_.get())),
         table_(metric_shapes(spi)) {}
 
@@ -142,7 +81,8 @@ class Pass {
   HourlyResult run();
 
  private:
-  void forget(std::int64_t hour);
+  void look_at_files();
+  void forget(const std::vector<std::int64_t>& hours);
   void take_closing_hours();
   void scan_new();
   void recompute_doubtful();
@@ -163,19 +103,38 @@ class Pass {
   SeriesTable table_;
   Found found_;
   HourlyResult result_;
+  std::set<Oid> rewritten_;
 };
 
-void Pass::forget(std::int64_t hour) {
-  const Instant start = pg::instant_of(hour);
-  const Instant end = pg::instant_of(hour + kHourUs);
-  spi_.execute("DELETE FROM monitoring.rollup_state WHERE period = 'hourly' AND period_start = $1",
-               {pg::timestamptz(start)});
-  spi_.execute(
-      "DELETE FROM monitoring.aggregated_metrics WHERE period = 'hourly' AND period_start = $1",
-      {pg::timestamptz(start)});
+/// Remembers where the rows of each partition lie now. Whose transaction ids do not tell any more
+/// what was seen is counted, and hours that do not come out right are computed anew.
+void Pass::look_at_files() {
+  Rewrites rewrites(spi_, before_, after_.pass(), snapshot_.get());
+  for (const Oid oid : measurement_partitions()) {
+    Partition partition(oid);
+    if (!partition.open()) continue;
+    after_.remember_file(partition.file_id());
+    if (rewrites.have(partition)) rewritten_.insert(oid);
+  }
+  if (!rewritten_.empty()) rewrites.reconcile(recompute_);
+}
+
+void Pass::forget(const std::vector<std::int64_t>& hours) {
+  if (hours.empty()) return;
+  recompute_.keep_purged(spi_, hours);
+  std::vector<Instant> whole;
+  for (const std::int64_t hour : hours) {
+    if (recompute_.kept(hour).empty())
+      whole.push_back(pg::instant_of(hour));
+    else
+      forget_all_but(spi_, pg::instant_of(hour), recompute_.kept(hour));
+  }
+  forget_hours(spi_, whole);
   // What lies above is made again from the hours, which are all there.
-  forget_level(spi_, kDaily, start, end);
-  forget_level(spi_, kWeekly, start, end);
+  for (const auto& [start, end] : runs_of(hours)) {
+    forget_level(spi_, kDaily, pg::instant_of(start), pg::instant_of(end));
+    forget_level(spi_, kWeekly, pg::instant_of(start), pg::instant_of(end));
+  }
 }
 
 void Pass::take_closing_hours() {
@@ -189,7 +148,8 @@ void Pass::scan(const Partition& partition, std::vector<BlockNumber> blocks, con
   found_.unsettled.clear();
   HourScan alone(partition, snapshot_.get(), wanted, table_, found_);
   std::size_t next = 0;
-  if (parallel_workers(blocks.size()) > 0) next = scan_shared(partition, blocks, wanted, alone);
+  if (wanted.kept.empty() && parallel_workers(blocks.size()) > 0)
+    next = scan_shared(partition, blocks, wanted, alone);
   pg::ScratchContext scratch("roll-up block");
   for (; next < blocks.size(); ++next) {
     alone.block(blocks[next]);
@@ -224,8 +184,9 @@ std::size_t Pass::scan_shared(const Partition& partition, std::vector<BlockNumbe
 }
 
 void Pass::scan_new() {
-  const Wanted wanted{&before_, false, recompute_.hours()};
+  const Wanted wanted{&before_, false, recompute_.hours(), recompute_.kept()};
   for (const Oid oid : measurement_partitions()) {
+    if (rewritten_.count(oid) != 0) continue;
     Partition partition(oid);
     if (partition.open())
       scan(partition, partition.take_changed(before_.pass(), after_.pass()), wanted);
@@ -236,16 +197,18 @@ void Pass::scan_new() {
 void Pass::recompute_doubtful() {
   if (found_.doubtful_hours.empty()) return;
   flush();
+  std::vector<std::int64_t> hours;
   for (const std::int64_t hour : found_.doubtful_hours) {
     if (!is_complete(spi_, hour)) continue;
-    forget(hour);
+    hours.push_back(hour);
     recompute_.add(hour);
   }
+  forget(hours);
 }
 
 void Pass::scan_recomputed() {
   if (recompute_.empty()) return;
-  const Wanted wanted{nullptr, true, recompute_.hours()};
+  const Wanted wanted{nullptr, true, recompute_.hours(), recompute_.kept()};
   for (const Oid oid : measurement_partitions()) {
     Partition partition(oid);
     if (partition.open()) scan(partition, partition.all_blocks(), wanted);
@@ -272,7 +235,8 @@ void Pass::publish_closed() {
 }
 
 HourlyResult Pass::run() {
-  for (const std::int64_t hour : recompute_.hours()) forget(hour);
+  look_at_files();
+  forget({recompute_.hours().begin(), recompute_.hours().end()});
   take_closing_hours();
   scan_new();
   recompute_doubtful();
@@ -289,7 +253,7 @@ HourlyResult Pass::run() {
 HourlyResult roll_up_hours(pg::Spi& spi, Instant now, bool publish) {
   const Instant publish_before = publish ? start_of_open_hour(now) : Instant::min();
   const Progress progress = Progress::read(spi);
-  if (!anything_changed(progress.pass()) && !has_corrections(spi) &&
+  if (!anything_changed(progress) && !has_corrections(spi) &&
       !(publish && has_open_states_before(spi, publish_before))) {
     return {};
   }
@@ -345,6 +309,8 @@ std::int64_t refresh_rollups(pg::Spi& spi, Instant from, Instant to, Instant now
   require_complete_raw(spi, pg::instant_of(first), pg::instant_of(end));
   std::vector<std::int64_t> hours;
   for (std::int64_t hour = first; hour < end; hour += kHourUs) hours.push_back(hour);
+  // Asked for in so many words: from the rows that are there, whatever was purged.
+  forget_purged(spi, pg::instant_of(first), pg::instant_of(end));
   return recompute_hours(spi, hours, now);
 }
 

@@ -112,6 +112,14 @@ Duty discard() {
   return duty;
 }
 
+/// Once a day, for the first time when a new server has settled down.
+Duty invariants(Instant now) {
+  Duty duty = call_of("invariants", "monitoring._report_invariants()",
+                      [](Instant ran_at) { return ran_at + hours(24); });
+  duty.first_at = now + hours(1);
+  return duty;
+}
+
 std::function<Instant(Instant)> by_clock(const std::string& text) {
   const Result<CronSchedule> schedule = CronSchedule::parse(text);
   if (!schedule) throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE, schedule.error());
@@ -194,6 +202,7 @@ std::vector<Duty> make_duties(pg::Spi& spi) {
   duties.push_back(snapshot());
   duties.push_back(self_metrics_duty());
   duties.push_back(discard());
+  duties.push_back(invariants(*spi.query("SELECT pg_catalog.clock_timestamp()").timestamptz(0, 1)));
   return duties;
 }
 

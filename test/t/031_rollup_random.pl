@@ -1,5 +1,5 @@
 # Roll-ups against plain SQL over the raw rows, after random work: inserts of all kinds of tags and
-# values, updates, deletions of rows that no pass has seen, savepoints, rollbacks, transactions that
+# values, updates, deletions of rows that no pass has seen, purges of those that passes have seen, savepoints, rollbacks, transactions that
 # stay open over passes (prepared ones), maintenance of tables, and passes in between and inside, with
 # and without parallel workers.
 # ROLLUP_SEED and ROLLUP_CASES repeat or lengthen it.
@@ -22,6 +22,24 @@ $node->safe_psql('postgres', <<'SQL');
 INSERT INTO monitoring.metric_definitions (metric_name, dimension_keys) VALUES ('keyed', '{k,missing}');
 -- Rows that no pass has seen.
 CREATE UNLOGGED TABLE fresh (id uuid);
+-- Rows of metric purged that passes had seen when they were deleted: roll-ups keep them.
+CREATE TABLE ghosts (LIKE monitoring.pipeline_metrics);
+CREATE PROCEDURE purge(n integer, pick integer) LANGUAGE plpgsql AS $$
+BEGIN
+	CALL passes(1);
+	WITH gone AS (
+		DELETE FROM monitoring.pipeline_metrics WHERE id IN (SELECT id FROM monitoring.pipeline_metrics
+			WHERE metric_name = 'purged' AND timestamp < '2100-01-01' ORDER BY md5(id::text || pick) LIMIT n)
+		RETURNING *)
+	INSERT INTO ghosts SELECT * FROM gone;
+END $$;
+-- A rewrite gives all rows the same transaction id. Of what was purged nothing tells how much is new.
+CREATE PROCEDURE rewrite() LANGUAGE plpgsql AS $$
+BEGIN
+	IF EXISTS (SELECT FROM ghosts) THEN CALL passes(0); END IF;
+	ALTER TABLE monitoring.pipeline_metrics_default SET UNLOGGED;
+	ALTER TABLE monitoring.pipeline_metrics_default SET LOGGED;
+END $$;
 CREATE PROCEDURE put(n integer, name text, hour timestamptz, pick integer) LANGUAGE plpgsql AS $$
 BEGIN
 	WITH new AS (
@@ -58,7 +76,7 @@ WITH rows AS (
 		WHEN tags ? 'k' THEN jsonb_build_object('k', tags -> 'k') ELSE '{}' END AS dims,
 		CASE WHEN metric_name = 'keyed' AND jsonb_typeof(tags) = 'object' THEN (tags ->> 'n')::integer END AS n,
 		metric_value - metric_value = 0 AS finite
-	FROM monitoring.pipeline_metrics m)
+	FROM (TABLE monitoring.pipeline_metrics UNION ALL TABLE ghosts) m)
 SELECT p.period, metric_name, date_trunc(p.unit, timestamp, 'UTC') AS period_start, dims AS dimensions,
 	count(*) AS count_value, count(*) FILTER (WHERE NOT finite) AS nonfinite_count,
 	sum(metric_value) FILTER (WHERE finite) AS sum_value, min(metric_value) FILTER (WHERE finite) AS min_value,
@@ -113,12 +131,12 @@ my $names = 0;
 sub pick { return $_[int(rand(@_))]; }
 sub chance { return rand() < $_[0]; }
 
-sub put { return sprintf q{CALL put(%d, '%s', '%s', %d);}, 1 + int(rand(4)), pick('plain', 'keyed'), pick(@hours), int(rand(10000)); }
+sub put { return sprintf q{CALL put(%d, '%s', '%s', %d);}, 1 + int(rand(4)), pick('plain', 'keyed', 'purged'), pick(@hours), int(rand(10000)); }
 sub passes { return sprintf 'CALL passes(%d);', int(rand(4)); }
 
 sub change
 {
-	my $rows = sprintf q{WHERE id IN (SELECT id FROM monitoring.pipeline_metrics ORDER BY md5(id::text || '%d') LIMIT %d)},
+	my $rows = sprintf q{WHERE id IN (SELECT id FROM monitoring.pipeline_metrics WHERE metric_name <> 'purged' ORDER BY md5(id::text || '%d') LIMIT %d)},
 	  int(rand(1000)), 1 + int(rand(3));
 	my $what = pick('metric_value = metric_value + 1', q{tags = '{"k": 9}'},
 		sprintf(q{timestamp = '%s'}, pick(@hours)));
@@ -133,7 +151,9 @@ sub remove
 			WHERE timestamp >= '2100-01-01' ORDER BY md5(id::text) LIMIT %d);}, 1 + int(rand(3))));
 }
 
-sub step { return chance(0.5) ? put() : pick(\&passes, \&change, \&remove)->(); }
+sub purge { return sprintf 'CALL purge(%d, %d);', 1 + int(rand(3)), int(rand(1000)); }
+
+sub step { return chance(0.5) ? put() : pick(\&passes, \&change, \&remove, \&purge)->(); }
 
 # A few steps, with savepoints in them; the depth is that of the savepoints around.
 sub steps
@@ -169,7 +189,7 @@ sub action
 	return 'VACUUM monitoring.pipeline_metrics;' if $kind < 0.90;
 	# These wait for prepared transactions.
 	return step() if @prepared;
-	return pick('VACUUM FULL monitoring.pipeline_metrics;', 'VACUUM FREEZE monitoring.pipeline_metrics;',
+	return pick('CALL rewrite();', 'VACUUM FULL monitoring.pipeline_metrics;', 'VACUUM FREEZE monitoring.pipeline_metrics;',
 		'REINDEX TABLE monitoring.pipeline_metrics_default;',
 		'REINDEX INDEX CONCURRENTLY monitoring.pipeline_metrics_default_changes_idx;',
 		'CLUSTER monitoring.pipeline_metrics_default USING pipeline_metrics_default_pkey;');
@@ -193,7 +213,7 @@ for (my $first = 0; $first < $cases; $first += $cases_per_round)
 	  # Every third round shares even a single block out among parallel workers.
 	  . ($first / $cases_per_round % 3 == 1 ? "SET min_parallel_table_scan_size = 0;\n" : '')
 	  . "TRUNCATE monitoring.pipeline_metrics, monitoring.aggregated_metrics, monitoring.rollup_state,"
-	  . " monitoring.rollup_pending, monitoring.rollup_periods, monitoring.rollup_corrections, fresh;\n";
+	  . " monitoring.rollup_pending, monitoring.rollup_periods, monitoring.rollup_corrections, monitoring.rollup_purged, fresh, ghosts;\n";
 	for my $i (0 .. $#round)
 	{
 		$script .= "$round[$i]\nCALL passes(3);\nSELECT 'case $i: ' || differences();\n"

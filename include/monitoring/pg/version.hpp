@@ -34,6 +34,14 @@ inline RelFileNode* locator_of(Relation relation) {
 }
 #endif
 
+inline Oid file_of(Relation relation) {
+#if PG_VERSION_NUM >= 160000
+  return relation->rd_locator.relNumber;
+#else
+  return relation->rd_node.relNode;
+#endif
+}
+
 // 16 made one check of ownership of what was one for each kind of object.
 #if PG_VERSION_NUM >= 160000
 inline bool owns_database(Oid database) {

@@ -30,6 +30,10 @@ void take_changed_blocks(Relation index, std::uint64_t committed_pass, std::uint
 void peek_changed_blocks(Relation index, std::uint64_t committed_pass,
                          std::vector<BlockNumber>* blocks);
 
+/// The heap blocks that the map has a page for: [0, this). Behind it any may have changed: their
+/// page is about to be made, or was lost.
+BlockNumber mapped_blocks(Relation index);
+
 /// Marks a block as written, as an insert into it does.
 void mark_block(Relation index, BlockNumber block);
 

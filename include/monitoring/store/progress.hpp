@@ -22,6 +22,9 @@ extern "C" {
 
 namespace monitoring::store {
 
+/// A transaction id in 64 bits. Under pg::call; of one that is not of the future.
+std::uint64_t full_transaction_id(TransactionId xid);
+
 /// Transaction ids here are full ones: 64 bits, they never wrap around.
 class Progress {
  public:
@@ -37,6 +40,12 @@ class Progress {
 
   void save(pg::Spi& spi) const;
 
+  /// The file of a partition (Partition::file_id) at the last pass: rows that lie in another one
+  /// now have not the transaction ids that they had.
+  enum class File { same, other, unknown };
+  File file_of(std::uint64_t file_id) const;
+  void remember_file(std::uint64_t file_id);
+
   std::uint64_t pass() const { return pass_; }
 
   /// Whether a pass has seen this version. Only for versions whose inserter is known to be
@@ -46,6 +55,8 @@ class Progress {
   /// committed yet).
   enum class Seen { no, yes, doubtful };
   Seen has_seen(HeapTupleHeader tuple) const;
+  /// The same by the id of the inserting transaction alone.
+  Seen has_seen_inserter(std::uint64_t xid) const;
   /// Whether has_seen() answers the same for every version that this one's transaction inserted.
   bool goes_by_transaction(HeapTupleHeader tuple) const;
 
@@ -58,6 +69,7 @@ class Progress {
   std::vector<std::uint64_t> pending_;  // sorted
   std::vector<std::uint64_t> own_;      // sorted
   CommandId own_command_ = 0;
+  std::vector<std::uint64_t> files_;  // sorted
   /// The server's next transaction id, for widening: taken once, when this object was made.
   std::uint64_t server_next_xid_ = 0;
 };

@@ -46,6 +46,8 @@ class Partition {
 
   bool open() const { return table_ != nullptr; }
   Relation table() const { return table_; }
+  /// Which table in which file.
+  std::uint64_t file_id() const;
   /// Where the columns are: a table attached by hand may have them in another order.
   struct Columns {
     int metric_name, metric_value, tags, timestamp;  // from 0
@@ -66,8 +68,11 @@ class Partition {
   std::vector<BlockNumber> peek_changed(std::uint64_t committed) const;
   std::vector<BlockNumber> all_blocks() const;
   void mark(BlockNumber block) const;
+  bool has_map() const { return map_ != nullptr; }
 
  private:
+  void fit_to_heap(std::vector<BlockNumber>* blocks) const;
+
   Relation table_ = nullptr;
   Relation map_ = nullptr;
   Columns columns_{};
@@ -129,6 +134,7 @@ class RawScan {
   const Progress* seen_;
   BufferAccessStrategy strategy_;
   BlockNumber size_;
+  bool is_serializable_ = false;
   Marks visited_;
 };
 

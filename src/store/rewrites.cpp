@@ -1,0 +1,135 @@
+#include "rewrites.hpp"
+
+#include "monitoring/pg/memory.hpp"
+
+extern "C" {
+#include <access/htup_details.h>
+#include <access/sysattr.h>
+#include <utils/builtins.h>
+#include <utils/syscache.h>
+#include <utils/timestamp.h>
+}
+// clang-format keeps the server's headers first.
+#include <algorithm>
+
+#include "partitions.hpp"
+#include "series_table.hpp"
+
+namespace monitoring::store {
+
+namespace {
+
+/// Hours [first, end).
+struct Range {
+  std::int64_t first, end;
+  bool contains(std::int64_t hour) const { return hour >= first && hour < end; }
+};
+
+/// The hours of each partition of ours, by its oid; all others share what is left.
+std::map<Oid, Range> days() {
+  std::map<Oid, Range> ranges;
+  for (const DayPartition& partition : day_partitions()) {
+    const std::int64_t start = pg::timestamptz_of(partition.start);
+    ranges.emplace(partition.oid, Range{start, start + 24 * kHourUs});
+  }
+  return ranges;
+}
+
+}  // namespace
+
+bool Rewrites::is_older_than_last_pass(Oid partition) const {
+  // Rows of system columns stay as CREATE TABLE made them.
+  return pg::call([&] {
+    HeapTuple row = SearchSysCache2(ATTNUM, ObjectIdGetDatum(partition),
+                                    Int16GetDatum(TableOidAttributeNumber));
+    if (!HeapTupleIsValid(row)) return true;
+    const bool is_older = seen_.has_seen(row->t_data) != Progress::Seen::no;
+    ReleaseSysCache(row);
+    return is_older;
+  });
+}
+
+bool Rewrites::have(const Partition& partition) {
+  const Oid oid = RelationGetRelid(partition.table());
+  const Progress::File file = seen_.file_of(partition.file_id());
+  if (file == Progress::File::same) return false;
+  // Not known, and made since the last pass: so were its rows.
+  if (file == Progress::File::unknown && !is_older_than_last_pass(oid)) return false;
+  partitions_.push_back(oid);
+  return true;
+}
+
+void Rewrites::count_rows(Oid oid) {
+  Partition partition(oid);
+  if (!partition.open()) return;
+  // The map first, then the heap: see FORMAT-changes.md.
+  partition.take_changed(seen_.pass(), pass_);
+  RawScan scan(partition, snapshot_, nullptr);
+  std::vector<BlockNumber> unsettled;
+  pg::ScratchContext scratch("rewritten measurements");
+  std::int64_t* count = nullptr;
+  Key last;
+  for (const BlockNumber block : partition.all_blocks()) {
+    const bool is_unsettled = scan.block(block, [&](const RawRow& row) {
+      if (TIMESTAMP_NOT_FINITE(row.timestamp)) return;
+      const struct varlena* name = pg_detoast_datum_packed(row.metric_name);
+      const std::string_view bytes(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name));
+      if (count == nullptr || last.second != bytes || !is_in_hour(row.timestamp, last.first)) {
+        last = {hour_of(row.timestamp), std::string(bytes)};
+        count = &rows_[last];
+      }
+      ++*count;
+    });
+    if (is_unsettled) unsettled.push_back(block);
+    scratch.reset();
+  }
+  for (const BlockNumber block : unsettled) partition.mark(block);
+}
+
+void Rewrites::compare(const Key& key, std::int64_t rolled_up, bool is_closed,
+                       Recompute& recompute) {
+  const auto found = rows_.find(key);
+  const std::int64_t rows = found == rows_.end() ? 0 : found->second;
+  if (rows == rolled_up || !is_complete(spi_, key.first)) return;
+  if (is_closed && rows < rolled_up) return note_purged(spi_, key.first, key.second);
+  recompute.add(key.first);
+}
+
+void Rewrites::reconcile(Recompute& recompute) {
+  const std::map<Oid, Range> ranges = days();
+  const auto is_day = [&](Oid oid) { return ranges.count(oid) != 0; };
+  const bool has_others = !std::all_of(partitions_.begin(), partitions_.end(), is_day);
+  for (const Oid oid : partitions_) count_rows(oid);
+  if (has_others) {
+    // An hour outside of the days may lie in any partition that is none of ours.
+    for (const Oid oid : measurement_partitions()) {
+      const bool is_counted =
+          std::find(partitions_.begin(), partitions_.end(), oid) != partitions_.end();
+      if (!is_day(oid) && !is_counted) count_rows(oid);
+    }
+  }
+  const auto is_concerned = [&](std::int64_t hour) {
+    const auto day = std::find_if(ranges.begin(), ranges.end(),
+                                  [&](const auto& each) { return each.second.contains(hour); });
+    if (day == ranges.end()) return has_others;
+    return std::find(partitions_.begin(), partitions_.end(), day->first) != partitions_.end();
+  };
+  const pg::Rows states = spi_.query(
+      "SELECT s.period_start, s.metric_name, pg_catalog.sum(s.count_value)::bigint,"
+      " EXISTS (SELECT FROM monitoring.rollup_periods p"
+      "  WHERE p.period = 'hourly' AND p.period_start = s.period_start)"
+      " FROM monitoring.rollup_state s WHERE s.period = 'hourly'"
+      " GROUP BY s.period_start, s.metric_name");
+  for (std::uint64_t i = 0; i < states.size(); ++i) {
+    const Key key{pg::timestamptz_of(*states.timestamptz(i, 1)), *states.text(i, 2)};
+    if (!is_concerned(key.first)) continue;
+    compare(key, *states.int8(i, 3), *states.boolean(i, 4), recompute);
+    rows_.erase(key);
+  }
+  // What is left has never been rolled up.
+  for (const auto& [key, rows] : rows_) {
+    if (is_concerned(key.first) && is_complete(spi_, key.first)) recompute.add(key.first);
+  }
+}
+
+}  // namespace monitoring::store
