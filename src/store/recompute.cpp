@@ -101,8 +101,10 @@ void Recompute::keep_purged(pg::Spi& spi, const std::vector<std::int64_t>& hours
   std::vector<Instant> starts;
   for (const std::int64_t hour : hours) starts.push_back(pg::instant_of(hour));
   const pg::Rows rows = spi.query(
-      "SELECT period_start, metric_name FROM monitoring.rollup_purged WHERE period_start = ANY "
-      "($1)",
+      "SELECT u.period_start, u.metric_name FROM monitoring.rollup_purged u"
+      " WHERE u.period_start = ANY ($1) AND EXISTS (SELECT FROM monitoring.rollup_state s"
+      "  WHERE s.period = 'hourly' AND s.period_start = u.period_start"
+      "  AND s.metric_name = u.metric_name)",
       {pg::timestamptz_array(starts)});
   for (std::uint64_t i = 0; i < rows.size(); ++i) {
     kept_[pg::timestamptz_of(*rows.timestamptz(i, 1))].insert(*rows.text(i, 2));

@@ -9,7 +9,7 @@ DO $$ BEGIN PERFORM monitoring.pause_worker(); EXCEPTION WHEN object_not_in_prer
 CREATE PROCEDURE pg_temp.start_over() LANGUAGE plpgsql AS $$
 BEGIN
     TRUNCATE monitoring.pipeline_metrics, monitoring.aggregated_metrics, monitoring.rollup_state,
-        monitoring.rollup_pending, monitoring.rollup_periods, monitoring.rollup_corrections,
+        monitoring.rollup_pending, monitoring.rollup_periods, monitoring.rollup_corrections, monitoring.rollup_purged,
         monitoring.retention, public.monitoring_events, monitoring.worker_issues;
 END $$;
 CREATE FUNCTION pg_temp.passes(OUT hourly integer, OUT daily integer, OUT weekly integer)
