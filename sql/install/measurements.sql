@@ -8,7 +8,8 @@ CREATE TABLE monitoring.metric_definitions (
   help text,
   dimension_keys text[],
   buckets float8[] CHECK (buckets IS NULL OR metric_type = 'histogram'),
-  snapshot boolean NOT NULL DEFAULT false
+  snapshot boolean NOT NULL DEFAULT false,
+  samples text CHECK (samples IN ('levels', 'increases'))
 );
 COMMENT ON TABLE monitoring.metric_definitions IS
   'What users said about their metrics. monitoring.effective_metric_definitions adds the shipped defaults.';
@@ -20,7 +21,18 @@ COMMENT ON COLUMN monitoring.metric_definitions.buckets IS
   'Upper bounds of a counted histogram; NULL: 5 ms to 10 s, in seconds. Use monitoring.define_metric(), which checks them';
 COMMENT ON COLUMN monitoring.metric_definitions.snapshot IS
   'Whether what counter_inc and the like have counted is recorded as measurements every monitoring.snapshot_interval';
+COMMENT ON COLUMN monitoring.metric_definitions.samples IS
+  'What the recorded measurements of a counter or histogram are: levels (running totals), or increases since the one before, as snapshots are. NULL: increases where snapshot is true, otherwise levels';
 SELECT pg_catalog.pg_extension_config_dump('monitoring.metric_definitions', '');
+
+CREATE VIEW monitoring._recorded_increases AS
+SELECT d.metric_name || p.suffix AS recorded_name, d.metric_name, p.suffix
+FROM monitoring.metric_definitions d
+JOIN (VALUES ('counter', ''), ('histogram', '_sum'), ('histogram', '_count'), ('histogram', '_bucket'))
+  AS p(metric_type, suffix) USING (metric_type)
+WHERE coalesce(d.samples = 'increases', d.snapshot);
+COMMENT ON VIEW monitoring._recorded_increases IS
+  'Names of measurements that are increases, and the counter or histogram that they are of.';
 
 CREATE VIEW monitoring.effective_metric_definitions AS
 SELECT d.metric_name, d.metric_type, d.unit, d.help, d.dimension_keys, false AS is_default
@@ -57,7 +69,6 @@ CREATE TABLE monitoring.pipeline_metrics_default
 PARTITION OF monitoring.pipeline_metrics DEFAULT;
 COMMENT ON TABLE monitoring.pipeline_metrics_default IS
   'The measurements of days without a partition: very late, far ahead, or written before the worker first ran.';
-SELECT pg_catalog.pg_extension_config_dump('monitoring.pipeline_metrics_default', '');
 
 -- The indexes are those of each partition, and the parent has none: pg_dump takes a parent's index
 -- for the extension's, does not write it, and still writes the statements that attach partitions'

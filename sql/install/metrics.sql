@@ -77,25 +77,63 @@ AS 'MODULE_PATHNAME', 'monitoring_prometheus_metrics' LANGUAGE C STABLE PARALLEL
 COMMENT ON FUNCTION monitoring.prometheus_metrics(boolean) IS
     'monitoring.metrics, and what the extension costs itself, in Prometheus''s text format 0.0.4 or in OpenMetrics 1.0';
 
+CREATE FUNCTION monitoring._bucket_quantile(quantile float8, bounds float8[], counts float8[])
+RETURNS float8
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  last integer := cardinality(bounds);
+  rank float8 := quantile * counts[last];
+  place integer := 1;
+  low float8 := 0;
+  below float8 := 0;
+BEGIN
+  IF last < 2 OR bounds[last] <> 'infinity' OR NOT counts[last] > 0 THEN
+    RETURN NULL;
+  END IF;
+  WHILE place < last AND counts[place] < rank LOOP
+    place := place + 1;
+  END LOOP;
+  IF place = last THEN
+    RETURN bounds[last - 1];
+  END IF;
+  IF place > 1 THEN
+    low := bounds[place - 1];
+    below := counts[place - 1];
+  ELSIF bounds[1] <= 0 THEN
+    RETURN bounds[1];
+  END IF;
+  IF counts[place] <= below THEN
+    RETURN low;
+  END IF;
+  RETURN low + (bounds[place] - low) * (rank - below) / (counts[place] - below);
+END
+$$;
+COMMENT ON FUNCTION monitoring._bucket_quantile(float8, float8[], float8[]) IS
+    'A quantile from the upper bounds of buckets, in ascending order, and how many values are up to each; as Prometheus''s histogram_quantile';
+
 -- What the last snapshot of a counter or histogram has recorded. It dies with the series, so it is
 -- not dumped: another server counts from zero.
 CREATE TABLE monitoring.metric_snapshots (
     origin bigint PRIMARY KEY,
     value float8 NOT NULL,
-    count bigint NOT NULL
+    count bigint NOT NULL,
+    buckets jsonb
 );
 COMMENT ON TABLE monitoring.metric_snapshots IS
     'Up to where counted metrics are recorded as measurements, by series';
 COMMENT ON COLUMN monitoring.metric_snapshots.origin IS 'Of one life of a series: from zero on';
 COMMENT ON COLUMN monitoring.metric_snapshots.value IS 'Of a histogram, the sum';
 COMMENT ON COLUMN monitoring.metric_snapshots.count IS 'Of a histogram; 0 otherwise';
+COMMENT ON COLUMN monitoring.metric_snapshots.buckets IS 'Of a histogram, as in monitoring.metrics';
 
 CREATE FUNCTION monitoring._snapshot_metrics() RETURNS bigint
 LANGUAGE sql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 WITH here AS MATERIALIZED (
-  SELECT m.*, s.value AS old_value, s.count AS old_count
+  SELECT m.*, s.value AS old_value, s.count AS old_count, s.buckets AS old_buckets
   FROM monitoring._counted_metrics() AS m
   JOIN monitoring.metric_definitions AS d USING (metric_name)
   LEFT JOIN monitoring.metric_snapshots AS s USING (origin)
@@ -104,27 +142,36 @@ WITH here AS MATERIALIZED (
   DELETE FROM monitoring.metric_snapshots AS s
   WHERE NOT EXISTS (SELECT FROM here AS h WHERE h.origin = s.origin)
 ), remembered AS (
-  INSERT INTO monitoring.metric_snapshots AS s (origin, value, count)
-  SELECT h.origin, coalesce(h.value, h.sum), coalesce(h.count, 0)
+  INSERT INTO monitoring.metric_snapshots AS s (origin, value, count, buckets)
+  SELECT h.origin, coalesce(h.value, h.sum), coalesce(h.count, 0), h.buckets
   FROM here AS h WHERE h.metric_type <> 'gauge'
-  ON CONFLICT (origin) DO UPDATE SET value = excluded.value, count = excluded.count
+  ON CONFLICT (origin) DO UPDATE SET value = excluded.value, count = excluded.count,
+    buckets = excluded.buckets
   WHERE (s.value, s.count) IS DISTINCT FROM (excluded.value, excluded.count)
 ), recorded AS (
   INSERT INTO monitoring.pipeline_metrics (metric_name, metric_value, tags, "timestamp")
-  SELECT v.name, v.value, h.labels, now()
+  SELECT v.name, v.value, CASE WHEN v.le IS NULL THEN h.labels
+                               ELSE h.labels || jsonb_build_object('le', v.le) END, now()
   FROM here AS h, LATERAL (
-    SELECT h.metric_name, h.value WHERE h.metric_type = 'gauge'
+    SELECT h.metric_name, h.value, NULL WHERE h.metric_type = 'gauge'
     UNION ALL
-    SELECT h.metric_name, h.value - coalesce(h.old_value, 0) WHERE h.metric_type = 'counter'
+    SELECT h.metric_name, h.value - coalesce(h.old_value, 0), NULL WHERE h.metric_type = 'counter'
     UNION ALL
-    SELECT h.metric_name || '_sum', h.sum - coalesce(h.old_value, 0)
+    SELECT h.metric_name || '_sum', h.sum - coalesce(h.old_value, 0), NULL
     WHERE h.metric_type = 'histogram'
     UNION ALL
-    SELECT h.metric_name || '_count', h.count - coalesce(h.old_count, 0)
-    WHERE h.metric_type = 'histogram') AS v(name, value)
+    SELECT h.metric_name || '_count', h.count - coalesce(h.old_count, 0), NULL
+    WHERE h.metric_type = 'histogram'
+    UNION ALL
+    -- All bounds, so that quantiles know where a bucket begins; none where nothing was observed.
+    SELECT h.metric_name || '_bucket', (b.bucket ->> 'count')::float8
+             - coalesce((h.old_buckets -> (b.place - 1)::integer ->> 'count')::float8, 0),
+           b.bucket ->> 'le'
+    FROM jsonb_array_elements(h.buckets) WITH ORDINALITY AS b(bucket, place)
+    WHERE h.metric_type = 'histogram' AND h.count > coalesce(h.old_count, 0)) AS v(name, value, le)
   RETURNING 1
 )
 SELECT count(*) FROM recorded
 $$;
 COMMENT ON FUNCTION monitoring._snapshot_metrics() IS
-    'Records the metrics that are marked for it as measurements: gauges as they are; counters, and _sum and _count of histograms, as what has come since the last time. Returns the measurements';
+    'Records the metrics that are marked for it as measurements: gauges as they are; counters, and _sum, _count and _bucket of histograms, as what has come since the last time. Returns the measurements';

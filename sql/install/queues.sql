@@ -41,7 +41,8 @@ COMMENT ON COLUMN monitoring.queues.status_column IS 'kind table: the column tha
 COMMENT ON COLUMN monitoring.queues.done_values IS
     'kind table: jobs that succeeded; read only where finished_column is given';
 COMMENT ON COLUMN monitoring.queues.since_column IS
-    'kind table: when the job entered the queue, or its present status';
+    'kind table: when the job entered the queue, or its present status. Columns of type timestamp '
+    'without time zone, here and below, are in UTC';
 COMMENT ON COLUMN monitoring.queues.started_column IS
     'kind table: when work on the job began; NULL: since_column, so that waiting counts as processing';
 COMMENT ON COLUMN monitoring.queues.finished_column IS

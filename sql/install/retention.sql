@@ -42,20 +42,22 @@ SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION monitoring._maintain_partitions(integer, boolean) IS
   'Makes the partitions of pipeline_metrics for the days to come, up to days_ahead; with all_days also for today and the days of the raw retention, which is for CREATE EXTENSION only. Gives up on a lock after 100 ms, for the next run to try again. Returns the partitions made.';
 
--- The first days, so that no row of today ever goes to the default partition. They are no members of
--- the extension, like those that the worker makes: a dump has them, and a restore brings its own.
+-- The first days, so that no row of today ever goes to the default partition. Partitions are no members
+-- of the extension, like those that the worker makes: a dump has them, and a restore brings its own. (A
+-- member whose rows are dumped is what pg_dump 15 dies of with --schema, if it is a partition.)
 DO $$
 DECLARE
   partition regclass;
 BEGIN
   IF monitoring._restoring() THEN
+    DROP TABLE monitoring.pipeline_metrics_default;
     RETURN;
   END IF;
+  PERFORM monitoring._own_partition('monitoring.pipeline_metrics_default');
   PERFORM monitoring._maintain_partitions(7, true);
   FOR partition IN
     SELECT inhrelid::regclass FROM pg_catalog.pg_inherits
     WHERE inhparent = 'monitoring.pipeline_metrics'::regclass
-      AND inhrelid <> 'monitoring.pipeline_metrics_default'::regclass
   LOOP
     EXECUTE pg_catalog.format('ALTER EXTENSION monitoring DROP TABLE %s', partition);
   END LOOP;

@@ -128,11 +128,11 @@ void write_definition(pg::Spi& spi, const MetricDefinition& definition,
                       std::optional<bool> snapshot) {
   spi.execute(
       "INSERT INTO monitoring.metric_definitions AS d"
-      " (metric_name, metric_type, unit, help, buckets, snapshot)"
-      " VALUES ($1, $2, $3, $4, $5, coalesce($6, false))"
+      " (metric_name, metric_type, unit, help, buckets, snapshot, samples)"
+      " VALUES ($1, $2, $3, $4, $5, coalesce($6, false), CASE WHEN $6 THEN 'increases' END)"
       " ON CONFLICT (metric_name) DO UPDATE SET metric_type = excluded.metric_type,"
       " unit = excluded.unit, help = excluded.help, buckets = excluded.buckets,"
-      " snapshot = coalesce($6, d.snapshot)",
+      " snapshot = coalesce($6, d.snapshot), samples = coalesce(excluded.samples, d.samples)",
       {pg::text(definition.name), pg::text(metrics::type_name(definition.type)),
        text_of(definition.unit), text_of(definition.help), array_or_null(definition.bounds),
        snapshot ? pg::boolean(*snapshot) : pg::null_of(BOOLOID)});

@@ -8,6 +8,7 @@
 
 extern "C" {
 #include <catalog/pg_type.h>
+#include <utils/guc.h>
 }
 // clang-format keeps the server's headers first.
 #include <algorithm>
@@ -105,15 +106,37 @@ Counts counts_of(const pg::Rows& rows) {
           rows.float8(0, 9), rows.float8(0, 10)};
 }
 
+/// In the scope of an owner, and undone with it. A policy that hides rows is an error, not a
+/// smaller number; a timestamp without time zone is UTC, whatever the caller's TimeZone.
+void read_all_rows_in_utc() {
+  pg::call([] {
+    const auto set = [](const char* name, const char* value) {
+      set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+    };
+    set("row_security", "off");
+    set("TimeZone", "UTC");
+  });
+}
+
+std::string reason_of(const pg::OwnerFailure& failure) {
+  const bool is_hidden = failure.sqlstate == ERRCODE_INSUFFICIENT_PRIVILEGE &&
+                         failure.message.find("row-level security") != std::string::npos;
+  if (!is_hidden) return failure.message;
+  return failure.message +
+         ": counts would leave out what it hides; let the queue belong to a role that owns the "
+         "table or has BYPASSRLS";
+}
+
 /// Nothing: counted. Otherwise what went wrong.
 std::optional<std::string> count(pg::Spi& spi, const Queue& queue, Counts* counts) {
   try {
     const QueuePlan plan = plan_count(spi, queue);
     const auto failure = pg::run_as_owner(plan.role, {queue.timeout}, [&] {
+      read_all_rows_in_utc();
       pg::Spi inner;
       *counts = counts_of(inner.query(plan.sql.c_str()));
     });
-    if (failure) return failure->message;
+    if (failure) return reason_of(*failure);
     return std::nullopt;
   } catch (const pg::Report& report) {
     return report.what();
@@ -222,10 +245,11 @@ std::int64_t requeue_dead_letters(pg::Spi& spi, const std::string& queue_name) {
   limits.read_only = false;
   std::int64_t requeued = 0;
   const auto failure = pg::run_as_owner(plan.role, limits, [&] {
+    read_all_rows_in_utc();
     pg::Spi inner;
     requeued = *inner.query(plan.sql.c_str()).int8(0, 1);
   });
-  if (failure) throw pg::Report(failure->sqlstate, failure->message);
+  if (failure) throw pg::Report(failure->sqlstate, reason_of(*failure));
   return requeued;
 }
 

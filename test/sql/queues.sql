@@ -77,10 +77,10 @@ FROM public.queue_monitoring_view WHERE queue_name IN ('Mail', 'empty') ORDER BY
 -- to end, one more ended two hours ago; 25 failed. Without a column of the start, waiting counts.
 CREATE TYPE app.task_state AS ENUM ('pending', 'running', 'done', 'dead');
 CREATE TABLE app.tasks (state app.task_state, queued_at timestamptz, began_at timestamp NOT NULL
-                        DEFAULT now(), ended_at timestamptz);
+                        DEFAULT timezone('UTC', now()), ended_at timestamptz);
 INSERT INTO app.tasks
 SELECT CASE WHEN n <= 100 THEN 'done' ELSE 'dead' END::app.task_state, now() - interval '30 minutes',
-       now() - interval '10 minutes', now() - interval '10 minutes' + n * interval '1 s'
+       now() AT TIME ZONE 'UTC' - interval '10 minutes', now() - interval '10 minutes' + n * interval '1 s'
 FROM generate_series(1, 125) AS n;
 INSERT INTO app.tasks VALUES ('done', now() - interval '9 hours', now() - interval '9 hours',
                               now() - interval '2 hours');
@@ -292,3 +292,34 @@ EXCEPTION WHEN object_not_in_prerequisite_state THEN
     NULL;
 END
 $$;
+
+-- A queue behind row level security is not counted short; timestamps without time zone are UTC.
+CREATE ROLE regress_queue_owner;
+CREATE ROLE regress_queue_reader;
+CREATE TABLE public.hidden_jobs (id bigint, status text, created_at timestamp);
+ALTER TABLE public.hidden_jobs OWNER TO regress_queue_owner;
+GRANT SELECT ON public.hidden_jobs TO regress_queue_reader;
+INSERT INTO public.hidden_jobs SELECT n, 'pending', now() AT TIME ZONE 'UTC' FROM generate_series(1, 3) AS n;
+ALTER TABLE public.hidden_jobs ENABLE ROW LEVEL SECURITY;
+CREATE POLICY one ON public.hidden_jobs USING (id = 1);
+INSERT INTO monitoring.queues (queue_name, kind, source, stuck_after, owner) VALUES
+    ('hidden', 'table', 'public.hidden_jobs', '1 hour', 'regress_queue_reader');
+SET TimeZone = 'Pacific/Kiritimati';
+SELECT monitoring.check_queues() >= 0 AS checked;
+SELECT last_error FROM monitoring.queue_state WHERE queue_name = 'hidden';
+UPDATE monitoring.queues SET owner = 'regress_queue_owner' WHERE queue_name = 'hidden';
+SELECT monitoring.check_queues() >= 0 AS checked;
+SELECT pending_messages, stuck_messages, oldest_message_age < interval '1 minute' AS is_new, last_error
+FROM monitoring.queue_state WHERE queue_name = 'hidden';
+SET TimeZone = 'Pacific/Pago_Pago';
+SELECT monitoring.check_queues() >= 0 AS checked;
+SELECT pending_messages, stuck_messages, oldest_message_age < interval '1 minute' AS is_new
+FROM monitoring.queue_state WHERE queue_name = 'hidden';
+-- Not even for its owner, where it says FORCE.
+ALTER TABLE public.hidden_jobs FORCE ROW LEVEL SECURITY;
+SELECT monitoring.check_queues() >= 0 AS checked;
+SELECT last_error FROM monitoring.queue_state WHERE queue_name = 'hidden';
+RESET TimeZone;
+DELETE FROM monitoring.queues WHERE queue_name = 'hidden';
+DROP TABLE public.hidden_jobs;
+DROP ROLE regress_queue_owner, regress_queue_reader;

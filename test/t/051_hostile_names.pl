@@ -47,7 +47,7 @@ SELECT monitoring._rollup_rebaseline();
 SELECT monitoring.create_receiver('rec"eiver''s', 'log', '{}');
 SELECT monitoring.create_alert('Al"ert''s', 'SELECT 1 AS value', 'critical');
 SELECT monitoring.evaluate_alerts(now());
-SELECT monitoring.create_threshold('m is high', 'm', '>', warning => 1) \g /dev/null
+SELECT monitoring.create_threshold('m', 1, NULL);
 SELECT monitoring.evaluate_alerts(now());
 SELECT monitoring.check_queues();
 SELECT public.get_system_health() IS NOT NULL, monitoring.health_check() IS NOT NULL;
@@ -55,7 +55,7 @@ SELECT count(*) FROM monitoring.queue_metrics;
 SELECT count(*) FROM monitoring.metric_values('m', 'avg', '1 hour');
 SELECT count(*) FROM monitoring.apply_retention();
 SELECT monitoring._snapshot_metrics();
-SELECT count(*) FROM monitoring.run_collectors();
+SELECT monitoring.create_collector('mine', 'SELECT 1 AS value'), monitoring.run_collector('mine');
 SQL
 
 for my $name (sort keys %settings)
