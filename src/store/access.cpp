@@ -77,7 +77,7 @@ constexpr const char* kReaderGrants =
     "  AND (p.provolatile <> 'v' AND NOT p.prosecdef AND p.proname NOT LIKE '\\_%'"
     "   OR p.proname IN ('get_system_health', 'health_check', 'liveness', 'readiness')"
     // Of readiness() and of the view _wanted_table_collectors.
-    "   OR p.proname IN ('_is_active', '_filled')"
+    "   OR p.proname IN ('_is_active', '_filled', '_bucket_quantile')"
     "   OR EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_rewrite'::regclass"
     "    AND d.refclassid = 'pg_proc'::regclass AND d.refobjid = p.oid))"
     " ORDER BY 1";

@@ -28,7 +28,7 @@ INSERT INTO allowed VALUES
     '_sketch_quantile_of _sketch_serialize _m2_accumulate _m2_final',
     'part of an aggregate, which runs it with the rights of its owner'),
 ('owner', '_sketch_agg _sketch_quantile', 'for looking into roll-ups by hand'),
-('owner', '_check_health _maintain_partitions _rollup_advance _snapshot_metrics',
+('owner', '_check_health _maintain_partitions _report_invariants _rollup_advance _snapshot_metrics',
     'duty of the worker'),
 ('owner', '_index_partition _own_partition', 'of the duty that makes partitions'),
 ('owner', '_protect_members _protect_relation _restoring', 'of the install script'),
@@ -40,6 +40,7 @@ INSERT INTO allowed VALUES
     '_next_run _pending_periods _pg_cron_jobs _record_status _sketch_quantile_agg _statements _sum '
     '_table_collectors _worker_status', 'called by a view, as its reader'),
 ('reader operator', '_filled', 'called by _table_collectors(), as its caller'),
+('reader operator', '_bucket_quantile', 'called by metric_values(), as its caller'),
 ('operator', '_try_alert_rule', 'of create_alert(), create_threshold(), create_ladder()'),
 ('operator', '_try_collector _import_collectors', 'of create_collector(), import_collectors()'),
 ('operator', '_note_on_alert', 'of acknowledge(), mark_false_positive(), add_incident_note()'),
@@ -64,7 +65,7 @@ INSERT INTO allowed VALUES
     'answers an alert'),
 ('operator', 'activate aggregate_daily_metrics aggregate_hourly_metrics aggregate_weekly_metrics '
     'check_queues evaluate_alerts pause_worker purge_old_monitoring_events refresh_rollups '
-    'resume_worker run_collector schedule_jobs unschedule_jobs',
+    'check_invariants resume_worker run_collector schedule_jobs unschedule_jobs',
     'runs a duty, or says who runs it'),
 ('operator', 'preview_collector requeue_dead_letters retry_notification send_test_alert',
     'tries something out, or again');
