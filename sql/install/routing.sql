@@ -109,7 +109,8 @@ COMMENT ON TABLE monitoring.escalations IS
     'Whom a firing alert goes to that nobody acknowledges. The first policy whose matchers match holds';
 COMMENT ON COLUMN monitoring.escalations.sort_order IS 'Policies are tried by sort_order, then by name';
 COMMENT ON COLUMN monitoring.escalations.steps IS
-    'In order of time since the alert fired: [{"after": "15 minutes", "receiver": "cto"}]';
+    'In order of time since the alert fired, or could be told again after a silence, an inhibition or '
+    'the times of its routes: [{"after": "15 minutes", "receiver": "cto"}]';
 SELECT pg_catalog.pg_extension_config_dump('monitoring.escalations', '');
 
 CREATE TABLE monitoring.watchdogs (
@@ -154,13 +155,23 @@ CREATE TABLE monitoring.alert_group_members (
     group_id bigint NOT NULL REFERENCES monitoring.alert_groups (id) ON DELETE CASCADE,
     fingerprint text NOT NULL,
     labels jsonb NOT NULL,
+    unseen_since timestamptz NOT NULL,
+    annotations jsonb,
+    starts_at timestamptz,
+    ends_at timestamptz,
     PRIMARY KEY (group_id, fingerprint)
 );
 CREATE INDEX alert_group_members_alert ON monitoring.alert_group_members (fingerprint);
 COMMENT ON TABLE monitoring.alert_group_members IS
     'The alerts of each group: they fire, or have resolved since the group was last told';
 COMMENT ON COLUMN monitoring.alert_group_members.labels IS
-    'What is said of an alert that has resolved so long ago that monitoring.alerts has lost it';
+    'What is said of an alert that has resolved so long ago that monitoring.alerts has lost it, as are '
+    'annotations, starts_at and ends_at';
+COMMENT ON COLUMN monitoring.alert_group_members.unseen_since IS
+    'When the alert came into the group, or last began or ended while nobody could be told: whoever '
+    'was told before does not know of what has begun to fire since';
+COMMENT ON COLUMN monitoring.alert_group_members.ends_at IS
+    'When it resolved; NULL, as annotations and starts_at: it fires';
 SELECT pg_catalog.pg_extension_config_dump('monitoring.alert_group_members', '');
 
 CREATE TABLE monitoring.notification_log (
@@ -191,10 +202,17 @@ CREATE TABLE monitoring.alert_escalations (
     steps_taken integer NOT NULL,
     reached text[] NOT NULL,
     labels jsonb NOT NULL,
-    acknowledged boolean NOT NULL DEFAULT false
+    acknowledged boolean NOT NULL DEFAULT false,
+    group_key text NOT NULL,
+    counted_from timestamptz
 );
 COMMENT ON TABLE monitoring.alert_escalations IS
     'How far the escalation of each firing alert has come';
+COMMENT ON COLUMN monitoring.alert_escalations.group_key IS
+    'That of its notifications: it names the policy under which the escalation began';
+COMMENT ON COLUMN monitoring.alert_escalations.counted_from IS
+    'From when the policy''s steps are counted: since the alert fired, or could be told again after a '
+    'silence, an inhibition or the times of its routes; NULL: it cannot be told';
 COMMENT ON COLUMN monitoring.alert_escalations.reached IS 'Receivers that were told';
 COMMENT ON COLUMN monitoring.alert_escalations.acknowledged IS
     'Receivers that were told and keep incidents of their own know that somebody took charge';
@@ -233,6 +251,46 @@ COMMENT ON COLUMN monitoring.notification_decisions.suppressed IS
     'silenced) and reason';
 SELECT pg_catalog.pg_extension_config_dump('monitoring.notification_decisions', '');
 SELECT pg_catalog.pg_extension_config_dump('monitoring.notification_decisions_id_seq', '');
+
+-- Names are how configuration and state refer to a receiver: whoever is renamed stays the one who was
+-- told; one of the same name that is made later was told of nothing.
+CREATE FUNCTION monitoring._follow_receiver() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF TG_RELID <> 'monitoring.receivers'::regclass THEN
+        RAISE EXCEPTION USING ERRCODE = 'trigger_protocol_violated',
+            MESSAGE = 'monitoring._follow_receiver() is a trigger function of monitoring.receivers';
+    END IF;
+    IF TG_OP = 'DELETE' THEN
+        DELETE FROM monitoring.notification_log AS l WHERE l.receiver = OLD.receiver_name;
+        RETURN NULL;
+    END IF;
+    UPDATE monitoring.routes AS r SET receiver = NEW.receiver_name WHERE r.receiver = OLD.receiver_name;
+    UPDATE monitoring.escalations AS e SET steps = (
+        SELECT jsonb_agg(CASE WHEN s.step ->> 'receiver' = OLD.receiver_name
+                              THEN s.step || jsonb_build_object('receiver', NEW.receiver_name)
+                              ELSE s.step END ORDER BY s.place)
+        FROM jsonb_array_elements(e.steps) WITH ORDINALITY AS s (step, place))
+    WHERE e.steps @> jsonb_build_array(jsonb_build_object('receiver', OLD.receiver_name));
+    UPDATE monitoring.alert_escalations AS e
+    SET reached = array_replace(e.reached, OLD.receiver_name, NEW.receiver_name)
+    WHERE OLD.receiver_name = ANY (e.reached);
+    DELETE FROM monitoring.notification_log AS l WHERE l.receiver = NEW.receiver_name;
+    UPDATE monitoring.notification_log AS l SET receiver = NEW.receiver_name
+    WHERE l.receiver = OLD.receiver_name;
+    UPDATE monitoring.notifications AS n SET receiver = NEW.receiver_name
+    WHERE n.receiver = OLD.receiver_name AND n.status IN ('queued', 'sending', 'retrying');
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION monitoring._follow_receiver() IS
+    'Trigger: takes routes, escalations and what a receiver was told along when it is renamed, and '
+    'forgets what it was told when it is deleted';
+REVOKE ALL ON FUNCTION monitoring._follow_receiver() FROM PUBLIC;
+
+CREATE TRIGGER follow_receiver AFTER UPDATE OF receiver_name OR DELETE ON monitoring.receivers
+FOR EACH ROW EXECUTE FUNCTION monitoring._follow_receiver();
 
 -- What waits, and for what. The order of the reasons is that in which they hold a notification back.
 CREATE VIEW monitoring.waiting_notifications AS

@@ -73,6 +73,16 @@ Error reserved_label_error(const std::string& name) {
                    "Give the column or label another name.");
 }
 
+Labels plain_labels(const RuleDefinition& definition) {
+  Labels labels;
+  for (const auto& [name, text] : definition.labels) {
+    if (is_plain_text(text) && !text.empty()) labels.set(name, text);
+  }
+  labels.set(kAlertName, definition.name);
+  labels.set(kSeverity, definition.severity);
+  return labels;
+}
+
 std::optional<Error> Rule::parse_all(const Labels& texts, const char* what, NamedTemplates& out) {
   for (const auto& [name, text] : texts) {
     if (!is_label_name(name)) {
@@ -104,11 +114,7 @@ Result<Rule> Rule::make(const RuleDefinition& definition) {
   if (auto error = parse_all(definition.annotations, "annotation", rule.annotations_)) {
     return *error;
   }
-  for (const auto& [name, text] : definition.labels) {
-    if (is_plain_text(text)) rule.own_labels_.set(name, text);
-  }
-  rule.own_labels_.set(kAlertName, rule.name_);
-  rule.own_labels_.set(kSeverity, rule.severity_);
+  rule.own_labels_ = plain_labels(definition);
   rule.annotations_follow_value_ =
       std::any_of(rule.annotations_.begin(), rule.annotations_.end(),
                   [](const auto& named) { return named.second.uses_value(); });

@@ -46,6 +46,19 @@ std::string label_set_text(const Labels& labels) {
   return text + "}";
 }
 
+/// It stands in for alerts that nobody sees now, so it goes where they would: with the labels that
+/// all of them have, and no less severe than they.
+Labels evaluation_failed_labels(const Policy& policy) {
+  Labels labels = policy.rule_labels;
+  const std::string_view severity = labels.get("severity");
+  if (severity.empty() || severity == "info" || severity == "none") {
+    labels.set("severity", "warning");
+  }
+  labels.set("alertname", kEvaluationFailedAlert);
+  labels.set("rule_name", policy.rule_name);
+  return labels;
+}
+
 /// Labels are the identity, so two elements with the same ones cannot both be meant.
 std::optional<Error> duplicate_labels(const std::vector<Element>& elements) {
   std::unordered_multimap<std::uint64_t, const Labels*> seen;
@@ -175,10 +188,8 @@ void Evaluation::apply_failure(const Error& error) {
             Cause::kEvaluationFailed)
         .annotations_follow_value = true;
   }
-  const Labels labels{{"alertname", kEvaluationFailedAlert},
-                      {"rule_name", policy_.rule_name},
-                      {"severity", "warning"}};
-  present(labels, Origin::kEvaluationFailed, std::nullopt, annotations, Cause::kEvaluationFailed)
+  present(evaluation_failed_labels(policy_), Origin::kEvaluationFailed, std::nullopt, annotations,
+          Cause::kEvaluationFailed)
       .annotations_follow_value = true;
 }
 

@@ -58,8 +58,12 @@ void require_intervals(pg::Spi& spi, const pg::Param& names) {
       " (SELECT FROM monitoring.time_intervals t WHERE t.interval_name = n)",
       {names});
   if (rows.empty()) return;
-  throw pg::Report(ERRCODE_UNDEFINED_OBJECT,
-                   "time interval \"" + rows.text(0, 1).value_or("NULL") + "\" does not exist")
+  const std::optional<std::string> name = rows.text(0, 1);
+  if (!name) {
+    throw pg::Report(ERRCODE_NULL_VALUE_NOT_ALLOWED,
+                     "a list of time intervals must not contain NULL");
+  }
+  throw pg::Report(ERRCODE_UNDEFINED_OBJECT, "time interval \"" + *name + "\" does not exist")
       .hint("monitoring.create_time_interval() makes one.");
 }
 

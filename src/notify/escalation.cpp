@@ -31,14 +31,16 @@ std::string stopped_reason(EscalationOutcome outcome) {
     case EscalationOutcome::kAcknowledged:
       return "the alert is acknowledged";
     default:
-      return "the alert is inhibited or silenced";
+      return "the alert is inhibited, silenced, or muted by the times of its routes";
   }
 }
 
-/// Takes every step whose time has come. A receiver that an earlier step reached is not told again.
+/// Takes every step whose time has come, those that were taken before included: the policy may have
+/// changed, or be counted anew. A receiver that was reached is not told again.
 std::vector<std::string> take_due_steps(EscalationState& state, const EscalationPolicy& policy,
                                         Instant now) {
   std::vector<std::string> told;
+  state.steps_taken = 0;
   for (auto due = next_escalation(state, policy); due && *due <= now;
        due = next_escalation(state, policy)) {
     const std::string& receiver = policy.steps[state.steps_taken++].receiver;
@@ -52,8 +54,11 @@ std::vector<std::string> take_due_steps(EscalationState& state, const Escalation
 
 EscalationDecision waiting(const EscalationState& state, const EscalationPolicy& policy,
                            Instant now) {
+  if (state.steps_taken >= policy.steps.size()) {
+    return {EscalationOutcome::kExhausted, {}, "every step has been taken"};
+  }
   const auto due = next_escalation(state, policy);
-  if (!due) return {EscalationOutcome::kExhausted, {}, "every step has been taken"};
+  if (!due) return {EscalationOutcome::kWaiting, {}, "the steps wait for the alert's routes"};
   return {EscalationOutcome::kWaiting,
           {},
           "receiver " + policy.steps[state.steps_taken].receiver + " is told in " +
@@ -109,7 +114,12 @@ EscalationState start_escalation(const EscalationPolicy& policy, std::string fin
   state.fingerprint = std::move(fingerprint);
   state.policy = policy.name;
   state.fired_at = fired_at;
+  state.counted_from = fired_at;
   return state;
+}
+
+void continue_escalation(EscalationState& state, const EscalationPolicy& policy) {
+  state.policy = policy.name;
 }
 
 EscalationDecision escalate(EscalationState& state, const EscalationPolicy& policy,
@@ -117,18 +127,23 @@ EscalationDecision escalate(EscalationState& state, const EscalationPolicy& poli
   if (!input.firing) {
     return {EscalationOutcome::kResolved, state.reached, "the alert resolved"};
   }
+  if (input.suppressed) {
+    state.counted_from.reset();
+  } else if (!state.counted_from && input.can_be_told) {
+    state.counted_from = now;
+  }
   if (const auto outcome = stopped(input)) return {*outcome, {}, stopped_reason(*outcome)};
   std::vector<std::string> told = take_due_steps(state, policy, now);
   if (told.empty()) return waiting(state, policy, now);
   return {EscalationOutcome::kEscalated, std::move(told),
-          "not acknowledged for " + seconds_text(elapsed(state.fired_at, now)) + " (policy " +
+          "not acknowledged for " + seconds_text(elapsed(*state.counted_from, now)) + " (policy " +
               policy.name + ")"};
 }
 
 std::optional<Instant> next_escalation(const EscalationState& state,
                                        const EscalationPolicy& policy) {
-  if (state.steps_taken >= policy.steps.size()) return std::nullopt;
-  return later(state.fired_at, policy.steps[state.steps_taken].after);
+  if (!state.counted_from || state.steps_taken >= policy.steps.size()) return std::nullopt;
+  return later(*state.counted_from, policy.steps[state.steps_taken].after);
 }
 
 }  // namespace monitoring::notify

@@ -102,6 +102,29 @@ struct Snapshot {
   bool acknowledged = false;
 };
 
+/// Alertmanager compares fingerprints alone, and so takes an alert that ended unseen (in a silence,
+/// say) and fires anew for the one that it has told of.
+bool fires_unknown(const Snapshot& snapshot, const Group& group, const LogEntry& entry) {
+  return std::any_of(snapshot.alerts.begin(), snapshot.alerts.end(), [&](const AlertView& alert) {
+    if (alert.status == AlertStatus::kResolved) return false;
+    if (entry.firing.count(alert.fingerprint) == 0) return true;
+    const auto unseen = group.unseen_since.find(alert.fingerprint);
+    return unseen != group.unseen_since.end() && unseen->second > entry.sent_at &&
+           alert.starts_at > entry.sent_at;
+  });
+}
+
+/// The part of a group_interval by which a flush may come early to be the one of the repeat:
+/// flushes come at its multiples, late by as much as the worker was busy.
+constexpr int kRepeatTolerance = 10;
+
+/// Alertmanager waits for the flush after repeat_interval has passed, which is one group_interval
+/// too late where the one is a multiple of the other.
+bool repeat_is_due(const LogEntry& entry, const RouteOptions& options, Instant now) {
+  const Duration tolerance = options.group_interval / kRepeatTolerance;
+  return later(entry.sent_at, options.repeat_interval) <= later(now, tolerance);
+}
+
 std::string count_text(std::size_t count, const char* what) {
   return std::to_string(count) + ' ' + what;
 }
@@ -121,12 +144,12 @@ FlushReason repeat_reason(const Snapshot& snapshot, const LogEntry& entry) {
 }
 
 /// DedupStage.needsUpdate, with what follows from send_resolved.
-FlushReason decide(const Snapshot& snapshot, const LogEntry* entry, bool send_resolved,
-                   Duration repeat_interval, Instant now) {
+FlushReason decide(const Snapshot& snapshot, const Group& group, const LogEntry* entry,
+                   bool send_resolved, const RouteOptions& options, Instant now) {
   if (entry == nullptr) {
     return snapshot.firing.empty() ? FlushReason::kNothingFired : FlushReason::kFirst;
   }
-  if (!is_subset(snapshot.firing, entry->firing)) return FlushReason::kNewFiring;
+  if (fires_unknown(snapshot, group, *entry)) return FlushReason::kNewFiring;
   if (snapshot.firing.empty()) {
     if (entry->firing.empty()) return FlushReason::kNothingFired;
     return send_resolved ? FlushReason::kAllResolved : FlushReason::kUnsentResolved;
@@ -134,7 +157,7 @@ FlushReason decide(const Snapshot& snapshot, const LogEntry* entry, bool send_re
   if (send_resolved && !is_subset(snapshot.resolved, entry->resolved)) {
     return FlushReason::kNewResolved;
   }
-  if (entry->sent_at < earlier(now, repeat_interval)) return repeat_reason(snapshot, *entry);
+  if (repeat_is_due(*entry, options, now)) return repeat_reason(snapshot, *entry);
   return FlushReason::kNothingNew;
 }
 
@@ -179,12 +202,13 @@ std::vector<AlertView> without_resolved(const std::vector<AlertView>& alerts) {
 }
 
 FlushDecision decide_for(const Integration& integration, const Snapshot& snapshot,
-                         const LogEntry* entry, const Route& route, Instant now) {
+                         const Group& group, const LogEntry* entry, const Route& route,
+                         Instant now) {
   FlushDecision decision;
   decision.integration = integration;
   decision.reason = snapshot.alerts.empty() ? FlushReason::kSuppressed
-                                            : decide(snapshot, entry, integration.send_resolved,
-                                                     route.options.repeat_interval, now);
+                                            : decide(snapshot, group, entry,
+                                                     integration.send_resolved, route.options, now);
   decision.text = reason_words(decision.reason, snapshot, entry, route, now);
   decision.notify = tells(decision.reason);
   if (decision.notify) {
@@ -215,6 +239,7 @@ Fingerprints remove_finished(Group& group, const AlertLookup& find_alert, Instan
       continue;
     }
     removed.insert(*at);
+    group.unseen_since.erase(*at);
     at = group.alerts.erase(at);
   }
   return removed;
@@ -260,12 +285,23 @@ Group make_group(const Route& route, const Labels& alert_labels, Instant now) {
 
 bool insert_alert(Group& group, const Route& route, const AlertView& alert, Instant now) {
   bool changed = group.alerts.insert(alert.fingerprint).second;
+  if (changed) group.unseen_since[alert.fingerprint] = now;
   const bool waited = later(alert.starts_at, route.options.group_wait) < now;
   if (!group.has_flushed && waited && group.next_flush_at > now) {
     group.next_flush_at = now;
     changed = true;
   }
   return changed;
+}
+
+bool note_unseen(Group& group, const AlertView& alert, Instant now) {
+  const auto at = group.unseen_since.find(alert.fingerprint);
+  if (at == group.unseen_since.end()) return false;
+  const bool resolved = alert.status == AlertStatus::kResolved;
+  const Instant changed_at = resolved ? alert.ends_at.value_or(now) : alert.starts_at;
+  if (changed_at <= at->second) return false;
+  at->second = now;
+  return true;
 }
 
 std::optional<Instant> next_wakeup(const std::vector<Group>& groups) {
@@ -330,7 +366,7 @@ FlushResult flush_group(Group& group, const Route& route,
     const LogEntry* entry = log.find(group.key, integration);
     // A group that lives on keeps its memory; one that starts anew does not dig up an old one.
     if (entry != nullptr && !group.has_flushed && entry->expires_at <= now) entry = nullptr;
-    result.decisions.push_back(decide_for(integration, snapshot, entry, route, now));
+    result.decisions.push_back(decide_for(integration, snapshot, group, entry, route, now));
   }
   schedule_next(group, route, now);
   result.removed = remove_finished(group, find_alert, now);

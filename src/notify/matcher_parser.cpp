@@ -299,6 +299,10 @@ Result<Matchers> parse_matcher_list(const std::vector<std::string>& texts) {
       error.message = "matcher " + std::to_string(i + 1) + ": " + error.message;
       return error;
     }
+    if (matchers->empty()) {
+      return Error::of("matcher " + std::to_string(i + 1) + " is empty",
+                       "Without it the list would match more than it says; leave it out.");
+    }
     all.insert(all.end(), matchers->begin(), matchers->end());
     if (all.size() > kMaxMatchers) return too_many_matchers(0);
   }

@@ -18,8 +18,10 @@ std::string quoted(std::string_view text) {
   return '"' + std::string(text) + '"';
 }
 
+/// As Go's strconv.Atoi: a sign may lead.
 std::optional<int> parse_number(std::string_view text) {
   int value = 0;
+  if (text.size() > 1 && text[0] == '+' && text[1] != '-') text.remove_prefix(1);
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return value;
@@ -43,10 +45,18 @@ std::optional<int> parse_month(std::string_view text) {
   return number;
 }
 
-/// "begin:end" or "both", each read by `member`.
-Result<InclusiveRange> parse_range(std::string_view text,
+std::string in_lower_case(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  return lower;
+}
+
+/// "begin:end" or "both", each read by `member`. Names are taken in any case.
+Result<InclusiveRange> parse_range(std::string_view given,
                                    std::optional<int> (*member)(std::string_view),
                                    const char* what) {
+  const std::string lower = in_lower_case(given);
+  const std::string_view text = lower;
   const std::size_t colon = text.find(':');
   const std::string_view first = text.substr(0, colon);
   const std::string_view last = colon == text.npos ? first : text.substr(colon + 1);

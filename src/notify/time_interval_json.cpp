@@ -71,14 +71,45 @@ std::optional<Error> read_times(const json& interval, std::vector<MinuteRange>& 
   return std::nullopt;
 }
 
+/// Zones of the IANA database whose names have digits. All others with digits are formulas in the
+/// manner of POSIX ("UTC+2"), which time zone libraries read with the sign turned round.
+bool is_zone_with_digits(std::string_view zone) {
+  constexpr std::array<std::string_view, 7> kNames = {"GMT0",    "GMT+0",   "GMT-0",  "EST5EDT",
+                                                      "CST6CDT", "MST7MDT", "PST8PDT"};
+  constexpr std::string_view kFolder = "Etc/";
+  const bool in_folder = zone.substr(0, kFolder.size()) == kFolder;
+  const std::string_view name = in_folder ? zone.substr(kFolder.size()) : zone;
+  if (std::find(kNames.begin(), kNames.end(), name) != kNames.end()) {
+    return !in_folder || name.substr(0, 3) == "GMT";
+  }
+  // Etc/GMT+12 to Etc/GMT-14.
+  if (!in_folder || name.size() < 5 || name.size() > 6 || name.substr(0, 3) != "GMT") return false;
+  const bool west = name[3] == '+';
+  if (!west && name[3] != '-') return false;
+  int hours = 0;
+  for (const char c : name.substr(4)) {
+    if (c < '0' || c > '9') return false;
+    hours = hours * 10 + (c - '0');
+  }
+  return name[4] != '0' && hours <= (west ? 12 : 14);
+}
+
+bool is_zone_name(std::string_view zone) {
+  constexpr std::string_view kPosixFolder = "posix/";
+  if (zone.find_first_of("0123456789") == zone.npos) return true;
+  if (zone.substr(0, kPosixFolder.size()) == kPosixFolder) zone.remove_prefix(kPosixFolder.size());
+  return is_zone_with_digits(zone);
+}
+
 std::optional<Error> read_location(const json& interval, const UtcOffsetProvider& zones,
                                    std::string& location) {
   if (!interval.contains("location")) return std::nullopt;
   if (!interval["location"].is_string()) return Error::of("location: a text is wanted");
   location = interval["location"].get<std::string>();
-  if (location.empty() || zones.offset_at(location, Instant{})) return std::nullopt;
+  const bool is_known = is_zone_name(location) && zones.offset_at(location, Instant{});
+  if (location.empty() || is_known) return std::nullopt;
   return Error::of("location: unknown time zone \"" + location + "\"",
-                   "Time zones are named as in pg_timezone_names.");
+                   "Time zones are named as in pg_timezone_names, for example Europe/Berlin.");
 }
 
 std::optional<Error> check_fields(const json& interval) {

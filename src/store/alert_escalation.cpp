@@ -22,7 +22,7 @@ std::map<std::string, StoredEscalation> load_states(pg::Spi& spi) {
   std::map<std::string, StoredEscalation> states;
   const pg::Rows rows = spi.query(
       "SELECT fingerprint, policy_name, fired_at, steps_taken, to_json(reached)::text,"
-      " labels::text, acknowledged FROM monitoring.alert_escalations");
+      " labels::text, acknowledged, group_key, counted_from FROM monitoring.alert_escalations");
   for (std::uint64_t row = 0; row < rows.size(); ++row) {
     StoredEscalation stored;
     stored.state.fingerprint = *rows.text(row, 1);
@@ -32,6 +32,8 @@ std::map<std::string, StoredEscalation> load_states(pg::Spi& spi) {
     stored.state.reached = text_list(*rows.text(row, 5));
     stored.labels = labels_of(*rows.text(row, 6));
     stored.state.acknowledged = *rows.boolean(row, 7);
+    stored.state.group_key = *rows.text(row, 8);
+    stored.state.counted_from = rows.timestamptz(row, 9);
     std::string fingerprint = stored.state.fingerprint;
     states[std::move(fingerprint)] = std::move(stored);
   }
@@ -41,15 +43,17 @@ std::map<std::string, StoredEscalation> load_states(pg::Spi& spi) {
 void save_state(pg::Spi& spi, const EscalationState& state, const Labels& labels) {
   spi.execute(
       "INSERT INTO monitoring.alert_escalations AS e"
-      " (fingerprint, policy_name, fired_at, steps_taken, reached, labels, acknowledged)"
-      " VALUES ($1, $2, $3, $4, $5, $6, $7)"
+      " (fingerprint, policy_name, fired_at, steps_taken, reached, labels, acknowledged, group_key,"
+      "  counted_from) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
       " ON CONFLICT (fingerprint) DO UPDATE SET policy_name = excluded.policy_name,"
       "  fired_at = excluded.fired_at, steps_taken = excluded.steps_taken,"
       "  reached = excluded.reached, labels = excluded.labels,"
-      "  acknowledged = excluded.acknowledged",
+      "  acknowledged = excluded.acknowledged, group_key = excluded.group_key,"
+      "  counted_from = excluded.counted_from",
       {pg::text(state.fingerprint), pg::text(state.policy), pg::timestamptz(state.fired_at),
        pg::int4(static_cast<std::int32_t>(state.steps_taken)), pg::text_array(state.reached),
-       pg::jsonb(labels_json(labels)), pg::boolean(state.acknowledged)});
+       pg::jsonb(labels_json(labels)), pg::boolean(state.acknowledged), pg::text(state.group_key),
+       pg::timestamptz(state.counted_from)});
 }
 
 void delete_state(pg::Spi& spi, const std::string& fingerprint) {
@@ -57,11 +61,16 @@ void delete_state(pg::Spi& spi, const std::string& fingerprint) {
               {pg::text(fingerprint)});
 }
 
-/// A notification about the one alert. Its group key is that of no group.
-notify::Notification notification_of(const std::string& policy, const notify::AlertView& alert) {
+/// A key that is that of no group.
+std::string group_key_of(const std::string& policy, const notify::AlertView& alert) {
+  return "escalation " + policy + ":" + notify::label_set_text(alert.labels);
+}
+
+/// A notification about the one alert.
+notify::Notification notification_of(const EscalationState& state, const notify::AlertView& alert) {
   notify::Notification notification;
   notification.group_labels = {{"alertname", std::string(alert.labels.get("alertname"))}};
-  notification.group_key = "escalation " + policy + ":" + notify::label_set_text(alert.labels);
+  notification.group_key = state.group_key;
   notification.alerts = {alert};
   notify::summarize(notification);
   return notification;
@@ -75,11 +84,11 @@ const char* obstacle(const Dispatch& dispatch, const std::string& receiver, cons
 }
 
 /// Tells every receiver of a decision about the one alert.
-void tell_all(Dispatch& dispatch, const std::string& policy, notify::AlertView alert,
+void tell_all(Dispatch& dispatch, const EscalationState& state, notify::AlertView alert,
               const notify::EscalationDecision& decision) {
   const bool resolved = alert.status == notify::AlertStatus::kResolved;
   alert.annotations.set("escalation", decision.reason);
-  notify::Notification notification = notification_of(policy, alert);
+  notify::Notification notification = notification_of(state, alert);
   RecordedDecision record;
   record.group_key = notification.group_key;
   record.reason = resolved ? "escalation_resolved" : "escalated";
@@ -102,7 +111,7 @@ void tell_all(Dispatch& dispatch, const std::string& policy, notify::AlertView a
 /// of those that are not reached any more it is noted why.
 void note_acknowledged(pg::Spi& spi, Dispatch& dispatch, const notify::EscalationPolicy& policy,
                        const EscalationState& state, const notify::AlertView& alert) {
-  notify::Notification notification = notification_of(policy.name, alert);
+  notify::Notification notification = notification_of(state, alert);
   notification.acknowledgement = acknowledgement_of(spi, alert.fingerprint);
   RecordedDecision record;
   record.group_key = notification.group_key;
@@ -123,34 +132,46 @@ void note_acknowledged(pg::Spi& spi, Dispatch& dispatch, const notify::Escalatio
   }
 }
 
-/// The state to go on with: the stored one, unless the alert has begun to fire anew since, or falls
-/// under another policy now.
+/// The state to go on with: the stored one, unless the alert has begun to fire anew since. Another
+/// policy, or another name of it, changes who is told further, and not what was told.
 EscalationState current_state(const std::map<std::string, StoredEscalation>& states,
                               const notify::EscalationPolicy& policy,
                               const notify::AlertView& alert) {
   const auto at = states.find(alert.fingerprint);
-  const bool goes_on = at != states.end() && at->second.state.policy == policy.name &&
-                       at->second.state.fired_at == alert.starts_at;
-  if (goes_on) return at->second.state;
-  return notify::start_escalation(policy, alert.fingerprint, alert.starts_at);
+  if (at == states.end() || at->second.state.fired_at != alert.starts_at) {
+    EscalationState fresh = notify::start_escalation(policy, alert.fingerprint, alert.starts_at);
+    fresh.group_key = group_key_of(policy.name, alert);
+    return fresh;
+  }
+  EscalationState state = at->second.state;
+  notify::continue_escalation(state, policy);
+  return state;
+}
+
+notify::EscalationInput input_of(const RoutedAlert& alert) {
+  notify::EscalationInput input;
+  input.acknowledged = alert.acknowledged;
+  input.false_positive = alert.false_positive;
+  const bool muted = alert.is_routed && !alert.has_open_route;
+  input.suppressed = alert.silenced || alert.inhibited || muted;
+  input.can_be_told = !alert.is_routed || alert.was_flushed;
+  return input;
 }
 
 void escalate_firing(pg::Spi& spi, const std::map<std::string, StoredEscalation>& states,
                      const notify::EscalationPolicy& policy, const RoutedAlert& alert,
                      Dispatch& dispatch, Instant now) {
   EscalationState state = current_state(states, policy, alert.view);
-  const std::uint32_t taken = state.steps_taken;
-  const bool was_acknowledged = state.acknowledged;
-  notify::EscalationInput input;
-  input.acknowledged = alert.acknowledged;
-  input.false_positive = alert.false_positive;
-  input.suppressed = alert.silenced || alert.inhibited;
-  const auto decision = notify::escalate(state, policy, input, now);
+  const EscalationState before = state;
+  const auto decision = notify::escalate(state, policy, input_of(alert), now);
   state.acknowledged = alert.acknowledged;
-  const bool news = state.acknowledged && !was_acknowledged;
-  if (state.steps_taken == taken && !news) return;
+  const bool news = state.acknowledged && !before.acknowledged;
+  const bool same = state.steps_taken == before.steps_taken &&
+                    state.counted_from == before.counted_from &&
+                    state.reached.size() == before.reached.size();
+  if (same && !news) return;
   save_state(spi, state, alert.view.labels);
-  tell_all(dispatch, policy.name, alert.view, decision);
+  tell_all(dispatch, state, alert.view, decision);
   if (news) note_acknowledged(spi, dispatch, policy, state, alert.view);
 }
 
@@ -169,7 +190,7 @@ void finish(pg::Spi& spi, const StoredEscalation& stored, const RoutedAlerts& al
     view.ends_at = now;
   }
   view.status = notify::AlertStatus::kResolved;
-  tell_all(dispatch, state.policy, view,
+  tell_all(dispatch, state, view,
            {notify::EscalationOutcome::kResolved, state.reached, "the alert resolved"});
   delete_state(spi, state.fingerprint);
 }

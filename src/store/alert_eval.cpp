@@ -172,7 +172,11 @@ void Pass::evaluate(const StoredRule& stored) {
   const StoredAlerts before = load_alerts(spi_, stored.id);
   const auto rule = alerting::Rule::make(stored.definition);
   alerting::Policy policy = stored.policy;
-  if (rule.ok()) policy.rule_labels = rule->own_labels();
+  policy.rule_labels = rule.ok() ? rule->own_labels() : alerting::plain_labels(stored.definition);
+  // A failure may hide any level.
+  if (stored.threshold) {
+    policy.rule_labels.set("severity", threshold_of(stored).levels.front().severity);
+  }
   const Outcome outcome =
       rule.ok() ? outcome_of(stored, *rule, before.instances) : Outcome(rule.error());
   const alerting::Step step = alerting::step(policy, before.instances, outcome, now_);

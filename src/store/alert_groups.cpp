@@ -82,43 +82,70 @@ void update_changed(pg::Spi& spi, const std::vector<StoredGroup>& groups) {
       {pg::jsonb(json_text(rows))});
 }
 
-using LabelsOfAlert = std::function<const Labels&(const std::string& fingerprint)>;
+using ViewOf = std::function<const notify::AlertView&(const std::string& fingerprint)>;
 
-json added_members(const StoredGroup& stored, const LabelsOfAlert& labels_of_alert) {
+json member_json(const StoredGroup& stored, const notify::AlertView& alert) {
+  json row = {{"group_id", stored.id},
+              {"fingerprint", alert.fingerprint},
+              {"labels", json::parse(labels_json(alert.labels))},
+              {"unseen_since", rfc3339(stored.group.unseen_since.at(alert.fingerprint))}};
+  if (alert.status == notify::AlertStatus::kResolved && alert.ends_at) {
+    row["annotations"] = json::parse(labels_json(alert.annotations));
+    row["starts_at"] = rfc3339(alert.starts_at);
+    row["ends_at"] = rfc3339(*alert.ends_at);
+  }
+  return row;
+}
+
+/// Whether the row of a member has to be written anew.
+bool has_changed(const StoredGroup& stored, const StoredMember& member,
+                 const notify::AlertView& alert) {
+  if (member.unseen_since != stored.group.unseen_since.at(alert.fingerprint)) return true;
+  if (alert.status == notify::AlertStatus::kFiring) return member.resolved.has_value();
+  return alert.ends_at && (!member.resolved || member.resolved->ends_at != alert.ends_at);
+}
+
+/// New members, and those whose row is out of date.
+json written_members(const StoredGroup& stored, const ViewOf& view_of) {
   json rows = json::array();
   for (const std::string& fingerprint : stored.group.alerts) {
-    if (stored.stored_alerts.count(fingerprint) > 0) continue;
-    rows.push_back({{"group_id", stored.id},
-                    {"fingerprint", fingerprint},
-                    {"labels", json::parse(labels_json(labels_of_alert(fingerprint)))}});
+    const notify::AlertView& alert = view_of(fingerprint);
+    const auto at = stored.stored_alerts.find(fingerprint);
+    if (at != stored.stored_alerts.end() && !has_changed(stored, at->second, alert)) continue;
+    rows.push_back(member_json(stored, alert));
   }
   return rows;
 }
 
 json removed_members(const StoredGroup& stored) {
   json rows = json::array();
-  for (const auto& [fingerprint, labels] : stored.stored_alerts) {
+  for (const auto& [fingerprint, member] : stored.stored_alerts) {
     if (stored.group.alerts.count(fingerprint) > 0) continue;
     rows.push_back({{"group_id", stored.id}, {"fingerprint", fingerprint}});
   }
   return rows;
 }
 
-void save_members(pg::Spi& spi, const std::vector<StoredGroup>& groups,
-                  const LabelsOfAlert& labels_of_alert) {
-  json added = json::array();
+void save_members(pg::Spi& spi, const std::vector<StoredGroup>& groups, const ViewOf& view_of) {
+  json written = json::array();
   json removed = json::array();
   for (const StoredGroup& stored : groups) {
     if (stored.finished) continue;
-    for (json& row : added_members(stored, labels_of_alert)) added.push_back(std::move(row));
+    for (json& row : written_members(stored, view_of)) written.push_back(std::move(row));
     for (json& row : removed_members(stored)) removed.push_back(std::move(row));
   }
-  if (!added.empty()) {
+  if (!written.empty()) {
     spi.execute(
-        "INSERT INTO monitoring.alert_group_members (group_id, fingerprint, labels)"
-        " SELECT group_id, fingerprint, labels FROM jsonb_to_recordset($1) AS"
-        "  r(group_id int8, fingerprint text, labels jsonb)",
-        {pg::jsonb(json_text(added))});
+        "INSERT INTO monitoring.alert_group_members"
+        " (group_id, fingerprint, labels, unseen_since, annotations, starts_at, ends_at)"
+        " SELECT group_id, fingerprint, labels, unseen_since, annotations, starts_at, ends_at"
+        " FROM jsonb_to_recordset($1) AS r(group_id int8, fingerprint text, labels jsonb,"
+        "  unseen_since timestamptz, annotations jsonb, starts_at timestamptz,"
+        "  ends_at timestamptz)"
+        " ON CONFLICT (group_id, fingerprint) DO UPDATE SET labels = excluded.labels,"
+        "  unseen_since = excluded.unseen_since, annotations = excluded.annotations,"
+        "  starts_at = excluded.starts_at, ends_at = excluded.ends_at",
+        {pg::jsonb(json_text(written))});
   }
   if (!removed.empty()) {
     spi.execute(
@@ -127,6 +154,23 @@ void save_members(pg::Spi& spi, const std::vector<StoredGroup>& groups,
         " WHERE m.group_id = r.group_id AND m.fingerprint = r.fingerprint",
         {pg::jsonb(json_text(removed))});
   }
+}
+
+StoredMember member_at(const pg::Rows& rows, std::uint64_t row) {
+  StoredMember member;
+  member.labels = labels_of(*rows.text(row, 3));
+  member.unseen_since = *rows.timestamptz(row, 4);
+  const auto ends_at = rows.timestamptz(row, 7);
+  if (!ends_at) return member;
+  notify::AlertView alert;
+  alert.fingerprint = *rows.text(row, 2);
+  alert.status = notify::AlertStatus::kResolved;
+  alert.labels = member.labels;
+  alert.annotations = labels_of(rows.text(row, 5).value_or("{}"));
+  alert.starts_at = rows.timestamptz(row, 6).value_or(*ends_at);
+  alert.ends_at = ends_at;
+  member.resolved = std::move(alert);
+  return member;
 }
 
 json suppressed_json(const std::vector<notify::SuppressedAlert>& suppressed) {
@@ -203,25 +247,27 @@ std::vector<StoredGroup> load_groups(pg::Spi& spi) {
     groups.push_back(std::move(stored));
   }
   if (groups.empty()) return groups;
-  const pg::Rows members =
-      spi.query("SELECT group_id, fingerprint, labels::text FROM monitoring.alert_group_members");
+  const pg::Rows members = spi.query(
+      "SELECT group_id, fingerprint, labels::text, unseen_since, annotations::text, starts_at,"
+      " ends_at FROM monitoring.alert_group_members");
   for (std::uint64_t row = 0; row < members.size(); ++row) {
     const auto at = by_id.find(*members.int8(row, 1));
     if (at == by_id.end()) continue;
     StoredGroup& stored = groups[at->second];
     std::string fingerprint = *members.text(row, 2);
+    StoredMember member = member_at(members, row);
     stored.group.alerts.insert(fingerprint);
-    stored.stored_alerts[std::move(fingerprint)] = labels_of(*members.text(row, 3));
+    stored.group.unseen_since[fingerprint] = member.unseen_since;
+    stored.stored_alerts[std::move(fingerprint)] = std::move(member);
   }
   return groups;
 }
 
-void save_groups(pg::Spi& spi, std::vector<StoredGroup>& groups,
-                 const LabelsOfAlert& labels_of_alert) {
+void save_groups(pg::Spi& spi, std::vector<StoredGroup>& groups, const ViewOf& view_of) {
   delete_finished(spi, groups);
   insert_new(spi, groups);
   update_changed(spi, groups);
-  save_members(spi, groups, labels_of_alert);
+  save_members(spi, groups, view_of);
 }
 
 notify::NotificationLog load_log(pg::Spi& spi, const std::vector<std::string>& group_keys) {

@@ -13,12 +13,21 @@
 
 namespace monitoring::store {
 
+/// What the table has of an alert of a group.
+struct StoredMember {
+  Labels labels;
+  Instant unseen_since{};
+  /// Of an alert that has resolved and that the group has still to tell of: monitoring.alerts may
+  /// lose it before.
+  std::optional<notify::AlertView> resolved;
+};
+
 struct StoredGroup {
   /// 0 until it is stored.
   std::int64_t id = 0;
   notify::Group group;
-  /// The members that the table has, with their labels.
-  std::map<std::string, Labels> stored_alerts;
+  /// The members that the table has.
+  std::map<std::string, StoredMember> stored_alerts;
   /// Timer or state differ from the row.
   bool changed = false;
   /// To be deleted.
@@ -27,10 +36,10 @@ struct StoredGroup {
 
 std::vector<StoredGroup> load_groups(pg::Spi& spi);
 
-/// Writes what has changed; nothing where nothing has. `labels_of_alert` knows every new member.
+/// Writes what has changed; nothing where nothing has. `view_of` knows every member.
 void save_groups(
     pg::Spi& spi, std::vector<StoredGroup>& groups,
-    const std::function<const Labels&(const std::string& fingerprint)>& labels_of_alert);
+    const std::function<const notify::AlertView&(const std::string& fingerprint)>& view_of);
 
 /// What receivers were last told about the groups with these keys. Notifications that are queued or
 /// being retried are `delivery_pending`.

@@ -57,10 +57,12 @@ class RoutingPass {
     settle_stored_silences(spi_, config_, alerts_, now_);
     find_suppressions(spi_, config_, alerts_, now_);
     assign_groups();
+    note_unseen();
     flush_due();
+    note_who_can_be_told();
     escalate_alerts(spi_, config_.policies, alerts_, dispatch_, now_);
-    save_groups(spi_, groups_, [this](const std::string& fingerprint) -> const Labels& {
-      return alerts_.at(fingerprint).view.labels;
+    save_groups(spi_, groups_, [this](const std::string& fingerprint) -> const notify::AlertView& {
+      return alerts_.at(fingerprint).view;
     });
     dispatch_.save();
     tell_acknowledged(spi_, config_, groups_, alerts_, dispatch_);
@@ -75,6 +77,8 @@ class RoutingPass {
   void assign_groups();
   void insert(const Route& route, const RoutedAlert& alert);
   void remove_strays();
+  void note_unseen();
+  void note_who_can_be_told();
   void flush_due();
   void flush(StoredGroup& stored, notify::NotificationLog& log);
   void carry_out(const StoredGroup& stored, const notify::FlushResult& result,
@@ -91,6 +95,10 @@ class RoutingPass {
   std::map<GroupName, std::size_t> group_at_;
   /// The groups that each firing alert belongs to by the present configuration.
   std::set<std::pair<std::string, std::size_t>> members_;
+  /// Groups that were looked at in this pass.
+  std::set<std::size_t> flushed_;
+  /// What muted() has answered, by route.
+  std::map<std::int64_t, std::optional<std::pair<notify::Suppression, std::string>>> muted_;
   bool time_failed_ = false;
 };
 
@@ -98,12 +106,16 @@ class RoutingPass {
 /// with the rule that they came from.
 void RoutingPass::restore_lost() {
   for (const StoredGroup& stored : groups_) {
-    for (const auto& [fingerprint, labels] : stored.stored_alerts) {
+    for (const auto& [fingerprint, member] : stored.stored_alerts) {
       const auto [at, is_lost] = alerts_.try_emplace(fingerprint);
       if (!is_lost) continue;
       notify::AlertView& view = at->second.view;
+      if (member.resolved) {
+        view = *member.resolved;
+        continue;
+      }
       view.status = notify::AlertStatus::kResolved;
-      view.labels = labels;
+      view.labels = member.labels;
       view.fingerprint = fingerprint;
       view.starts_at = stored.group.created_at;
       view.ends_at = now_;
@@ -145,11 +157,41 @@ void RoutingPass::remove_strays() {
       const auto alert = alerts_.find(*at);
       const bool strays =
           alert != alerts_.end() && alert->second.firing() && members_.count({*at, i}) == 0;
+      if (strays) group.unseen_since.erase(*at);
       at = strays ? group.alerts.erase(at) : std::next(at);
     }
     const Route* route = config_.routes.find(group.route_id);
     const bool leads_nowhere = route == nullptr || !receiver_of(route->options);
     groups_[i].finished = leads_nowhere || group.alerts.empty();
+  }
+}
+
+/// What begins or ends while a group's receiver cannot learn of it is news once it can.
+void RoutingPass::note_unseen() {
+  for (StoredGroup& stored : groups_) {
+    if (stored.finished) continue;
+    const Route& route = *config_.routes.find(stored.group.route_id);
+    const bool nobody_listens =
+        dispatch_.obstacle(*receiver_of(route.options)) != nullptr || muted(route).has_value();
+    for (const std::string& fingerprint : stored.group.alerts) {
+      const RoutedAlert& alert = alerts_.at(fingerprint);
+      const bool taken = alert.acknowledged && !alert.firing();
+      const bool kept_back = nobody_listens || alert.silenced || alert.inhibited || taken;
+      if (kept_back) notify::note_unseen(stored.group, alert.view, now_);
+    }
+  }
+}
+
+/// Escalations wait while all routes of an alert are muted, and afterwards, or after a silence,
+/// until one of its groups has been looked at: nobody else is told before the first.
+void RoutingPass::note_who_can_be_told() {
+  for (const auto& [fingerprint, at] : members_) {
+    const StoredGroup& stored = groups_[at];
+    RoutedAlert& alert = alerts_.at(fingerprint);
+    alert.is_routed = true;
+    if (muted(*config_.routes.find(stored.group.route_id))) continue;
+    alert.has_open_route = true;
+    if (flushed_.count(at) > 0) alert.was_flushed = true;
   }
 }
 
@@ -163,7 +205,10 @@ void RoutingPass::flush_due() {
   }
   if (due.empty()) return;
   notify::NotificationLog log = load_log(spi_, keys);
-  for (const std::size_t i : due) flush(groups_[i], log);
+  for (const std::size_t i : due) {
+    flush(groups_[i], log);
+    flushed_.insert(i);
+  }
   if (!time_failed_) {
     resolve_issues(spi_, kIssueWorker, kIssueType, "all time intervals of routes are known");
   }
@@ -241,9 +286,11 @@ notify::FlushFilters RoutingPass::filters() {
 
 /// Losing a page is worse than sending one at night: times that cannot be told mute nobody.
 std::optional<std::pair<notify::Suppression, std::string>> RoutingPass::muted(const Route& route) {
+  const auto [at, is_new] = muted_.try_emplace(route.id);
+  if (!is_new) return at->second;
   auto answer =
       notify::muted_by_time(route.options, config_.time_intervals, now_, ServerTimeZones());
-  if (answer) return std::move(answer).value();
+  if (answer) return at->second = std::move(answer).value();
   time_failed_ = true;
   log_issue_once(spi_, {kIssueWorker, kIssueType,
                         "route " + std::to_string(route.id) + ": " + answer.error().message +

@@ -25,6 +25,10 @@ struct RoutedAlert {
   /// Why nobody is to be told, found by find_suppressions().
   std::optional<std::string> silenced;
   std::optional<std::string> inhibited;
+  /// A group has it; one of its routes is not muted now; one of those has looked at its group now.
+  bool is_routed = false;
+  bool has_open_route = false;
+  bool was_flushed = false;
 
   bool firing() const { return view.status == notify::AlertStatus::kFiring; }
 };

@@ -41,7 +41,7 @@ std::string route_name(std::int64_t id) {
 
 notify::Matchers matchers_at(const pg::Rows& rows, std::uint64_t row, int column,
                              const std::string& what) {
-  return checked(notify::parse_matcher_list(text_list(*rows.text(row, column))), what);
+  return checked(notify::parse_matcher_list(text_list(*rows.text(row, column), what)), what);
 }
 
 /// Reads a row with `read`. One that cannot be used is left out and named; without a list for
@@ -61,14 +61,15 @@ notify::RouteSpec route_row(const pg::Rows& rows, std::uint64_t row) {
   spec.id = *rows.int8(row, 1);
   spec.parent = rows.int8(row, 2);
   spec.receiver = rows.text(row, 3).value_or(spec.parent ? std::string() : nobody());
-  spec.matchers = matchers_at(rows, row, 4, route_name(spec.id));
+  const std::string what = route_name(spec.id);
+  spec.matchers = matchers_at(rows, row, 4, what);
   spec.continue_matching = *rows.boolean(row, 5);
-  spec.group_by = text_list(*rows.text(row, 6));
+  spec.group_by = text_list(*rows.text(row, 6), what + ", group_by");
   spec.group_wait = pg::interval_at(rows, row, 7);
   spec.group_interval = pg::interval_at(rows, row, 8);
   spec.repeat_interval = pg::interval_at(rows, row, 9);
-  spec.mute_time_intervals = text_list(*rows.text(row, 10));
-  spec.active_time_intervals = text_list(*rows.text(row, 11));
+  spec.mute_time_intervals = text_list(*rows.text(row, 10), what + ", mute_time_intervals");
+  spec.active_time_intervals = text_list(*rows.text(row, 11), what + ", active_time_intervals");
   return spec;
 }
 
@@ -160,7 +161,7 @@ std::vector<notify::InhibitRule> load_inhibit_rules(pg::Spi& spi, UnusableObject
     read_row(unusable, what, [&] {
       rule.source = matchers_at(rows, row, 2, what + ", source");
       rule.target = matchers_at(rows, row, 3, what + ", target");
-      rule.equal = text_list(*rows.text(row, 4));
+      rule.equal = text_list(*rows.text(row, 4), what + ", equal_labels");
       rules.push_back(std::move(rule));
     });
   }
@@ -276,11 +277,20 @@ std::optional<std::string> receiver_of(const notify::RouteOptions& options) {
   return options.receiver;
 }
 
-std::vector<std::string> text_list(const std::string& text) {
+std::vector<std::string> text_list(const std::string& text, const std::string& what) {
   std::vector<std::string> list;
   const json array = json::parse(text, nullptr, /*allow_exceptions=*/false);
   for (const json& element : array) {
-    list.push_back(element.is_string() ? element.get<std::string>() : std::string());
+    if (element.is_array()) {
+      throw pg::Report(ERRCODE_ARRAY_SUBSCRIPT_ERROR,
+                       what + ": a list must have one dimension, not several");
+    }
+    if (!element.is_string()) {
+      throw pg::Report(ERRCODE_NULL_VALUE_NOT_ALLOWED, what + ": a list must not contain NULL")
+          .hint(
+              "A text that is put together with NULL is NULL; format() and quote_literal() help.");
+    }
+    list.push_back(element.get<std::string>());
   }
   return list;
 }

@@ -34,8 +34,10 @@ RoutingConfig load_routing(pg::Spi& spi, std::optional<Instant> now, UnusableObj
 /// Whom alerts go to that end at a route; nothing where that is nobody.
 std::optional<std::string> receiver_of(const notify::RouteOptions& options);
 
-/// A JSON array of texts, made by the server from a text[].
-std::vector<std::string> text_list(const std::string& json);
+/// A JSON array of texts, made by the server from a text[]. Errors, which begin with `what`: 22004
+/// where an element is NULL, 2202E where there are several dimensions: what is left out of a list
+/// of matchers makes it match more.
+std::vector<std::string> text_list(const std::string& json, const std::string& what = "the list");
 /// A JSON object as labels. Values that are no text are taken as they are written.
 Labels labels_of(const std::string& json);
 /// The reverse.

@@ -75,7 +75,7 @@ SELECT * FROM pg_temp.told('5 minutes 30 seconds');
 SELECT * FROM pg_temp.told('10 minutes 30 seconds');
 SELECT pg_temp.clear('{"alertname": "A", "n": "2"}', '11 minutes');
 SELECT * FROM pg_temp.told('15 minutes 30 seconds');
--- repeat_interval is 4 hours, rounded up to a multiple of group_interval.
+-- repeat_interval is 4 hours, a multiple of group_interval.
 SELECT * FROM pg_temp.told('4 hours 15 minutes 30 seconds');
 SELECT * FROM pg_temp.told('4 hours 20 minutes 30 seconds');
 SELECT pg_temp.clear('{"alertname": "A", "n": "1"}', '4 hours 21 minutes');

@@ -67,6 +67,9 @@ class Rule {
   bool annotations_follow_value_ = false;
 };
 
+/// What own_labels() are, also of a definition that make() refuses.
+Labels plain_labels(const RuleDefinition& definition);
+
 /// alertname and severity are set by the rule itself; a label of that name is refused. Null when
 /// there is none.
 const std::string* find_reserved_label(const Labels& labels);

@@ -18,7 +18,8 @@ namespace monitoring::alerting {
 
 /// How long a resolved instance is kept, as in Prometheus.
 constexpr Duration kResolvedRetention = std::chrono::minutes(15);
-/// The alert that a failing rule raises beside its own instances. No rule may have this name.
+/// The alert that a failing rule raises beside its own instances, with the rule's own labels and
+/// its severity, at least warning. No rule may have this name.
 constexpr char kEvaluationFailedAlert[] = "RuleEvaluationFailed";
 /// The alert that a receiver lost a notification and has taken none since; its label `receiver`
 /// names it. No rule may have this name either.
@@ -44,8 +45,9 @@ std::optional<OnError> on_error_from_text(std::string_view text);
 /// What of a rule the state machine needs.
 struct Policy {
   std::string rule_name;
-  /// Labels of the instance that stands for an error under OnError::kAlert: alertname, severity and
-  /// those labels of the rule that need no element to be rendered.
+  /// Labels of the instance that stands for an error under OnError::kAlert: alertname, severity (of
+  /// a threshold: the most severe one) and those labels of the rule that need no element to be
+  /// rendered.
   Labels rule_labels;
   Duration for_duration{0};
   Duration keep_firing_for{0};

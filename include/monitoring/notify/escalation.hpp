@@ -3,7 +3,9 @@
 //
 // A policy is a list of steps; each names a receiver and how long after the alert began to fire it
 // is told. Acknowledging an alert, or calling it a false positive, stops the steps that are left.
-// A receiver that was reached is told of the resolution whatever its send_resolved says.
+// While nobody can be told (silences, inhibition, times of routes) the steps wait; they are counted
+// anew from when somebody can. A receiver that was reached is not told again, whatever becomes of
+// the policy, and is told of the resolution whatever its send_resolved says.
 
 #include <cstdint>
 #include <optional>
@@ -19,7 +21,8 @@
 namespace monitoring::notify {
 
 struct EscalationStep {
-  /// Counted from the instant at which the alert began to fire. Zero is at once.
+  /// Counted from the instant at which the alert began to fire, or could be told again. Zero is at
+  /// once.
   Duration after{};
   std::string receiver;
 };
@@ -43,8 +46,13 @@ const EscalationPolicy* find_policy(const std::vector<EscalationPolicy>& policie
 /// Where one firing of one alert stands. Persisted; made anew when the alert fires again.
 struct EscalationState {
   std::string fingerprint;
+  /// The name of the policy that holds.
   std::string policy;
+  /// Names the incident towards receivers: that of the policy under which it began.
+  std::string group_key;
   Instant fired_at{};
+  /// From when steps are counted; nothing while nobody can be told.
+  std::optional<Instant> counted_from;
   /// How many of the policy's steps have been taken.
   std::uint32_t steps_taken = 0;
   /// Receivers that were told, each once, in the order in which they were reached.
@@ -58,8 +66,11 @@ struct EscalationInput {
   bool firing = true;
   bool acknowledged = false;
   bool false_positive = false;
-  /// Inhibited or silenced: nobody is told now, and the steps wait.
+  /// Inhibited, silenced, or all its routes are muted: nobody is told now, and the steps wait.
   bool suppressed = false;
+  /// After it was suppressed: those whom its routes lead to have had their turn, so that nobody
+  /// further up hears of it before them.
+  bool can_be_told = true;
 };
 
 enum class EscalationOutcome {
@@ -86,12 +97,15 @@ struct EscalationDecision {
 EscalationState start_escalation(const EscalationPolicy& policy, std::string fingerprint,
                                  Instant fired_at);
 
+/// Goes on under another policy, or another name of the same: the incident stays the one it is.
+void continue_escalation(EscalationState& state, const EscalationPolicy& policy);
+
 /// Takes the steps that are due. After kResolved the state is to be deleted; receivers that the
 /// alert's routes tell with send_resolved on anyway are the caller's to leave out.
 EscalationDecision escalate(EscalationState& state, const EscalationPolicy& policy,
                             const EscalationInput& input, Instant now);
 
-/// When the next step is due, or nothing where every step has been taken.
+/// When the next step is due, or nothing where every step has been taken or the steps wait.
 std::optional<Instant> next_escalation(const EscalationState& state,
                                        const EscalationPolicy& policy);
 

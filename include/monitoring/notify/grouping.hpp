@@ -29,6 +29,9 @@ struct Group {
   std::int64_t route_id = 0;
   Labels labels;
   Fingerprints alerts;
+  /// For each alert: when it came into the group, or last began or ended while its receivers could
+  /// not learn of it. Whoever was told before then does not know of a firing that began since.
+  std::map<std::string, Instant> unseen_since;
   Instant created_at{};
   Instant next_flush_at{};
   /// False until the first flush, whether or not that told anybody.
@@ -82,6 +85,10 @@ Group make_group(const Route& route, const Labels& alert_labels, Instant now);
 /// group_wait makes the group due at once. Returns whether the group changed.
 bool insert_alert(Group& group, const Route& route, const AlertView& alert, Instant now);
 
+/// The alert is kept from the group's receivers, or they took it for acknowledged: if it has begun
+/// or ended since they could last learn of it, they do not know. Returns whether the group changed.
+bool note_unseen(Group& group, const AlertView& alert, Instant now);
+
 /// The earliest next_flush_at, or nothing without groups.
 std::optional<Instant> next_wakeup(const std::vector<Group>& groups);
 
@@ -112,7 +119,7 @@ struct FlushFilters {
 /// Why an integration is told, or is not.
 enum class FlushReason {
   kFirst,            // told: nobody was told about this group yet
-  kNewFiring,        // told: alerts fire that it does not know of
+  kNewFiring,        // told: alerts fire, or fire anew, that it does not know of
   kAllResolved,      // told: it knew of firing alerts, all are resolved now
   kNewResolved,      // told: some alerts resolved, others fire on
   kRepeat,           // told: nothing new, but repeat_interval has passed

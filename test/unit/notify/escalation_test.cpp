@@ -66,11 +66,44 @@ TEST_F(Escalation, FalsePositiveStopsIt) {
   EXPECT_EQ(after(20), "false_positive");
 }
 
-TEST_F(Escalation, SuppressionHoldsItBack) {
+TEST_F(Escalation, StepsAreCountedFromWhenSomebodyCanBeTold) {
   input_.suppressed = true;
   EXPECT_EQ(after(20), "suppressed");
+  EXPECT_FALSE(next_escalation(state_, policy_).has_value());
   input_.suppressed = false;
-  EXPECT_EQ(after(21), "escalated sms cto");
+  input_.can_be_told = false;
+  EXPECT_EQ(after(21), "waiting");
+  EXPECT_EQ(reason_, "the steps wait for the alert's routes");
+  input_.can_be_told = true;
+  EXPECT_EQ(after(22), "escalated sms");
+  input_.can_be_told = false;  // it only matters where the steps wait
+  EXPECT_EQ(after(36), "waiting");
+  EXPECT_EQ(after(37), "escalated cto");
+}
+
+TEST_F(Escalation, ASecondSuppressionStartsTheStepsAnewAndTellsNobodyTwice) {
+  EXPECT_EQ(after(15), "escalated sms cto");
+  input_.suppressed = true;
+  EXPECT_EQ(after(16), "suppressed");
+  input_.suppressed = false;
+  EXPECT_EQ(after(100), "waiting");
+  EXPECT_EQ(reason_, "receiver cto is told in 900 s");
+  EXPECT_EQ(after(115), "waiting");
+  EXPECT_EQ(after(160), "escalated board");
+}
+
+TEST_F(Escalation, AnotherPolicyGoesOnWithTheSameIncident) {
+  EXPECT_EQ(after(15), "escalated sms cto");
+  state_.group_key = "escalation p0:{}";
+  policy_.name = "renamed";
+  policy_.steps = {{minutes(10), "cto"}, {minutes(12), "desk"}, {minutes(60), "board"}};
+  continue_escalation(state_, policy_);
+  EXPECT_EQ(after(16), "escalated desk");
+  EXPECT_EQ(state_.group_key, "escalation p0:{}");
+  EXPECT_EQ(state_.steps_taken, 2U);
+  EXPECT_EQ(state_.policy, "renamed");
+  input_.firing = false;
+  EXPECT_EQ(after(17), "resolved sms cto desk");
 }
 
 TEST_F(Escalation, WhoWasReachedIsToldOfTheResolution) {

@@ -187,7 +187,7 @@ TEST_F(Grouping, RepeatsAtTheFlushAfterTheRepeatInterval) {
     repeated_at = now;
   }
   EXPECT_EQ(repeats, 1);
-  EXPECT_EQ(repeated_at, first + hours(4) + minutes(5)) << "rounded up to a group_interval";
+  EXPECT_EQ(repeated_at, first + hours(4)) << "a multiple of group_interval";
 }
 
 TEST_F(Grouping, EachIntegrationRepeatsOnItsOwn) {
@@ -335,6 +335,54 @@ TEST_F(Grouping, NextWakeupIsTheEarliest) {
   Group later = group_;
   later.next_flush_at += seconds(5);
   EXPECT_EQ(next_wakeup({later, group_}), group_.next_flush_at);
+}
+
+TEST_F(Grouping, RepeatsAreNotAFlushLate) {
+  fire("a", kStart);
+  const Instant first = kStart + seconds(31);  // a second late
+  EXPECT_EQ(reasons(first), "first first");
+  EXPECT_EQ(reasons(kStart + seconds(30) + hours(4) - minutes(5)), "nothing_new nothing_new");
+  EXPECT_EQ(reasons(kStart + seconds(30) + hours(4)), "repeat repeat");
+}
+
+TEST_F(Grouping, FiringAnewUnseenIsNews) {
+  fire("a", kStart);
+  EXPECT_EQ(reasons(kStart + seconds(30)), "first first");
+  // Told, then silenced; it ends and fires anew in the silence.
+  resolve("a", kStart + seconds(60));
+  EXPECT_TRUE(note_unseen(group_, alerts_["a"], kStart + seconds(60)));
+  EXPECT_FALSE(note_unseen(group_, alerts_["a"], kStart + seconds(61))) << "noted already";
+  fire("a", kStart + seconds(90));
+  EXPECT_EQ(reasons(kStart + seconds(330)), "new_firing new_firing");
+  EXPECT_EQ(reasons(kStart + seconds(630)), "nothing_new nothing_new");
+}
+
+TEST_F(Grouping, FiringOnThroughASilenceIsNot) {
+  fire("a", kStart);
+  EXPECT_EQ(reasons(kStart + seconds(30)), "first first");
+  EXPECT_FALSE(note_unseen(group_, alerts_["a"], kStart + seconds(60)));
+  EXPECT_EQ(reasons(kStart + seconds(330)), "nothing_new nothing_new");
+}
+
+TEST_F(Grouping, FiringAnewBetweenFlushesIsAsInAlertmanager) {
+  fire("a", kStart);
+  EXPECT_EQ(reasons(kStart + seconds(30)), "first first");
+  resolve("a", kStart + seconds(60));
+  fire("a", kStart + seconds(90));
+  EXPECT_EQ(reasons(kStart + seconds(330)), "nothing_new nothing_new");
+}
+
+TEST_F(Grouping, ANewGroupKnowsWhatItsPredecessorToldAndWhen) {
+  fire("a", kStart);
+  EXPECT_EQ(reasons(kStart + seconds(30)), "first first");
+  // The group came to an end, the firing did not: a change of routes.
+  group_ = make_group(route(), {{"alertname", "x"}}, kStart + minutes(2));
+  fire("a", kStart + minutes(2), kStart);
+  EXPECT_EQ(reasons(kStart + minutes(3)), "nothing_new nothing_new");
+  // The firing did, unseen.
+  group_ = make_group(route(), {{"alertname", "x"}}, kStart + minutes(4));
+  fire("a", kStart + minutes(4));
+  EXPECT_EQ(reasons(kStart + minutes(5)), "new_firing new_firing");
 }
 
 }  // namespace
