@@ -71,6 +71,10 @@ MONITORING_FUNCTION(monitoring_set_secret_from_file) {
   const std::string name = pg::required_text(fcinfo, 0, "secret_name");
   const std::string path = pg::required_text(fcinfo, 1, "file_path");
   require_file_access();
+  if (path.size() >= MAXPGPATH) {
+    throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE,
+                     "file_path is longer than " + std::to_string(MAXPGPATH - 1) + " bytes");
+  }
   std::string value(kLongestSecret + 2, '\0');
   value.resize(read_file(path.c_str(), value.data(), value.size()));
   if (!value.empty() && value.back() == '\n') value.pop_back();

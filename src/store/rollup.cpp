@@ -302,6 +302,12 @@ std::int64_t refresh_rollups(pg::Spi& spi, Instant from, Instant to, Instant now
     throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE,
                      "start_at must be before end_at, both finite");
   }
+  // Each hour is asked for by itself: no list of them may grow without bound.
+  constexpr Duration kLongest = std::chrono::hours(24 * 366 * 100);
+  if (from < now - kLongest || to > now + kLongest) {
+    throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE,
+                     "start_at and end_at must lie within 100 years from now");
+  }
   const Instant open_hour = start_of_open_hour(now);
   const std::int64_t first = hour_of(pg::timestamptz_of(from) + kHourUs - 1);
   const std::int64_t end = pg::timestamptz_of(std::min(to, open_hour));

@@ -3,6 +3,7 @@
 #   make test-regress REGRESS="a b"   make test-isolation ISOLATION=a   make test-tap PROVE_TESTS=test/t/a.pl
 #   make lint               make tidy    (clang-tidy: slow, no part of make test)
 #   make compare            beside the exporters whose names the packs have (test/compare/compare.mk)
+#   make fuzz-sql SECONDS=60 SEED=1   calls of every function with hostile arguments (test/fuzz/sql)
 #   make demo               a server with a day of data; the last lines say how to connect and how to stop
 
 # What was set on the command line goes along; the environment and PGXS's defaults do not.
@@ -11,9 +12,12 @@ harness_settings = $(foreach name, PG_CONFIG CXX COPT PROVE_TESTS REGRESS ISOLAT
 	$(if $(filter command%, $(origin $(name))), $(name)='$($(name))'))
 in_copy = @test/run/packages && $(harness_settings) exec test/run/in-copy
 
-.PHONY: test test-unit test-regress test-isolation test-tap lint tidy demo
+.PHONY: test fuzz-sql test-unit test-regress test-isolation test-tap lint tidy demo
 test:
-	$(in_copy) test test/run/phases lint build clang unit regress isolation tap
+	$(in_copy) test test/run/phases lint build clang unit regress isolation fuzz_sql tap
+fuzz-sql:
+	@test/run/packages && FUZZ_SQL_SECONDS=$(SECONDS) FUZZ_SQL_SEED=$(SEED) $(harness_settings) \
+		exec test/run/in-copy fuzz test/run/phases fuzz_sql
 test-unit:
 	$(in_copy) test test/run/phases unit
 test-regress:

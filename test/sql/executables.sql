@@ -223,6 +223,11 @@ SELECT monitoring._summary(2, 3, 1, 10, -10, monitoring._sketch_agg(v)) FROM unn
 SELECT monitoring._try_alert_rule(0);
 SELECT monitoring.define_metric('root_test', 'histogram', 'x', NULL, '{{1,2},{3,4}}');
 
+-- Times and names that are too long.
+SELECT monitoring.refresh_rollups('4714-11-24 00:00:00+00 BC', '1970-01-01');
+SELECT monitoring.refresh_rollups('2020-01-01', '294276-12-31');
+SELECT monitoring.set_secret_from_file('x', repeat('a/', 1000));
+
 -- A read-only transaction changes nothing that the server does not guard, either.
 BEGIN READ ONLY;
 \set ON_ERROR_ROLLBACK on
