@@ -21,7 +21,7 @@ $$;
 CREATE TEMP TABLE allowed (who text, names text, why text);
 INSERT INTO allowed VALUES
 ('owner', '_check_alert_rule _check_owner _check_probe _check_receiver _check_routing '
-    '_check_threshold _enable_pack_of_rows _insert_system_metric _note_correction',
+    '_check_threshold _check_values _enable_pack_of_rows _insert_system_metric _note_correction',
     'trigger function: fires without a right of the user, and is for the extension''s tables only'),
 ('owner', '_changes_handler', 'handler of the access method'),
 ('owner', '_sketch_add _sketch_add_piece _sketch_add_sketch _sketch_combine _sketch_deserialize '

@@ -66,6 +66,8 @@ class TriggerCall {
   /// The number of a column that has this type.
   int column(const char* name, Oid type) const;
   const TriggerData& data() const { return *trigger_; }
+  /// As result(), for who needs all of it; nullptr for a statement.
+  HeapTuple row() const { return row_; }
 
  private:
   Param value_of(HeapTuple row, const char* column, Oid type) const;
