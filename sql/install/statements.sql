@@ -19,12 +19,15 @@ COMMENT ON TABLE monitoring.statement_other IS
     'What is added to the sums of all other statements, so that they go on where they were when '
     'the set changes. Not dumped.';
 
+-- pg_stat_statements converts every text, also where none is asked for, and fails for all of them at one
+-- from a database in another encoding: texts are asked for only where they are shown.
 CREATE FUNCTION monitoring._statements(
+    with_texts boolean,
     OUT queryid bigint, OUT userid oid, OUT dbid oid, OUT query text, OUT calls float8,
     OUT milliseconds float8, OUT mean_milliseconds float8, OUT max_milliseconds float8,
     OUT rows float8, OUT read_milliseconds float8, OUT write_milliseconds float8,
     OUT toplevel boolean)
-RETURNS SETOF record LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+RETURNS SETOF record LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -42,27 +45,35 @@ BEGIN
             WHERE a.attrelid = to_regclass(format('%I.pg_stat_statements', of_extension))
               AND a.attname = 'shared_blk_read_time')
         THEN 'shared_blk' ELSE 'blk' END;
-    RETURN QUERY EXECUTE format(
-        'SELECT s.queryid, s.userid, s.dbid, s.query, s.calls::float8, s.total_exec_time,
-                s.mean_exec_time, s.max_exec_time, s.rows::float8, s.%1$s_read_time,
-                s.%1$s_write_time, s.toplevel
-         FROM %2$I.pg_stat_statements AS s WHERE s.queryid IS NOT NULL',
-        blocks, of_extension);
+    BEGIN
+        RETURN QUERY EXECUTE format(
+            'SELECT s.queryid, s.userid, s.dbid, s.query, s.calls::float8, s.total_exec_time,
+                    s.mean_exec_time, s.max_exec_time, s.rows::float8, s.%1$s_read_time,
+                    s.%1$s_write_time, s.toplevel
+             FROM %2$I.pg_stat_statements(%3$L) AS s WHERE s.queryid IS NOT NULL',
+            blocks, of_extension, with_texts);
+    EXCEPTION WHEN character_not_in_repertoire OR untranslatable_character THEN
+        RETURN QUERY SELECT s.queryid, s.userid, s.dbid,
+            '(a statement text is not valid in the encoding of this database)', s.calls,
+            s.milliseconds, s.mean_milliseconds, s.max_milliseconds, s.rows, s.read_milliseconds,
+            s.write_milliseconds, s.toplevel
+        FROM monitoring._statements(false) AS s;
+    END;
 END
 $$;
-COMMENT ON FUNCTION monitoring._statements() IS
-    'Statements of pg_stat_statements, wherever it is installed; none where it is not';
+COMMENT ON FUNCTION monitoring._statements(boolean) IS
+    'Statements of pg_stat_statements, wherever it is installed; none where it is not. Texts only where they can be read';
 
 CREATE FUNCTION monitoring._statement_sums(
     OUT is_member boolean, OUT queryid bigint, OUT userid oid, OUT dbid oid, OUT calls float8,
     OUT milliseconds float8, OUT rows float8, OUT read_milliseconds float8,
     OUT write_milliseconds float8)
-RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED
+RETURNS SETOF record LANGUAGE sql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT m.queryid IS NOT NULL, m.queryid, m.userid, m.dbid, sum(s.calls), sum(s.milliseconds),
            sum(s.rows), sum(s.read_milliseconds), sum(s.write_milliseconds)
-    FROM monitoring._statements() AS s
+    FROM monitoring._statements(false) AS s
     LEFT JOIN monitoring.statement_set AS m USING (queryid, userid, dbid)
     WHERE s.toplevel
     GROUP BY m.queryid, m.userid, m.dbid
@@ -82,11 +93,11 @@ BEGIN
     -- A member stays as long as it is among the first two sets' worth.
     DELETE FROM monitoring.statement_set AS m
     WHERE NOT EXISTS (
-        SELECT FROM (SELECT * FROM monitoring._statements() WHERE toplevel
+        SELECT FROM (SELECT * FROM monitoring._statements(false) WHERE toplevel
                      ORDER BY milliseconds DESC LIMIT 2 * set_size) AS s
         WHERE (s.queryid, s.userid, s.dbid) = (m.queryid, m.userid, m.dbid));
     INSERT INTO monitoring.statement_set
-    SELECT s.queryid, s.userid, s.dbid FROM monitoring._statements() AS s
+    SELECT s.queryid, s.userid, s.dbid FROM monitoring._statements(false) AS s
     WHERE s.toplevel AND NOT EXISTS (SELECT FROM monitoring.statement_set AS m
                       WHERE (s.queryid, s.userid, s.dbid) = (m.queryid, m.userid, m.dbid))
     ORDER BY s.milliseconds DESC
@@ -114,7 +125,7 @@ COMMENT ON FUNCTION monitoring._settle_statements(integer) IS
 
 CREATE FUNCTION monitoring._statement_metrics(
     OUT metric_name text, OUT value float8, OUT queryid text, OUT user_name text, OUT datname text)
-RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED
+RETURNS SETOF record LANGUAGE sql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT 'pg_stat_statements_' || m.name, m.value,
@@ -141,7 +152,7 @@ SELECT s.query, s.calls::bigint AS calls, s.milliseconds AS total_exec_time,
        s.mean_milliseconds AS mean_exec_time, s.max_milliseconds AS max_exec_time,
        s.rows::bigint AS rows, pg_catalog.pg_get_userbyid(s.userid) AS user_name,
        d.datname AS database_name
-FROM monitoring._statements() AS s LEFT JOIN pg_catalog.pg_database AS d ON d.oid = s.dbid
+FROM monitoring._statements(true) AS s LEFT JOIN pg_catalog.pg_database AS d ON d.oid = s.dbid
 WHERE s.mean_milliseconds > 100
 ORDER BY s.mean_milliseconds DESC;
 COMMENT ON VIEW monitoring.slow_queries IS

@@ -30,14 +30,24 @@ AS 'MODULE_PATHNAME', 'monitoring_integer_tag' LANGUAGE C IMMUTABLE STRICT PARAL
 COMMENT ON FUNCTION monitoring._integer_tag(jsonb, text) IS
   'The tag as an integer of at most 18 digits, or NULL: a malformed tag never breaks a view.';
 
+CREATE FUNCTION monitoring._measure_tag(tags jsonb, tag text) RETURNS double precision
+AS 'MODULE_PATHNAME', 'monitoring_measure_tag' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION monitoring._measure_tag(jsonb, text) IS
+  'What a roll-up adds of the tag: a number, or a text that casts to integer; otherwise NULL.';
+
+CREATE FUNCTION monitoring._whole(double precision) RETURNS bigint
+AS 'MODULE_PATHNAME', 'monitoring_whole' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION monitoring._whole(double precision) IS
+  'The nearest bigint, also of what is beyond all of them.';
+
 -- Grouped first and then put in order: few groups are sorted, and by hashing they need no order.
 -- Rows are counted as float8, which is exact below 2^53: sum(bigint) is numeric, and dearer.
 CREATE VIEW monitoring.queue_metrics AS
 WITH pieces AS (
   SELECT tags ->> 'queue' AS queue_name, hour, count_value, finite_count, sum_value,
-         monitoring._integer_tag(measures, 'success_count') AS success_count,
-         monitoring._integer_tag(measures, 'error_count') AS error_count,
-         monitoring._integer_tag(measures, 'batch_size') AS batch_size
+         monitoring._measure_tag(measures, 'success_count') AS success_count,
+         monitoring._measure_tag(measures, 'error_count') AS error_count,
+         monitoring._measure_tag(measures, 'batch_size') AS batch_size
   FROM monitoring._hourly_pieces
   WHERE metric_name = 'queue_processing'
     AND hour = ANY (ARRAY(SELECT recent.hour FROM monitoring._recent_hours AS recent))
@@ -45,9 +55,9 @@ WITH pieces AS (
   SELECT tags ->> 'queue', date_trunc('hour', "timestamp", 'UTC'), 1,
          CASE WHEN metric_value - metric_value = 0 THEN 1 ELSE 0 END,
          CASE WHEN metric_value - metric_value = 0 THEN metric_value END,
-         monitoring._integer_tag(tags, 'success_count'),
-         monitoring._integer_tag(tags, 'error_count'),
-         monitoring._integer_tag(tags, 'batch_size')
+         monitoring._measure_tag(tags, 'success_count'),
+         monitoring._measure_tag(tags, 'error_count'),
+         monitoring._measure_tag(tags, 'batch_size')
   FROM monitoring._new_measurements(
     'queue_processing', date_trunc('hour', now() - interval '168 hours', 'UTC'))
 )
@@ -56,10 +66,10 @@ FROM (
   SELECT queue_name,
          hour,
          monitoring._sum(count_value)::bigint AS total_batches,
-         sum(success_count)::bigint AS success_count,
-         sum(error_count)::bigint AS error_count,
+         monitoring._whole(monitoring._sum(success_count)) AS success_count,
+         monitoring._whole(monitoring._sum(error_count)) AS error_count,
          monitoring._sum(sum_value) / nullif(monitoring._sum(finite_count), 0) AS avg_processing_time_ms,
-         sum(batch_size)::bigint AS total_messages_processed
+         monitoring._whole(monitoring._sum(batch_size)) AS total_messages_processed
   FROM pieces
   GROUP BY queue_name, hour) AS hours
 ORDER BY queue_name, hour DESC;

@@ -19,18 +19,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// A text of the registry, which is UTF-8, as a text of this database. To be called in pg::call.
-const char* server_text(const std::string& utf8) {
-  return pg_any_to_server(utf8.c_str(), static_cast<int>(utf8.size()), PG_UTF8);
-}
-
-pg::Param text_of(const std::string& utf8) {
-  return pg::text(std::string_view(pg::call([&] { return server_text(utf8); })));
-}
-
 pg::Param jsonb_of(const Json& json) {
-  const std::string utf8 = json.dump();
-  return pg::jsonb(std::string_view(pg::call([&] { return server_text(utf8); })));
+  return pg::jsonb(json.dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 
 Json labels_json(std::string_view bytes) {
@@ -117,10 +107,10 @@ MONITORING_FUNCTION(monitoring_prometheus_metrics) {
   const auto format = PG_GETARG_BOOL(0) ? metrics::ExpositionFormat::openmetrics
                                         : metrics::ExpositionFormat::prometheus;
   metrics::Exposition exposition;
-  if (!shmem::registry_available()) return text_of(exposition.text(format)).value;
+  if (!shmem::registry_available()) return pg::text(exposition.text(format)).value;
   const shmem::Snapshot snapshot(MyDatabaseId);
   // Of one database: no label tells it from others.
   shmem::expose_registry(exposition, snapshot, nullptr);
   shmem::expose_self(exposition, {{MyDatabaseId, ""}});
-  return text_of(exposition.text(format)).value;
+  return pg::text(exposition.text(format)).value;
 }

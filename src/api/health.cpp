@@ -213,7 +213,7 @@ MONITORING_FUNCTION(monitoring_health_check) {
           {"memory_usage_mb", json_of_share(whole(store::host_use(health.timestamp).memory_mb))},
           {"cpu_usage_percent", json_of_share(last_cpu_percent())}}}};
   }
-  return jsonb_datum(json.dump());
+  return jsonb_datum(json.dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 
 /// monitoring.liveness() -> jsonb: this server answers. It looks at no table.

@@ -2,6 +2,7 @@
 // histogram_observe, remove_metric.
 
 #include "monitoring/pg/arguments.hpp"
+#include "monitoring/pg/encoding.hpp"
 
 extern "C" {
 #include <catalog/pg_type.h>
@@ -47,9 +48,7 @@ constexpr const char* kLabelsExample = R"({"route": "/users", "status": 200})";
 // --- Labels --------------------------------------------------------------------------------------
 
 std::string utf8(const char* text, int length) {
-  const char* const converted = pg::call([&] { return pg_server_to_any(text, length, PG_UTF8); });
-  return converted == text ? std::string(text, static_cast<std::size_t>(length))
-                           : std::string(converted);
+  return pg::utf8_of({text, static_cast<std::size_t>(length)});
 }
 
 std::string text_of(const JsonbValue& value) {
@@ -259,11 +258,6 @@ std::vector<double> bounds_argument(FunctionCallInfo fcinfo, int index) {
   return std::move(bounds).value();
 }
 
-std::string utf8_argument(FunctionCallInfo fcinfo, int index) {
-  const std::string text = pg::optional_text(fcinfo, index).value_or("");
-  return utf8(text.c_str(), static_cast<int>(text.size()));
-}
-
 store::MetricDefinition definition_arguments(FunctionCallInfo fcinfo) {
   store::MetricDefinition definition;
   pg::require(fcinfo, 0, "name");
@@ -273,8 +267,8 @@ store::MetricDefinition definition_arguments(FunctionCallInfo fcinfo) {
   const auto parsed = metrics::parse_type(type);
   if (!parsed) refuse("unknown metric type \"" + type + "\"", "It is counter, gauge or histogram.");
   definition.type = *parsed;
-  definition.help = utf8_argument(fcinfo, 2);
-  definition.unit = utf8_argument(fcinfo, 3);
+  definition.help = pg::optional_text(fcinfo, 2).value_or("");
+  definition.unit = pg::optional_text(fcinfo, 3).value_or("");
   definition.bounds = bounds_argument(fcinfo, 4);
   if (!definition.bounds.empty() && definition.type != MetricType::histogram) {
     refuse("only a histogram has buckets");

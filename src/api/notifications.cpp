@@ -1,6 +1,7 @@
 // SQL entry points of receivers and notifications.
 
 #include "monitoring/pg/arguments.hpp"
+#include "monitoring/pg/encoding.hpp"
 #include "monitoring/pg/trigger.hpp"
 
 extern "C" {
@@ -34,7 +35,7 @@ json json_of(Datum jsonb) {
     return static_cast<const char*>(
         JsonbToCString(nullptr, &value->root, static_cast<int>(VARSIZE(value))));
   });
-  return json::parse(text, nullptr, /*allow_exceptions=*/false);
+  return json::parse(pg::utf8_of(text), nullptr, /*allow_exceptions=*/false);
 }
 
 /// The test notification of send_test_alert: one firing alert that says what it is.

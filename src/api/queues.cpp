@@ -30,7 +30,8 @@ MONITORING_FUNCTION(monitoring_requeue_dead_letters) {
   pg::Spi spi;
   const std::int64_t requeued = store::requeue_dead_letters(spi, queue_name);
   const nlohmann::ordered_json details = {{"queue_name", queue_name}, {"messages", requeued}};
-  store::log_event(spi, "dead_letters_requeued", details.dump());
+  store::log_event(spi, "dead_letters_requeued",
+                   details.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
   PG_RETURN_INT64(requeued);
 }
 

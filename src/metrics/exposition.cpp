@@ -7,12 +7,16 @@
 #include <tuple>
 #include <utility>
 
+#include "monitoring/base/encoding.hpp"
+
 namespace monitoring::metrics {
 
 namespace {
 
 constexpr std::string_view kTotal = "_total";
 constexpr std::string_view kDatname = "datname";
+/// U+FFFD
+constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 constexpr std::string_view kNoHelp = "Defined by its first use.";
 
 bool ends_with(std::string_view text, std::string_view end) {
@@ -40,8 +44,14 @@ void append_number(std::string* to, double value) {
 }
 
 void append_escaped(std::string* to, std::string_view text, bool quotes) {
-  for (const char c : text) {
-    if (c == '\n') {
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const char c = text[at];
+    if ((static_cast<unsigned char>(c) & 0x80) != 0) {
+      // One name that is no UTF-8, say of a database, would make a scraper refuse all the rest.
+      const std::size_t bytes = utf8_sequence(text.substr(at));
+      to->append(bytes == 0 ? kReplacement : text.substr(at, bytes));
+      at += bytes == 0 ? 0 : bytes - 1;
+    } else if (c == '\n') {
       to->append("\\n");
     } else if (c == '\\' || (c == '"' && quotes)) {
       to->append({'\\', c});

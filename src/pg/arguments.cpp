@@ -1,5 +1,6 @@
 #include "monitoring/pg/arguments.hpp"
 
+#include "monitoring/pg/encoding.hpp"
 #include "monitoring/pg/intervals.hpp"
 
 extern "C" {
@@ -20,7 +21,7 @@ std::optional<std::string> optional_text(FunctionCallInfo fcinfo, int index) {
   if (PG_ARGISNULL(index)) return std::nullopt;
   const char* value =
       call([&] { return text_to_cstring(PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(index))); });
-  return std::string(value);
+  return utf8_of(value);
 }
 
 std::string required_text(FunctionCallInfo fcinfo, int index, const char* name) {

@@ -17,12 +17,17 @@ extern "C" {
 // clang-format keeps the server's headers first.
 #include <cmath>
 #include <string>
+#include <string_view>
 
 #include "monitoring/pg/intervals.hpp"
 
 namespace monitoring::pg {
 
 namespace {
+
+// 1900-01-01 and 9000-01-01. Nothing that is added to a time between them leaves the calendar.
+constexpr TimestampTz kFirstTime = std::int64_t{-36524} * USECS_PER_DAY;
+constexpr TimestampTz kLastTime = std::int64_t{2556698} * USECS_PER_DAY;
 
 std::string name_of(Relation relation) {
   const char* schema = call([&] { return get_namespace_name(RelationGetNamespace(relation)); });
@@ -61,6 +66,14 @@ void check_array(Relation relation, const FormData_pg_attribute& column, Datum v
   }
 }
 
+/// Only a silence may begin or end at no time.
+void check_time(Relation relation, const FormData_pg_attribute& column, TimestampTz time) {
+  const std::string_view name = NameStr(column.attname);
+  if (TIMESTAMP_NOT_FINITE(time) && (name == "starts_at" || name == "ends_at")) return;
+  if (time >= kFirstTime && time <= kLastTime) return;
+  refuse(relation, column, "must be between the years 1900 and 9000", "");
+}
+
 void check_value(Relation relation, const FormData_pg_attribute& column, Datum value) {
   switch (column.atttypid) {
     case INTERVALOID:
@@ -69,6 +82,8 @@ void check_value(Relation relation, const FormData_pg_attribute& column, Datum v
     case FLOAT8OID:
       if (!std::isnan(DatumGetFloat8(value))) return;
       refuse(relation, column, "is not a number", "Nothing is above or below NaN.");
+    case TIMESTAMPTZOID:
+      return check_time(relation, column, DatumGetTimestampTz(value));
     default:
       if (call([&] { return get_element_type(column.atttypid); }) == InvalidOid) return;
       check_array(relation, column, value);

@@ -16,6 +16,7 @@ extern "C" {
 #include <limits>
 
 #include "monitoring/base/instant_math.hpp"
+#include "monitoring/pg/encoding.hpp"
 
 namespace monitoring::pg {
 
@@ -70,9 +71,11 @@ Param null_of(Oid type) {
 }
 
 Param text(std::string_view value) {
-  const Datum datum = call([&] {
-    return PointerGetDatum(cstring_to_text_with_len(value.data(), static_cast<int>(value.size())));
-  });
+  const std::string text = server_text(value);
+  const char* bytes = text.data();
+  const auto length = static_cast<int>(text.size());
+  const Datum datum =
+      call([&] { return PointerGetDatum(cstring_to_text_with_len(bytes, length)); });
   return {TEXTOID, datum, false};
 }
 
@@ -81,9 +84,10 @@ Param text(const std::optional<std::string>& value) {
 }
 
 Param jsonb(std::string_view json) {
-  const Datum datum = call([&] {
-    return DirectFunctionCall1(jsonb_in, CStringGetDatum(pnstrdup(json.data(), json.size())));
-  });
+  const std::string text = server_json(json);
+  const char* bytes = text.c_str();
+  const Datum datum =
+      call([&] { return DirectFunctionCall1(jsonb_in, CStringGetDatum(pstrdup(bytes))); });
   return {JSONBOID, datum, false};
 }
 
@@ -124,7 +128,9 @@ Param interval(Duration value) {
   return {INTERVALOID, datum, false};
 }
 
-Param text_array(const std::vector<std::string>& values) {
+Param text_array(const std::vector<std::string>& utf8) {
+  std::vector<std::string> values;
+  for (const std::string& value : utf8) values.push_back(server_text(value));
   const Datum datum = call([&] {
     auto* elements = static_cast<Datum*>(palloc(sizeof(Datum) * (values.size() + 1)));
     for (std::size_t i = 0; i < values.size(); ++i) {
@@ -186,7 +192,7 @@ std::optional<std::string> Rows::text(std::uint64_t row, int column) const {
   const Datum value = raw(row, column, &null);
   if (null) return std::nullopt;
   char* text = call([&] { return output(value, column_type(column)); });
-  std::string copy(text);
+  std::string copy = utf8_of(text);
   pfree(text);
   return copy;
 }
@@ -241,7 +247,7 @@ int Rows::columns() const {
 }
 
 std::string Rows::column_name(int column) const {
-  return NameStr(TupleDescAttr(table_->tupdesc, column - 1)->attname);
+  return utf8_of(NameStr(TupleDescAttr(table_->tupdesc, column - 1)->attname));
 }
 
 Oid Rows::column_type(int column) const {

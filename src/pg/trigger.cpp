@@ -12,6 +12,8 @@ extern "C" {
 #include <utils/fmgrprotos.h>
 #include <utils/rel.h>
 }
+// clang-format keeps the server's headers first.
+#include "monitoring/pg/encoding.hpp"
 
 namespace monitoring::pg {
 
@@ -66,10 +68,10 @@ bool is_own_table(FmgrInfo* flinfo, Relation relation) {
 }
 
 std::string text_of(Datum value) {
-  return call([&] {
+  return utf8_of(call([&] {
     return static_cast<const char*>(text_to_cstring(
         pg_detoast_datum_packed(reinterpret_cast<struct varlena*>(DatumGetPointer(value)))));
-  });
+  }));
 }
 
 }  // namespace

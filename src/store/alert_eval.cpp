@@ -307,10 +307,12 @@ class Pieces {
     unusable_.attempt("alert rule \"" + rule.policy.rule_name + "\"",
                       [&] { pass.give_up(rule, *failure); });
   }
+  /// False if it failed.
   template <class Body>
-  void run(const char* what, Body&& body) {
-    if (care_ == Care::whole) return body();
-    unusable_.attempt(what, body);
+  bool run(const char* what, Body&& body) {
+    if (care_ == Care::each) return unusable_.attempt(what, body);
+    body();
+    return true;
   }
   void settle(pg::Spi& spi) const { unusable_.settle(spi); }
 
@@ -349,8 +351,9 @@ std::int64_t evaluate_all(pg::Spi& spi, Instant now, Care care) {
   Pass pass(spi, now, reads);
   for (const StoredRule& rule : rules) pieces.evaluate(pass, rule);
   finish_pass(pass, pieces);
-  pieces.run("the routing of alerts", [&] { route_alerts(spi, now); });
-  pieces.run("the pings of watchdogs", [&] { ping_watchdogs(spi, now); });
+  const bool routed = pieces.run("the routing of alerts", [&] { route_alerts(spi, now); });
+  // A ping says that whoever has to be told is told.
+  if (routed) pieces.run("the pings of watchdogs", [&] { ping_watchdogs(spi, now); });
   pieces.settle(spi);
   store_progress(spi, now);
   return pass.transitions();
@@ -393,10 +396,12 @@ DuePassTurn take_turn(pg::Spi& spi, DuePass& pass, const std::function<bool()>& 
   const bool thorough = complete && (!pass.since || multiple(*pass.since, kThoroughInterval) !=
                                                         multiple(pass.at, kThoroughInterval));
   if (thorough) finish_pass(turn, pieces);
+  bool routed = true;
   if (thorough || turn.written() > 0 || flush_due(spi, pass.at)) {
-    pieces.run("the routing of alerts", [&] { route_alerts(spi, pass.at); });
+    routed = pieces.run("the routing of alerts", [&] { route_alerts(spi, pass.at); });
   }
-  pieces.run("the pings of watchdogs", [&] { ping_watchdogs(spi, pass.at); });
+  // A ping says that whoever has to be told is told.
+  if (routed) pieces.run("the pings of watchdogs", [&] { ping_watchdogs(spi, pass.at); });
   if (thorough || care == Care::each) pieces.settle(spi);
   pass.written += turn.written();
   if (!complete) return DuePassTurn::kMore;

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "monitoring/base/encoding.hpp"
 #include "monitoring/pg/intervals.hpp"
 #include "monitoring/pg/settings.hpp"
 #include "store/rule_query.hpp"
@@ -97,7 +98,8 @@ StoredRule rule_row(const pg::Rows& rows, std::uint64_t row) {
 
 Labels labels_of_json(const std::string& text, const char* what) {
   // Numbers beyond a double make nlohmann discard the value, which is then no object.
-  const json object = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  json object = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (object.is_discarded()) object = json::parse(valid_utf8(text), nullptr, false);
   if (!object.is_object()) refuse(what);
   Labels labels;
   for (const auto& [name, value] : object.items()) {

@@ -1,5 +1,6 @@
 // monitoring.max_duty_cycle: how often collectors may run that together take too much time.
 
+#include "monitoring/pg/intervals.hpp"
 #include "monitoring/pg/prepared.hpp"
 #include "monitoring/pg/settings.hpp"
 
@@ -37,6 +38,9 @@ struct Collector {
   Duration stretched{0};  ///< 0: it runs as often as it asks for
 };
 
+/// A day: what the table says may be anything.
+constexpr double kLongestCostMs = 86400000;
+
 /// What is run here, how often and for how long.
 struct Collectors {
   std::vector<Collector> all;
@@ -50,11 +54,11 @@ struct Collectors {
 
 Collectors read_collectors(pg::Spi& spi, const RunElsewhere& elsewhere) {
   static pg::Prepared statement(
-      "SELECT c.collector_name, (extract(epoch FROM c.every) * 1000000)::int8,"
+      "SELECT c.collector_name, c.every,"
       " c.consecutive_failures,"
       // The average before the last run, so that one slow run alone changes nothing.
       " least(c.last_duration_ms, 2 * c.average_duration_ms - c.last_duration_ms),"
-      " coalesce((extract(epoch FROM c.stretched_every) * 1000000)::int8, 0)"
+      " c.stretched_every"
       " FROM monitoring.collectors AS c WHERE c.enabled AND c.average_duration_ms IS NOT NULL"
       " AND (c.scope = 'database'"
       "  OR NOT hashtextextended(c.collector_name COLLATE \"C\", 0) = ANY ($1))"
@@ -64,10 +68,12 @@ Collectors read_collectors(pg::Spi& spi, const RunElsewhere& elsewhere) {
   Collectors found;
   for (std::uint64_t row = 0; row < rows.size(); ++row) {
     const auto failures = static_cast<int>(*rows.int8(row, 3));
-    const Duration cost(static_cast<Duration::rep>(*rows.float8(row, 4) * 1000));
-    found.all.push_back({*rows.text(row, 1), Duration(*rows.int8(row, 5))});
+    const double cost_ms = std::clamp(*rows.float8(row, 4), 0.0, kLongestCostMs);
+    const Duration cost(static_cast<Duration::rep>(cost_ms * 1000));
+    found.all.push_back(
+        {*rows.text(row, 1), pg::interval_at(rows, row, 5).value_or(Duration::zero())});
     found.loads.push_back(
-        {cost, wait_after(failures, Duration(*rows.int8(row, 2)), kLongestBackOff)});
+        {cost, wait_after(failures, *pg::interval_at(rows, row, 2), kLongestBackOff)});
   }
   return found;
 }

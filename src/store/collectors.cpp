@@ -1,5 +1,6 @@
 #include "monitoring/store/collectors.hpp"
 
+#include "monitoring/pg/intervals.hpp"
 #include "monitoring/pg/memory.hpp"
 #include "monitoring/pg/owner_scope.hpp"
 #include "monitoring/pg/prepared.hpp"
@@ -83,23 +84,24 @@ struct Collected {
 /// The first run comes at a moment of the ten seconds after its creation that the name decides.
 #define MONITORING_COLLECTOR                                                              \
   "SELECT c.collector_name, c.query,"                                                     \
-  " (extract(epoch FROM c.every) * 1000000)::int8,"                                       \
-  " (extract(epoch FROM c.timeout) * 1000000)::int8, c.series_limit, c.store,"            \
+  " c.every, c.timeout, c.series_limit, c.store,"                                         \
   " c.expose AND c.enabled, c.scope = 'cluster', c.metric_type, c.metrics::text,"         \
   " c.owner::text, o.oid, o.rolsuper, EXISTS (SELECT FROM monitoring._pack_collectors p"  \
   "  WHERE p.collector_name = c.collector_name AND p.query = c.query), c.search_path,"    \
   " due.at, c.consecutive_failures, c.source,"                                            \
-  " c.last_error IS NOT NULL, (extract(epoch FROM c.stretched_every) * 1000000)::int8,"   \
+  " c.last_error IS NOT NULL, c.stretched_every,"                                         \
   " c.last_run_at IS NOT NULL,"                                                           \
   " c.consecutive_failures = 0 AND coalesce(c.average_duration_ms < 20, false)"           \
   " FROM monitoring.collectors c LEFT JOIN pg_catalog.pg_roles o ON o.rolname = c.owner," \
   " LATERAL (SELECT coalesce(c.next_run_at, c.created_at + least(c.every, '10 seconds')"  \
   "  * ((hashtext(c.collector_name) & 1023) / 1024.0)) AS at) AS due "
 
-/// Those that fail, or were never run, may take long: they let the others go first, but not for
-/// ever.
+/// A next run that is further away than any is put comes from a clock that was ahead. Those that
+/// fail, or were never run, may take long: they let the others go first, but not for ever.
 constexpr const char* kDue = MONITORING_COLLECTOR
-    "WHERE c.enabled AND due.at <= $1 AND (c.scope = 'database'"
+    "WHERE c.enabled AND (due.at <= $1"
+    " OR due.at > $1 + greatest(c.every, c.stretched_every) + interval '1 hour') AND (c.scope = "
+    "'database'"
     " OR NOT hashtextextended(c.collector_name COLLATE \"C\", 0) = ANY ($2))"
     " ORDER BY due.at + CASE WHEN c.consecutive_failures > 0 OR c.last_run_at IS NULL"
     "  THEN interval '10 minutes' ELSE '0' END, c.collector_name LIMIT 20"
@@ -114,8 +116,8 @@ Collector collector_row(const pg::Rows& rows, std::uint64_t row) {
   Collector collector;
   collector.name = *rows.text(row, 1);
   collector.query = *rows.text(row, 2);
-  collector.every = Duration(*rows.int8(row, 3));
-  collector.timeout = Duration(*rows.int8(row, 4));
+  collector.every = *pg::interval_at(rows, row, 3);
+  collector.timeout = *pg::interval_at(rows, row, 4);
   collector.series_limit = *rows.int8(row, 5);
   collector.store = *rows.boolean(row, 6);
   collector.expose = *rows.boolean(row, 7);
@@ -131,7 +133,7 @@ Collector collector_row(const pg::Rows& rows, std::uint64_t row) {
   collector.failures = static_cast<int>(*rows.int8(row, 17));
   collector.source = rows.text(row, 18);
   collector.has_failed = *rows.boolean(row, 19);
-  collector.stretched = Duration(rows.int8(row, 20).value_or(0));
+  collector.stretched = pg::interval_at(rows, row, 20).value_or(Duration::zero());
   collector.has_run = *rows.boolean(row, 21);
   collector.is_quick = *rows.boolean(row, 22);
   return collector;

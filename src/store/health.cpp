@@ -264,7 +264,7 @@ std::string health_json(const SystemHealth& health) {
                 {"stale_workers", workers.stale_workers},
                 {"open_issues", workers.open_issues},
                 {"critical_issues", workers.critical_issues}}}}
-      .dump();
+      .dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 }  // namespace monitoring::store

@@ -110,7 +110,8 @@ void log_change(pg::Spi& spi, const SystemHealth& health, const std::optional<Kn
   details["from"] = before ? nlohmann::json(before->status) : nlohmann::json(nullptr);
   details["to"] = status_text(health.overall());
   details["health"] = nlohmann::json::parse(health_json(health));
-  log_event(spi, "health_status_changed", details.dump());
+  log_event(spi, "health_status_changed",
+            details.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
 std::vector<std::string> enabled_receivers(pg::Spi& spi) {
@@ -124,7 +125,8 @@ std::vector<std::string> enabled_receivers(pg::Spi& spi) {
 /// A receiver that cannot be told is an issue and keeps nobody else from being told.
 void queue_notifications(pg::Spi& spi, const Change& change) {
   for (const std::string& receiver : enabled_receivers(spi)) {
-    const std::string payload = notify::webhook_json(change.notification(receiver)).dump();
+    const std::string payload = notify::webhook_json(change.notification(receiver))
+                                    .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
     const auto error = pg::attempt([&] {
       spi.execute("SELECT monitoring._queue_notification($1, $2, $3)",
                   {pg::text(receiver), pg::text(kGroupKey), pg::jsonb(payload)});

@@ -9,6 +9,8 @@ extern "C" {
 #include <cctype>
 #include <cstdlib>
 
+#include "monitoring/base/encoding.hpp"
+
 namespace monitoring::store {
 
 namespace {
@@ -121,7 +123,8 @@ Labels labels_of(const pg::Rows& rows, std::uint64_t row, const ResultShape& sha
   Labels labels;
   for (const auto& [column, name] : shape.labels) {
     auto text = rows.text(row, column);
-    if (text && !text->empty()) labels.set(name, std::move(*text));
+    // Names of other databases and texts from there may be in any encoding.
+    if (text && !text->empty()) labels.set(name, valid_utf8(*text));
   }
   return labels;
 }

@@ -1,5 +1,7 @@
 #include "monitoring/store/metric_definitions.hpp"
 
+#include "monitoring/pg/encoding.hpp"
+
 extern "C" {
 #include <access/genam.h>
 #include <access/htup_details.h>
@@ -30,14 +32,10 @@ struct Row {
   int bound_count;
 };
 
-const char* utf8(const char* text) {
-  return pg_server_to_any(text, static_cast<int>(strlen(text)), PG_UTF8);
-}
-
 const char* text_or_null(HeapTuple tuple, TupleDesc columns, Column column) {
   bool is_null = false;
   const Datum value = heap_getattr(tuple, column, columns, &is_null);
-  return is_null ? nullptr : utf8(TextDatumGetCString(value));
+  return is_null ? nullptr : TextDatumGetCString(value);
 }
 
 Row read_row(HeapTuple tuple, TupleDesc columns) {
@@ -77,12 +75,11 @@ Row find_row(std::string_view name) {
 /// NULL where it is empty.
 pg::Param text_of(const std::string& utf8) {
   if (utf8.empty()) return pg::null_of(TEXTOID);
-  return pg::text(pg::call(
-      [&] { return pg_any_to_server(utf8.c_str(), static_cast<int>(utf8.size()), PG_UTF8); }));
+  return pg::text(utf8);
 }
 
 std::string or_empty(const char* text) {
-  return text == nullptr ? std::string() : std::string(text);
+  return text == nullptr ? std::string() : pg::utf8_of(text);
 }
 
 pg::Param array_or_null(const std::vector<double>& numbers) {

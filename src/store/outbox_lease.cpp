@@ -55,7 +55,7 @@ SET status = CASE WHEN c.blocked THEN n.status ELSE 'sending' END,
     leased_until = CASE WHEN c.blocked THEN NULL ELSE $3 END
 FROM ranked c WHERE n.ctid = c.place AND (c.blocked OR c.rank <= c.allowed)
 RETURNING n.id, n.receiver, n.kind, n.payload::text, n.attempts,
-          least(n.queued_at + $9, n.expires_at), c.blocked)";
+          least(least(n.queued_at, '9000-01-01') + $9, n.expires_at), c.blocked)";
 
 constexpr const char* kStillHeld = R"(
 SELECT n.id FROM monitoring.notifications n

@@ -1,5 +1,6 @@
 #include "monitoring/store/probes.hpp"
 
+#include "monitoring/pg/intervals.hpp"
 #include "monitoring/pg/prepared.hpp"
 
 extern "C" {
@@ -48,11 +49,13 @@ std::vector<ProbedService> probed_services(pg::Spi& spi, Instant now) {
 std::vector<DueProbe> take_due_probes(pg::Spi& spi, Instant now, std::size_t most) {
   static pg::Prepared statement(
       "SELECT p.probe_name, p.url, p.method, p.headers::text, p.body,"
-      " (extract(epoch FROM p.timeout) * 1000000)::int8, p.expect_status, p.expect_body,"
+      " p.timeout, p.expect_status, p.expect_body,"
       " p.max_redirects, coalesce(s.next_probe_at, $1),"
-      " (extract(epoch FROM p.every) * 1000000)::int8"
+      " p.every"
       " FROM monitoring.probes p LEFT JOIN monitoring.probe_state s USING (probe_name)"
-      " WHERE p.enabled AND coalesce(s.next_probe_at, $1) <= $1"
+      " WHERE p.enabled AND (coalesce(s.next_probe_at, $1) <= $1"
+      // From a clock that was ahead.
+      "  OR s.next_probe_at > $1 + p.every + interval '1 hour')"
       " ORDER BY 10, p.probe_name LIMIT $2 FOR SHARE OF p SKIP LOCKED",
       {TIMESTAMPTZOID, INT8OID});
   const pg::Rows rows =
@@ -65,12 +68,12 @@ std::vector<DueProbe> take_due_probes(pg::Spi& spi, Instant now, std::size_t mos
     probe.method = *rows.text(row, 3);
     probe.headers = *rows.text(row, 4);
     probe.body = *rows.text(row, 5);
-    probe.timeout = Duration(*rows.int8(row, 6));
+    probe.timeout = *pg::interval_at(rows, row, 6);
     probe.expect_status = small_integer(rows, row, 7);
     probe.expect_body = rows.text(row, 8);
     probe.max_redirects = *small_integer(rows, row, 9);
     const NextRun next = next_run(probe.name, *rows.timestamptz(row, 10), now,
-                                  Duration(*rows.int8(row, 11)), 0, Duration(0));
+                                  *pg::interval_at(rows, row, 11), 0, Duration(0));
     postpone(spi, probe.name, next.at);
     due.push_back(std::move(probe));
   }

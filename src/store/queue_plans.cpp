@@ -41,13 +41,21 @@ constexpr const char* kTable =
     "   pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
     "  WHERE q.queue_name = $1 AND c.oid = $2) ";
 
+/// A job may have any time, infinities and years that no other type has included. Such a job is
+/// counted, but its time says nothing. The literals become the column's own type.
+#define MONITORING_USABLE_TIME " BETWEEN ''1900-01-01'' AND ''9000-01-01''"
+
 /// Jobs that are done are looked at only for the last hour, and only where a column says when.
 constexpr const char* kTableCount =
     "SELECT format('SELECT c.*, p.finished, p.failed, p.seconds[1], p.seconds[2], p.seconds[3]"
     " FROM (%s) AS c, (%s) AS p',"
     " format('SELECT count(*) FILTER (WHERE j.%2$I = ANY (%4$s)),"
     "  count(*) FILTER (WHERE j.%2$I = ANY (%5$s)),"
-    "  count(*) FILTER (WHERE j.%3$I < now() - %8$L::interval), min(j.%3$I)::timestamptz,"
+    "  count(*) FILTER (WHERE j.%3$I < now() - %8$L::interval),"
+    "  (min(j.%3$I) FILTER (WHERE j.%3$I" MONITORING_USABLE_TIME
+    "))::timestamptz,"
+    "  count(*) FILTER (WHERE NOT j.%3$I" MONITORING_USABLE_TIME
+    ") AS odd,"
     "  (SELECT count(*) FROM %1$s d WHERE d.%2$I = ANY (%6$s))"
     "  FROM %1$s j WHERE j.%2$I = ANY (%7$s)',"
     "  relation, status_column, since_column, list ->> 'pending', list ->> 'processing',"
@@ -58,7 +66,8 @@ constexpr const char* kTableCount =
     "  count(*) FILTER (WHERE j.%2$I = ANY (%6$s)) AS failed,"
     "  percentile_cont(''{0.5,0.95,0.99}''::float8[]) WITHIN GROUP (ORDER BY"
     "   extract(epoch FROM j.%3$I::timestamptz - j.%4$I::timestamptz)::float8)"
-    "   FILTER (WHERE j.%2$I = ANY (%5$s)) AS seconds"
+    "   FILTER (WHERE j.%2$I = ANY (%5$s) AND j.%4$I" MONITORING_USABLE_TIME
+    ") AS seconds"
     "  FROM %1$s j WHERE j.%3$I > now() - interval ''1 hour'' AND j.%3$I <= now()',"
     "  relation, status_column, finished_column, coalesce(started_column, since_column),"
     "  list ->> 'done', list ->> 'dead') END) FROM queue";
@@ -102,14 +111,19 @@ constexpr const char* kPgmqCount =
     " FROM (SELECT count(*) FILTER (WHERE NOT m.dead AND (m.vt <= now() OR m.read_ct = 0)),"
     "  count(*) FILTER (WHERE m.vt > now() AND m.read_ct > 0),"
     "  count(*) FILTER (WHERE NOT m.dead AND m.vt < now() - %2$L::interval),"
-    "  (min(m.enqueued_at) FILTER (WHERE NOT m.dead))::timestamptz,"
+    "  (min(m.enqueued_at) FILTER (WHERE NOT m.dead AND m.enqueued_at" MONITORING_USABLE_TIME
+    "))::timestamptz,"
+    "  count(*) FILTER (WHERE NOT m.enqueued_at" MONITORING_USABLE_TIME
+    ") AS odd,"
     "  count(*) FILTER (WHERE m.dead) + %4$s"
     "  FROM (SELECT m.*, %3$s AS dead FROM %1$s AS m) AS m) AS c, (%5$s) AS p',"
     " relation, stuck_after, is_dead,"
     " coalesce('(SELECT count(*) FROM ' || dead_letters || ')', '0'),"
     " CASE WHEN archive IS NULL THEN 'SELECT 0::int8 AS finished, NULL::float8[] AS seconds'"
     " ELSE format('SELECT count(*) AS finished, percentile_cont(''{0.5,0.95,0.99}''::float8[])"
-    "  WITHIN GROUP (ORDER BY extract(epoch FROM a.archived_at - a.enqueued_at)::float8) AS seconds"
+    "  WITHIN GROUP (ORDER BY extract(epoch FROM a.archived_at - a.enqueued_at)::float8)"
+    "  FILTER (WHERE a.enqueued_at" MONITORING_USABLE_TIME
+    ") AS seconds"
     "  FROM %s AS a WHERE a.archived_at > now() - interval ''1 hour'' AND a.archived_at <= now()',"
     "  archive) END) FROM queue";
 

@@ -1,9 +1,11 @@
 #include "monitoring/store/queues.hpp"
 
+#include "monitoring/pg/intervals.hpp"
 #include "monitoring/pg/owner_scope.hpp"
 #include "monitoring/pg/transaction.hpp"
 #include "monitoring/store/events.hpp"
 #include "monitoring/store/issues.hpp"
+#include "monitoring/store/unusable.hpp"
 #include "store/queue_plans.hpp"
 
 extern "C" {
@@ -29,6 +31,8 @@ struct Counts {
   std::int64_t processing = 0;
   std::int64_t stuck = 0;
   std::optional<Instant> oldest;
+  /// Jobs whose time is infinite, or in no year that a clock shows.
+  std::int64_t odd = 0;
   std::int64_t dead = 0;
   std::int64_t finished = 0;
   std::int64_t failed = 0;
@@ -41,7 +45,7 @@ struct Counts {
 constexpr const char* kConfiguredQueues =
     "SELECT queue_name, kind,"
     " coalesce(source, 'pgmq.' || quote_ident('q_' || lower(queue_name))),"
-    " (extract(epoch FROM check_timeout) * 1000000)::int8, enabled"
+    " check_timeout, enabled"
     " FROM monitoring.queues ORDER BY queue_name";
 
 constexpr const char* kOwnerOfPgmq =
@@ -61,7 +65,7 @@ std::vector<Queue> configured_queues(pg::Spi& spi) {
   std::vector<Queue> queues;
   for (std::uint64_t i = 0; i < rows.size(); ++i) {
     queues.push_back({*rows.text(i, 1), *rows.text(i, 2), *rows.text(i, 3),
-                      Duration(*rows.int8(i, 4)), *rows.boolean(i, 5)});
+                      *pg::interval_at(rows, i, 4), *rows.boolean(i, 5)});
   }
   return queues;
 }
@@ -101,9 +105,9 @@ bool discover(pg::Spi& spi, std::vector<Queue>* queues) {
 }
 
 Counts counts_of(const pg::Rows& rows) {
-  return {*rows.int8(0, 1),  *rows.int8(0, 2),  *rows.int8(0, 3), rows.timestamptz(0, 4),
-          *rows.int8(0, 5),  *rows.int8(0, 6),  *rows.int8(0, 7), rows.float8(0, 8),
-          rows.float8(0, 9), rows.float8(0, 10)};
+  return {*rows.int8(0, 1),  *rows.int8(0, 2),   *rows.int8(0, 3),  rows.timestamptz(0, 4),
+          *rows.int8(0, 5),  *rows.int8(0, 6),   *rows.int8(0, 7),  *rows.int8(0, 8),
+          rows.float8(0, 9), rows.float8(0, 10), rows.float8(0, 11)};
 }
 
 /// In the scope of an owner, and undone with it. A policy that hides rows is an error, not a
@@ -189,6 +193,16 @@ bool check(pg::Spi& spi, const Queue& queue, Counts* counts) {
   return true;
 }
 
+/// The same for a queue that fails in some other way: it costs the others nothing.
+bool check_alone(pg::Spi& spi, const Queue& queue, Counts* counts) {
+  bool counted = false;
+  const auto failure = try_alone([&] { counted = check(spi, queue, counts); });
+  if (!failure) return counted;
+  log_issue_once(spi, {"queue_monitor/" + queue.name, kCheckFailed, *failure});
+  write_failure(spi, queue, *failure);
+  return false;
+}
+
 /// Forgets queues that are no longer there, and the issues that they left behind.
 void forget_others(pg::Spi& spi, const std::vector<Queue>& queues) {
   std::vector<std::string> names;
@@ -226,15 +240,22 @@ QueueCheck check_queues(pg::Spi& spi) {
   std::sort(queues.begin(), queues.end(),
             [](const Queue& a, const Queue& b) { return a.name < b.name; });
   QueueCheck result;
+  UnusableObjects odd_times("queue_monitor", "unusable_times");
   for (const Queue& queue : queues) {
     Counts counts;
-    if (!check(spi, queue, &counts)) {
+    if (!check_alone(spi, queue, &counts)) {
       ++result.failed;
       continue;
     }
     ++result.checked;
     result.stuck_messages += counts.stuck;
+    if (counts.odd == 0) continue;
+    odd_times.add("queue \"" + queue.name + "\"",
+                  std::to_string(counts.odd) +
+                      " of its messages have a time that is infinite or out of any calendar; they "
+                      "are counted, but not as the oldest");
   }
+  odd_times.settle(spi);
   if (all_known) forget_others(spi, queues);
   return result;
 }

@@ -112,6 +112,15 @@ bool take_drain_lock(IfBusy if_busy) {
 
 // --- Inserting -----------------------------------------------------------------------------------
 
+/// The ring holds names as the database has them.
+pg::Param name_of(const metrics::Record& record) {
+  const std::string_view name = record.name;
+  return pg::datum(TEXTOID, pg::call([&] {
+                     return PointerGetDatum(
+                         cstring_to_text_with_len(name.data(), static_cast<int>(name.size())));
+                   }));
+}
+
 pg::Param tags_of(const metrics::Record& record) {
   if (!record.tags) return pg::null_of(JSONBOID);
   return pg::datum(JSONBOID, PointerGetDatum(record.tags->data()));
@@ -138,7 +147,7 @@ Datum array_of(const std::vector<pg::Param>& values, Oid type, int length, bool 
 void insert_by_sql(const std::vector<metrics::Record>& records) {
   std::vector<pg::Param> columns[4];
   for (const metrics::Record& record : records) {
-    columns[0].push_back(pg::text(record.name));
+    columns[0].push_back(name_of(record));
     columns[1].push_back(pg::float8(record.value));
     columns[2].push_back(tags_of(record));
     columns[3].push_back(pg::datum(TIMESTAMPTZOID, TimestampTzGetDatum(record.recorded_at)));
@@ -176,7 +185,7 @@ std::uint64_t insert_one_by_one(const std::vector<metrics::Record>& records) {
 
 void insert_record(const metrics::Record& record) {
   pg::Spi spi;
-  spi.execute(kInsertOne, {pg::text(record.name), pg::float8(record.value), tags_of(record),
+  spi.execute(kInsertOne, {name_of(record), pg::float8(record.value), tags_of(record),
                            pg::datum(TIMESTAMPTZOID, TimestampTzGetDatum(record.recorded_at))});
 }
 

@@ -18,6 +18,7 @@ extern "C" {
 
 #include "monitoring/store/new_rows.hpp"
 #include "monitoring/store/rollup.hpp"
+#include "monitoring/store/unusable.hpp"
 #include "partitions.hpp"
 #include "series_table.hpp"
 
@@ -235,15 +236,26 @@ std::int64_t remove_raw(pg::Spi& spi, const Cutoffs& cutoffs, Instant now) {
 
 std::vector<std::pair<std::string, std::int64_t>> apply_retention(pg::Spi& spi, Instant now) {
   const Cutoffs before = cutoffs(spi, now);
+  UnusableObjects failed("retention", "not_removed");
+  // What keeps rows of one kind, say a foreign key of somebody's, keeps no others.
+  const auto count = [&](const char* kind, const auto& remove) {
+    std::int64_t rows = 0;
+    const std::string object = "kind \"" + std::string(kind) + "\"";
+    if (!failed.attempt(object, [&] { rows = remove(); })) rows = 0;
+    return rows;
+  };
   std::vector<std::pair<std::string, std::int64_t>> removed{{"raw", 0}};
   for (const LevelRule& rule : kLevelRules) {
-    removed.emplace_back(rule.kind, remove_level(spi, rule, before));
+    removed.emplace_back(rule.kind,
+                         count(rule.kind, [&] { return remove_level(spi, rule, before); }));
   }
   for (const RowRule& rule : kRowRules) {
-    removed.emplace_back(rule.kind, remove_rows(spi, rule, before));
+    removed.emplace_back(rule.kind,
+                         count(rule.kind, [&] { return remove_rows(spi, rule, before); }));
   }
   // Last, because of its locks.
-  removed.front().second = remove_raw(spi, before, now);
+  removed.front().second = count("raw", [&] { return remove_raw(spi, before, now); });
+  failed.settle(spi);
   return removed;
 }
 

@@ -10,6 +10,7 @@ extern "C" {
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "monitoring/base/encoding.hpp"
 #include "time_zones.hpp"
 
 namespace monitoring::store {
@@ -42,6 +43,12 @@ std::string route_name(std::int64_t id) {
 notify::Matchers matchers_at(const pg::Rows& rows, std::uint64_t row, int column,
                              const std::string& what) {
   return checked(notify::parse_matcher_list(text_list(*rows.text(row, column), what)), what);
+}
+
+/// What the server made of a column. A name from another database may be no UTF-8.
+json stored_json(const std::string& text) {
+  json value = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  return value.is_discarded() ? json::parse(valid_utf8(text), nullptr, false) : value;
 }
 
 /// Reads a row with `read`. One that cannot be used is left out and named; without a list for
@@ -279,7 +286,7 @@ std::optional<std::string> receiver_of(const notify::RouteOptions& options) {
 
 std::vector<std::string> text_list(const std::string& text, const std::string& what) {
   std::vector<std::string> list;
-  const json array = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  const json array = stored_json(text);
   for (const json& element : array) {
     if (element.is_array()) {
       throw pg::Report(ERRCODE_ARRAY_SUBSCRIPT_ERROR,
@@ -297,7 +304,7 @@ std::vector<std::string> text_list(const std::string& text, const std::string& w
 
 Labels labels_of(const std::string& text) {
   Labels labels;
-  const json object = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  const json object = stored_json(text);
   if (!object.is_object()) return labels;
   for (const auto& [name, value] : object.items()) {
     labels.set(name, value.is_string() ? value.get<std::string>() : value.dump());

@@ -232,7 +232,8 @@ Statement health(const ClusterView& view) {
         {"memory_usage_mb", json_of_machine(verdict, &shmem::HealthNote::memory_mb)},
         {"cpu_usage_percent", json_of_machine(verdict, &shmem::HealthNote::cpu_percent)}}},
       {"databases", databases}};
-  return {verdict.status != HealthStatus::critical, json.dump()};
+  return {verdict.status != HealthStatus::critical,
+          json.dump(-1, ' ', false, Json::error_handler_t::replace)};
 }
 
 Statement short_health(const ClusterView& view) {
@@ -241,7 +242,8 @@ Statement short_health(const ClusterView& view) {
                      {"database", database_word(verdict)},
                      {"cache", "not_configured"},
                      {"version", MONITORING_VERSION}};
-  return {verdict.status != HealthStatus::critical, json.dump()};
+  return {verdict.status != HealthStatus::critical,
+          json.dump(-1, ' ', false, Json::error_handler_t::replace)};
 }
 
 Statement liveness(const ClusterView& view) {
@@ -260,7 +262,7 @@ Statement readiness(const ClusterView& view) {
   const Json json = {{"status", reasons.empty() ? "ready" : "not_ready"},
                      {"reasons", reasons},
                      {"timestamp", rfc3339(view.now)}};
-  return {reasons.empty(), json.dump()};
+  return {reasons.empty(), json.dump(-1, ' ', false, Json::error_handler_t::replace)};
 }
 
 }  // namespace monitoring::worker

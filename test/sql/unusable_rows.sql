@@ -9,9 +9,9 @@ LOCK TABLE monitoring.alert_progress, monitoring.worker_issues IN EXCLUSIVE MODE
 \set ON_ERROR_ROLLBACK on
 SET monitoring.allow_superuser_rules = on;
 SELECT monitoring.create_receiver('ops', 'log', '{}');
-SELECT monitoring.create_route('ops', parent => NULL, group_by => '{...}', group_wait => '0');
-SELECT monitoring.create_alert('Good', 'SELECT 1 AS value', for_duration => '2 min');
-SELECT monitoring.create_alert('Bad', 'SELECT 1 AS value');
+SELECT monitoring.create_route('ops', parent => NULL, group_by => '{...}', group_wait => '0') >= 0 AS made;
+SELECT monitoring.create_alert('Good', 'SELECT 1 AS value', for_duration => '2 min') >= 0 AS made;
+SELECT monitoring.create_alert('Bad', 'SELECT 1 AS value') >= 0 AS made;
 
 CREATE FUNCTION pg_temp.open_issues() RETURNS TABLE (worker text, kind text, said text)
 LANGUAGE sql AS $$
@@ -94,6 +94,53 @@ SELECT said FROM pg_temp.open_issues() WHERE said NOT LIKE 'silence %';
 DELETE FROM monitoring.silences;
 SELECT monitoring.evaluate_alerts('2030-01-01 00:07Z');
 SELECT count(*) FROM pg_temp.open_issues();
+
+-- A text that decodes to a zero byte: the page goes out without it.
+SELECT monitoring.set_secret('hook', 'http://127.0.0.1:1/');
+SELECT monitoring.create_receiver('nul', 'slack',
+    '{"url": {"secret": "hook"}, "text": "a{{ printf \"%c\" 0 }}b\\\\u0000c"}');
+SELECT monitoring.create_route('nul', ARRAY['alertname="Good"'], group_by => '{team}', group_wait => '0') >= 0 AS made;
+SELECT monitoring.evaluate_alerts('2030-01-01 00:08Z');
+SELECT count(*), bool_or(payload::text LIKE '%a' || chr(65533) || 'b%') FROM monitoring.notifications WHERE receiver = 'nul';
+SELECT * FROM pg_temp.open_issues();
+
+-- Jobs whose time is in no calendar: counted, and named as such; the other queues are not touched.
+CREATE SCHEMA app;
+CREATE TABLE app.jobs (status text, created_at timestamptz, done_at timestamptz);
+CREATE TABLE app.others (status text, created_at timestamptz);
+INSERT INTO app.jobs SELECT 'pending', t FROM unnest('{infinity,-infinity,294276-12-31 23:00Z,now}'::timestamptz[]) AS t;
+INSERT INTO app.jobs VALUES ('done', '-infinity', now()), ('done', now(), now());
+INSERT INTO app.others VALUES ('pending', now());
+INSERT INTO monitoring.queues (queue_name, source, finished_column) VALUES ('jobs', 'app.jobs', 'done_at');
+INSERT INTO monitoring.queues (queue_name, source) VALUES ('others', 'app.others');
+SELECT monitoring.check_queues();
+SELECT queue_name, pending_messages, stuck_messages, oldest_message_age < '1 day' AS is_young, finished_messages
+FROM monitoring.queue_state JOIN monitoring.queues USING (queue_name) ORDER BY 1;
+SELECT message FROM monitoring.worker_issues WHERE issue_type = 'unusable_times' AND NOT resolved;
+DELETE FROM app.jobs WHERE NOT isfinite(created_at) OR created_at > '9000-01-01';
+SELECT monitoring.check_queues();
+SELECT count(*) FROM monitoring.worker_issues WHERE issue_type = 'unusable_times' AND NOT resolved;
+
+-- Counts beyond a bigint, and batches of a half: the same before a pass and after it.
+INSERT INTO monitoring.pipeline_metrics (metric_name, metric_value, tags, "timestamp")
+SELECT 'queue_processing', 1, '{"queue": "huge", "success_count": 999999999999999999}', date_trunc('hour', now()) - interval '1 hour'
+FROM generate_series(1, 12)
+UNION ALL SELECT 'queue_processing', 1, jsonb_build_object('queue', 'half', 'batch_size', size), date_trunc('hour', now()) - interval '1 hour'
+FROM unnest('{3,2.5}'::numeric[]) AS size;
+CREATE VIEW pg_temp.shown AS SELECT queue_name, success_count, total_messages_processed FROM monitoring.queue_metrics
+WHERE queue_name IN ('huge', 'half');
+SELECT * FROM pg_temp.shown;
+SELECT monitoring.aggregate_hourly_metrics() > 0 AS rolled_up;
+SELECT * FROM pg_temp.shown;
+
+-- What keeps rows of one kind keeps no others.
+CREATE TABLE app.mine (id bigint REFERENCES monitoring.alert_notes);
+INSERT INTO monitoring.alert_notes (alert_id, generation, fingerprint, kind, note, created_at)
+SELECT 1, 1, 'f', 'note', 'text', '2000-01-01';
+INSERT INTO app.mine SELECT id FROM monitoring.alert_notes;
+INSERT INTO public.monitoring_events (event_type, created_at) VALUES ('old', '2000-01-01');
+SELECT kind, removed FROM monitoring.apply_retention() WHERE removed > 0;
+SELECT left(message, 80) AS message FROM monitoring.worker_issues WHERE worker_name = 'retention' AND NOT resolved;
 
 -- A pass at a time that nothing could be added to.
 SELECT monitoring.evaluate_alerts('infinity');
