@@ -15,8 +15,6 @@ extern "C" {
 #include <optional>
 #include <string_view>
 
-#include "store/dimensions.hpp"
-
 using namespace monitoring;
 
 namespace {
@@ -67,23 +65,6 @@ MONITORING_FUNCTION(monitoring_integer_tag) {
   const std::optional<std::int64_t> value = integer_of(written);
   if (!value) PG_RETURN_NULL();
   PG_RETURN_INT64(*value);
-}
-
-/// monitoring._measure_tag(tags jsonb, tag text) -> float8
-MONITORING_FUNCTION(monitoring_measure_tag) {
-  store::Measure measure;
-  const bool found = pg::call([&] {
-    Jsonb* tags = PG_GETARG_JSONB_P(0);
-    const auto* name = PG_GETARG_TEXT_PP(1);
-    JsonbValue value;
-    return JB_ROOT_IS_OBJECT(tags) &&
-           getKeyJsonValueFromContainer(&tags->root, VARDATA_ANY(name),
-                                        static_cast<int>(VARSIZE_ANY_EXHDR(name)),
-                                        &value) != nullptr &&
-           store::read_measure(value, &measure);
-  });
-  if (!found) PG_RETURN_NULL();
-  PG_RETURN_FLOAT8(measure.is_integer ? static_cast<double>(measure.integer) : measure.real);
 }
 
 /// monitoring._whole(float8) -> bigint

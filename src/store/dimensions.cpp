@@ -213,3 +213,20 @@ MONITORING_FUNCTION(monitoring_dimensions_hash) {
     return PointerGetDatum(uuid);
   });
 }
+
+/// monitoring._measure_tag(tags jsonb, tag text) -> float8
+MONITORING_FUNCTION(monitoring_measure_tag) {
+  monitoring::store::Measure measure;
+  const bool found = monitoring::pg::call([&] {
+    Jsonb* tags = PG_GETARG_JSONB_P(0);
+    const auto* name = PG_GETARG_TEXT_PP(1);
+    JsonbValue value;
+    return JB_ROOT_IS_OBJECT(tags) &&
+           getKeyJsonValueFromContainer(&tags->root, VARDATA_ANY(name),
+                                        static_cast<int>(VARSIZE_ANY_EXHDR(name)),
+                                        &value) != nullptr &&
+           monitoring::store::read_measure(value, &measure);
+  });
+  if (!found) PG_RETURN_NULL();
+  PG_RETURN_FLOAT8(measure.is_integer ? static_cast<double>(measure.integer) : measure.real);
+}
