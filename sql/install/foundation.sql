@@ -4,7 +4,9 @@ CREATE FUNCTION monitoring._restoring() RETURNS boolean
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-  SELECT source = 'session' FROM pg_catalog.pg_settings WHERE name = 'row_security'
+  -- Several of what it sets: somebody may set one of them for himself.
+  SELECT pg_catalog.count(*) = 3 FROM pg_catalog.pg_settings
+  WHERE source = 'session' AND name IN ('row_security', 'xmloption', 'statement_timeout')
 $$;
 COMMENT ON FUNCTION monitoring._restoring() IS
-  'True in a session that replays a dump: every script of pg_dump sets row_security, and ordinary sessions do not.';
+  'True in a session that replays a dump: every script of pg_dump sets row_security, xmloption and statement_timeout, and ordinary sessions do not set all three.';

@@ -20,12 +20,12 @@ COMMENT ON FUNCTION monitoring._report_invariants() IS
 
 -- Of functions of the extension only what CREATE OR REPLACE changes.
 CREATE VIEW monitoring._function_definitions AS
-SELECT pg_catalog.format('%I.%I(%s)', n.nspname, p.proname, (
-           SELECT pg_catalog.string_agg(pg_catalog.format('%I.%I', tn.nspname, t.typname), ', '
+SELECT pg_catalog.concat(n.nspname, '.', p.proname, '(', (
+           SELECT pg_catalog.string_agg(pg_catalog.concat(tn.nspname, '.', t.typname), ', '
                                         ORDER BY a.position)
            FROM pg_catalog.unnest(p.proargtypes) WITH ORDINALITY AS a (type, position)
            JOIN pg_catalog.pg_type AS t ON t.oid = a.type
-           JOIN pg_catalog.pg_namespace AS tn ON tn.oid = t.typnamespace)) AS signature,
+           JOIN pg_catalog.pg_namespace AS tn ON tn.oid = t.typnamespace), ')') AS signature,
        pg_catalog.md5(pg_catalog.concat_ws(' ', l.lanname, p.prosecdef, p.provolatile, p.prosrc, p.probin,
                                            p.prosqlbody IS NULL, p.proconfig)) AS definition
 FROM pg_catalog.pg_proc AS p

@@ -134,6 +134,13 @@ Progress Progress::after(Snapshot snapshot) const {
   return next;
 }
 
+Progress Progress::up_to(TransactionId xid) const {
+  Progress other;
+  other.server_next_xid_ = server_next_xid_;
+  other.next_xid_ = widen(xid) + 1;
+  return other;
+}
+
 Progress Progress::baseline(Snapshot snapshot) {
   return Progress().after(snapshot);
 }
@@ -163,7 +170,7 @@ void Progress::remember_file(std::uint64_t file_id) {
 }
 
 Progress::Seen Progress::has_seen_inserter(std::uint64_t xid) const {
-  if (contains(own_, xid)) return Seen::doubtful;
+  if (xid == 0 || contains(own_, xid)) return Seen::doubtful;
   return xid < next_xid_ && !contains(pending_, xid) ? Seen::yes : Seen::no;
 }
 

@@ -5,6 +5,7 @@
 extern "C" {
 #include <access/htup_details.h>
 #include <access/sysattr.h>
+#include <access/transam.h>
 #include <utils/builtins.h>
 #include <utils/syscache.h>
 #include <utils/timestamp.h>
@@ -35,6 +36,16 @@ std::map<Oid, Range> days() {
   return ranges;
 }
 
+/// The transaction that changed the table's definition last: a rewrite, TRUNCATE or ATTACH, or a
+/// later one. Also where the row is frozen.
+TransactionId last_definer(Oid table) {
+  HeapTuple row = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
+  if (!HeapTupleIsValid(row)) return ReadNextTransactionId();
+  const TransactionId xid = HeapTupleHeaderGetRawXmin(row->t_data);
+  ReleaseSysCache(row);
+  return xid;
+}
+
 }  // namespace
 
 bool Rewrites::is_older_than_last_pass(Oid partition) const {
@@ -55,22 +66,22 @@ bool Rewrites::have(const Partition& partition) {
   if (file == Progress::File::same) return false;
   // Not known, and made since the last pass: so were its rows.
   if (file == Progress::File::unknown && !is_older_than_last_pass(oid)) return false;
-  partitions_.push_back(oid);
+  partitions_.emplace(oid, seen_.up_to(pg::call([&] { return last_definer(oid); })));
   return true;
 }
 
-void Rewrites::count_rows(Oid oid) {
-  Partition partition(oid);
-  if (!partition.open()) return;
-  // The map first, then the heap: see FORMAT-changes.md.
-  partition.take_changed(seen_.pass(), pass_);
-  RawScan scan(partition, snapshot_, nullptr);
-  std::vector<BlockNumber> unsettled;
+const Progress* Rewrites::counted_up_to(Oid partition) const {
+  const auto found = partitions_.find(partition);
+  return found == partitions_.end() ? nullptr : &found->second;
+}
+
+/// Adds `each` to the count of every row that the scan visits.
+void Rewrites::count_rows(RawScan& scan, const Partition& partition, std::int64_t each) {
   pg::ScratchContext scratch("rewritten measurements");
   std::int64_t* count = nullptr;
   Key last;
   for (const BlockNumber block : partition.all_blocks()) {
-    const bool is_unsettled = scan.block(block, [&](const RawRow& row) {
+    scan.block(block, [&](const RawRow& row) {
       if (TIMESTAMP_NOT_FINITE(row.timestamp)) return;
       const struct varlena* name = pg_detoast_datum_packed(row.metric_name);
       const std::string_view bytes(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name));
@@ -78,12 +89,21 @@ void Rewrites::count_rows(Oid oid) {
         last = {hour_of(row.timestamp), std::string(bytes)};
         count = &rows_[last];
       }
-      ++*count;
+      *count += each;
     });
-    if (is_unsettled) unsettled.push_back(block);
     scratch.reset();
   }
-  for (const BlockNumber block : unsettled) partition.mark(block);
+}
+
+/// All rows, less those that are new for sure.
+void Rewrites::count_rows(Oid oid) {
+  Partition partition(oid);
+  if (!partition.open()) return;
+  RawScan all(partition, snapshot_, nullptr);
+  count_rows(all, partition, 1);
+  const Progress* seen = counted_up_to(oid);
+  RawScan unseen(partition, snapshot_, seen != nullptr ? seen : &seen_);
+  count_rows(unseen, partition, -1);
 }
 
 void Rewrites::compare(const Key& key, std::int64_t rolled_up, bool is_closed,
@@ -98,21 +118,20 @@ void Rewrites::compare(const Key& key, std::int64_t rolled_up, bool is_closed,
 void Rewrites::reconcile(Recompute& recompute) {
   const std::map<Oid, Range> ranges = days();
   const auto is_day = [&](Oid oid) { return ranges.count(oid) != 0; };
-  const bool has_others = !std::all_of(partitions_.begin(), partitions_.end(), is_day);
-  for (const Oid oid : partitions_) count_rows(oid);
+  const bool has_others = !std::all_of(partitions_.begin(), partitions_.end(),
+                                       [&](const auto& each) { return is_day(each.first); });
+  for (const auto& [oid, seen] : partitions_) count_rows(oid);
   if (has_others) {
     // An hour outside of the days may lie in any partition that is none of ours.
     for (const Oid oid : measurement_partitions()) {
-      const bool is_counted =
-          std::find(partitions_.begin(), partitions_.end(), oid) != partitions_.end();
-      if (!is_day(oid) && !is_counted) count_rows(oid);
+      if (!is_day(oid) && partitions_.count(oid) == 0) count_rows(oid);
     }
   }
   const auto is_concerned = [&](std::int64_t hour) {
     const auto day = std::find_if(ranges.begin(), ranges.end(),
                                   [&](const auto& each) { return each.second.contains(hour); });
     if (day == ranges.end()) return has_others;
-    return std::find(partitions_.begin(), partitions_.end(), day->first) != partitions_.end();
+    return partitions_.count(day->first) != 0;
   };
   const pg::Rows states = spi_.query(
       "SELECT s.period_start, s.metric_name, pg_catalog.sum(s.count_value)::bigint,"
@@ -128,7 +147,8 @@ void Rewrites::reconcile(Recompute& recompute) {
   }
   // What is left has never been rolled up.
   for (const auto& [key, rows] : rows_) {
-    if (is_concerned(key.first) && is_complete(spi_, key.first)) recompute.add(key.first);
+    if (rows > 0 && is_concerned(key.first) && is_complete(spi_, key.first))
+      recompute.add(key.first);
   }
 }
 

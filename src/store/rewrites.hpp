@@ -11,12 +11,16 @@ namespace monitoring::store {
 /// number: for each hour and metric it is compared with what was rolled up.
 class Rewrites {
  public:
-  /// seen: the last pass. pass: the number of this one.
-  Rewrites(pg::Spi& spi, const Progress& seen, std::uint64_t pass, Snapshot snapshot)
-      : spi_(spi), seen_(seen), pass_(pass), snapshot_(snapshot) {}
+  /// seen: the last pass.
+  Rewrites(pg::Spi& spi, const Progress& seen, Snapshot snapshot)
+      : spi_(spi), seen_(seen), snapshot_(snapshot) {}
 
   /// Whether this partition is one, and keeps it if so.
   bool have(const Partition& partition);
+
+  bool empty() const { return partitions_.empty(); }
+  /// Of one that it has: what can be told from transaction ids; nullptr for any other.
+  const Progress* counted_up_to(Oid partition) const;
 
   /// Hours with more rows than were rolled up are computed anew, and open ones with fewer; where a
   /// closed hour has fewer, they were purged and it keeps what it has.
@@ -27,13 +31,13 @@ class Rewrites {
 
   bool is_older_than_last_pass(Oid partition) const;
   void count_rows(Oid oid);
+  void count_rows(RawScan& scan, const Partition& partition, std::int64_t each);
   void compare(const Key& key, std::int64_t rolled_up, bool is_closed, Recompute& recompute);
 
   pg::Spi& spi_;
   const Progress& seen_;
-  std::uint64_t pass_;
   Snapshot snapshot_;
-  std::vector<Oid> partitions_;
+  std::map<Oid, Progress> partitions_;
   std::map<Key, std::int64_t> rows_;
 };
 

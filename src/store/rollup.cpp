@@ -74,6 +74,7 @@ class Pass {
         before_(Progress::lock(spi)),
         recompute_(take_corrections(spi, before_)),
         after_(before_.after(snapshot_.get())),
+        rewrites_(spi, before_, snapshot_.get()),
         table_(metric_shapes(spi)) {}
 
   Recompute& recompute() { return recompute_; }
@@ -100,23 +101,23 @@ class Pass {
   Recompute recompute_;
   pg::FreshSnapshot snapshot_;
   Progress after_;
+  Rewrites rewrites_;
   SeriesTable table_;
   Found found_;
   HourlyResult result_;
-  std::set<Oid> rewritten_;
 };
 
 /// Remembers where the rows of each partition lie now. Whose transaction ids do not tell any more
 /// what was seen is counted, and hours that do not come out right are computed anew.
 void Pass::look_at_files() {
-  Rewrites rewrites(spi_, before_, after_.pass(), snapshot_.get());
   for (const Oid oid : measurement_partitions()) {
     Partition partition(oid);
     if (!partition.open()) continue;
     after_.remember_file(partition.file_id());
-    if (rewrites.have(partition)) rewritten_.insert(oid);
+    // The map before the heap: see FORMAT-changes.md.
+    if (rewrites_.have(partition)) partition.take_changed(before_.pass(), after_.pass());
   }
-  if (!rewritten_.empty()) rewrites.reconcile(recompute_);
+  if (!rewrites_.empty()) rewrites_.reconcile(recompute_);
 }
 
 void Pass::forget(const std::vector<std::int64_t>& hours) {
@@ -148,8 +149,11 @@ void Pass::scan(const Partition& partition, std::vector<BlockNumber> blocks, con
   found_.unsettled.clear();
   HourScan alone(partition, snapshot_.get(), wanted, table_, found_);
   std::size_t next = 0;
-  if (wanted.kept.empty() && parallel_workers(blocks.size()) > 0)
+  // Parallel workers know of the last pass, and of nothing else that a row is judged by.
+  const bool is_plain = wanted.kept.empty() && (wanted.seen == nullptr || wanted.seen == &before_);
+  if (is_plain && parallel_workers(blocks.size()) > 0) {
     next = scan_shared(partition, blocks, wanted, alone);
+  }
   pg::ScratchContext scratch("roll-up block");
   for (; next < blocks.size(); ++next) {
     alone.block(blocks[next]);
@@ -184,12 +188,16 @@ std::size_t Pass::scan_shared(const Partition& partition, std::vector<BlockNumbe
 }
 
 void Pass::scan_new() {
-  const Wanted wanted{&before_, false, recompute_.hours(), recompute_.kept()};
   for (const Oid oid : measurement_partitions()) {
-    if (rewritten_.count(oid) != 0) continue;
     Partition partition(oid);
-    if (partition.open())
-      scan(partition, partition.take_changed(before_.pass(), after_.pass()), wanted);
+    if (!partition.open()) continue;
+    const Progress* counted = rewrites_.counted_up_to(oid);
+    const Wanted wanted{counted != nullptr ? counted : &before_, false, recompute_.hours(),
+                        recompute_.kept()};
+    scan(partition,
+         counted != nullptr ? partition.all_blocks()
+                            : partition.take_changed(before_.pass(), after_.pass()),
+         wanted);
   }
 }
 

@@ -34,9 +34,13 @@ BEGIN
 	INSERT INTO ghosts SELECT * FROM gone;
 END $$;
 -- A rewrite gives all rows the same transaction id. Of what was purged nothing tells how much is new.
-CREATE PROCEDURE rewrite() LANGUAGE plpgsql AS $$
+CREATE PROCEDURE settle() LANGUAGE plpgsql AS $$
 BEGIN
 	IF EXISTS (SELECT FROM ghosts) THEN CALL passes(0); END IF;
+END $$;
+CREATE PROCEDURE rewrite() LANGUAGE plpgsql AS $$
+BEGIN
+	CALL settle();
 	ALTER TABLE monitoring.pipeline_metrics_default SET UNLOGGED;
 	ALTER TABLE monitoring.pipeline_metrics_default SET LOGGED;
 END $$;
@@ -189,10 +193,10 @@ sub action
 	return 'VACUUM monitoring.pipeline_metrics;' if $kind < 0.90;
 	# These wait for prepared transactions.
 	return step() if @prepared;
-	return pick('CALL rewrite();', 'VACUUM FULL monitoring.pipeline_metrics;', 'VACUUM FREEZE monitoring.pipeline_metrics;',
+	return pick('CALL rewrite();', "CALL settle();\nVACUUM FULL monitoring.pipeline_metrics;", 'VACUUM FREEZE monitoring.pipeline_metrics;',
 		'REINDEX TABLE monitoring.pipeline_metrics_default;',
 		'REINDEX INDEX CONCURRENTLY monitoring.pipeline_metrics_default_changes_idx;',
-		'CLUSTER monitoring.pipeline_metrics_default USING pipeline_metrics_default_pkey;');
+		"CALL settle();\nCLUSTER monitoring.pipeline_metrics_default USING pipeline_metrics_default_pkey;");
 }
 
 sub finish_prepared { return (chance(0.7) ? 'COMMIT' : 'ROLLBACK') . " PREPARED '$_[0]';"; }

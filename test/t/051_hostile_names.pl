@@ -35,10 +35,10 @@ CREATE TABLE "Weird ""schema"" 'x'"."Job's ""table""" ("I d" bigint, "Status" te
 INSERT INTO "Weird ""schema"" 'x'"."Job's ""table""" VALUES (1, 'pending', now());
 SELECT monitoring.grant_access(:'reader', 'reader'), monitoring.grant_access(:'reader', 'writer'), monitoring.grant_access(:'reader', 'operator');
 INSERT INTO monitoring.pipeline_metrics (metric_name, metric_value, tags, timestamp)
-	VALUES ('m', 1.5, '{"k": "it''s \\ \"x\""}', '2024-03-05 10:00:00+00'), ('m', 2.5, NULL, now());
+	VALUES ('m', 1.5, '{"k": "it''s \\ \"x\""}', date_trunc('hour', now(), 'UTC') - interval '2 hours'), ('m', 2.5, NULL, now());
 SELECT monitoring._maintain_partitions(9);
 SELECT monitoring.aggregate_hourly_metrics(), monitoring.aggregate_daily_metrics(), monitoring.aggregate_weekly_metrics();
-SELECT monitoring.refresh_rollups('2024-03-05 10:00:00+00', '2024-03-05 11:00:00+00');
+SELECT monitoring.refresh_rollups(now() - interval '4 hours', now());
 UPDATE monitoring.pipeline_metrics SET metric_value = 3 WHERE metric_value = 1.5;
 DELETE FROM monitoring.pipeline_metrics WHERE metric_value = 2.5;
 SELECT monitoring.aggregate_hourly_metrics();
@@ -60,21 +60,23 @@ SQL
 
 for my $name (sort keys %settings)
 {
-	my $database = qq($name's "db");
+	my $database = qq(${name}'s "db");
 	(my $quoted = $database) =~ s/"/""/g;
 	$node->safe_psql('postgres', qq(CREATE DATABASE "$quoted" OWNER "$boss_sql"));
 	my $sets = join '', map { /(.*?)=(.*)/; $1 eq 'search_path' && $2 eq '' ? "SET search_path = '';\n" : "SET $1 = '$2';\n" =~ s/'evil,pg_catalog'/evil, pg_catalog/r }
 	  split / /, $settings{$name};
 	my ($out, $err) = ('', '');
-	my $status = $node->psql($database, "$sets\\set reader '$boss_sql'\n\\set ON_ERROR_STOP 1\nCREATE EXTENSION monitoring;\n"
+	my $status = $node->psql($database, "$sets\\set ON_ERROR_STOP 1\nCREATE EXTENSION monitoring;\n"
 		  . ($name eq 'standard_conforming_strings' ? $work =~ s/\\/\\\\/gr =~ s/\\\\g /\\g /gr : $work), stdout => \$out, stderr => \$err,
-		extra_params => [ '-U', $boss, '-v', 'ON_ERROR_STOP=1' ], on_error_stop => 0);
+		extra_params => [ '-U', $boss, '-v', "reader=$boss" ], on_error_stop => 0);
 	is("$status $err", '0 ', "$name: everything works");
 	is($node->safe_psql($database, 'SELECT * FROM monitoring.check_invariants() WHERE NOT ok'), '', "$name: all invariants hold");
 	is($node->safe_psql($database, q(SELECT count(*) FROM monitoring.aggregated_metrics WHERE period = 'hourly' AND sum_value = 3)),
 		1, "$name: the hour has its sum");
 	my $dump = $node->basedir . '/dump.sql';
-	is($node->command_ok([ 'pg_dump', '-d', $node->connstr($database), '-U', $boss, '-f', $dump ], "$name: pg_dump") ? 1 : 0, 1, "$name: dumped");
+	$node->command_ok([ 'pg_dump', '-d', $node->connstr($database), '-U', $boss, '-f', $dump ], "$name: pg_dump");
+	$node->command_ok([ 'pg_dump', '-n', 'monitoring', '-d', $node->connstr($database), '-U', $boss, '-f', $dump ],
+		"$name: pg_dump of the schema");
 	is($node->psql($database, 'DROP EXTENSION monitoring CASCADE'), 0, "$name: DROP EXTENSION");
 }
 

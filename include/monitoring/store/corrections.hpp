@@ -11,7 +11,7 @@ struct Correction {
   const struct varlena* metric_name;  // not compressed, not out of line
   bool removed;                       // deleted, not updated
   /// Full id of the transaction that inserted it; 0 where that is not known, because it was updated
-  /// since or is old: then a pass has seen it.
+  /// since.
   std::uint64_t inserter;
 };
 

@@ -35,6 +35,8 @@ class Progress {
 
   /// The state after a pass over everything visible to this snapshot.
   Progress after(Snapshot snapshot) const;
+  /// The state that takes versions of this transaction and of those before it as seen.
+  Progress up_to(TransactionId xid) const;
   /// The state in which everything visible to this snapshot has been seen: for a new baseline.
   static Progress baseline(Snapshot snapshot);
 
@@ -55,7 +57,7 @@ class Progress {
   /// committed yet).
   enum class Seen { no, yes, doubtful };
   Seen has_seen(HeapTupleHeader tuple) const;
-  /// The same by the id of the inserting transaction alone.
+  /// The same by the id of the inserting transaction alone; 0: not known.
   Seen has_seen_inserter(std::uint64_t xid) const;
   /// Whether has_seen() answers the same for every version that this one's transaction inserted.
   bool goes_by_transaction(HeapTupleHeader tuple) const;
