@@ -216,6 +216,9 @@ std::optional<int> CronSchedule::next_minute_of_day(int from) const {
 }
 
 std::optional<Instant> CronSchedule::next_after(Instant instant) const {
+  // Nothing comes due behind the end of time.
+  constexpr Duration kHorizon = std::chrono::hours(24 * (kHorizonDays + 2));
+  if (instant > Instant::max() - kHorizon) return std::nullopt;
   if (every_) return instant + *every_;
   using std::chrono::minutes;
   const std::int64_t start = std::chrono::floor<minutes>(instant.time_since_epoch()).count() + 1;

@@ -1,30 +1,36 @@
-# `make fuzz FUZZ_SECONDS=30`: builds every test/fuzz/<name>_fuzz.cpp with clang's libFuzzer and
-# AddressSanitizer and runs each for that long. test/fuzz/<name>.corpus holds its seeds, and
-# test/fuzz/<name>.dict its words; both may be missing.
-FUZZ_SECONDS ?= 30
-FUZZ_CXX = clang++
-FUZZ_CXXFLAGS = -std=c++17 -O1 -g -Wall -Wextra -Werror -Iinclude -Isrc -MMD -MP \
-	-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
-FUZZ_NAMES = $(patsubst test/fuzz/%_fuzz.cpp, %, $(wildcard test/fuzz/*_fuzz.cpp))
-FUZZ_OBJS = $(patsubst %.cpp, build/fuzz/%.o, $(call sources, base $(L1_ROOMS)))
+# `make fuzz SECONDS=30`: parsers and renderers of the L1 rooms under libFuzzer, each target for that
+# long (FUZZ_TARGETS='cron url' runs some); `make unit-sanitized`: the unit tests. Both with clang's
+# AddressSanitizer and UndefinedBehaviorSanitizer, on the same objects. test/fuzz/<name>.corpus holds a
+# target's seeds, and test/fuzz/<name>.dict its words; both may be missing. What a run has found of new
+# paths is in build/sanitized/found, what it broke on in build/sanitized.
+FUZZ_SECONDS ?= $(or $(SECONDS), 30)
+SANITIZED_CXX ?= clang++
+SANITIZERS = -fsanitize=address,undefined -fno-sanitize-recover=undefined
+SANITIZED_CXXFLAGS = -std=c++17 -O1 -gline-tables-only -Wall -Wextra -Werror -Iinclude -Isrc -MMD -MP \
+	-fsanitize=fuzzer-no-link $(SANITIZERS)
+sanitized = $(addprefix build/sanitized/, $(1))
+SANITIZED_ROOM_OBJS = $(call sanitized, $(call objects, base $(L1_ROOMS)))
+SANITIZED_NET_OBJS = $(call sanitized, $(call objects, $(NET_ROOMS)))
+FUZZ_OBJS = $(call sanitized, $(patsubst %.cpp, %.o, $(wildcard test/fuzz/*.cpp)))
+SANITIZED_UNIT_OBJS = $(call sanitized, $(patsubst %.cpp, %.o, \
+	$(wildcard $(addsuffix /*.cpp, $(addprefix test/unit/, $(UNIT_ROOMS))))))
 
-.PHONY: fuzz
-fuzz: $(addprefix build/fuzz/, $(FUZZ_NAMES))
-	for name in $(FUZZ_NAMES); do \
-		mkdir -p build/fuzz/found/$$name; \
-		build/fuzz/$$name -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=10 \
-			-print_final_stats=1 -artifact_prefix=build/fuzz/ \
-			$$(test -f test/fuzz/$$name.dict && echo -dict=test/fuzz/$$name.dict) \
-			build/fuzz/found/$$name \
-			$$(test -d test/fuzz/$$name.corpus && echo test/fuzz/$$name.corpus) || exit 1; \
-	done
+.PHONY: fuzz unit-sanitized
+fuzz: build/sanitized/fuzz
+	test/fuzz/run $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
-$(addprefix build/fuzz/, $(FUZZ_NAMES)): build/fuzz/%: build/fuzz/test/fuzz/%_fuzz.o $(FUZZ_OBJS)
-	$(FUZZ_CXX) -fsanitize=fuzzer,address,undefined -o $@ $^ -lre2 -lyaml-cpp -lpthread
+unit-sanitized: build/sanitized/unit
+	build/sanitized/unit --gtest_brief=1 $(if $(UNIT_FILTER),--gtest_filter='$(UNIT_FILTER)')
 
-build/fuzz/%.o: %.cpp
+build/sanitized/fuzz: $(FUZZ_OBJS) $(SANITIZED_ROOM_OBJS)
+	$(SANITIZED_CXX) -fsanitize=fuzzer $(SANITIZERS) -o $@ $^ -lre2 -lyaml-cpp -lpthread
+
+build/sanitized/unit: $(SANITIZED_UNIT_OBJS) $(SANITIZED_ROOM_OBJS) $(SANITIZED_NET_OBJS)
+	$(SANITIZED_CXX) $(SANITIZERS) -o $@ $^ -lgtest_main -lgtest $(NET_LIBS) -lre2 -lyaml-cpp -lpthread
+
+build/sanitized/%.o: %.cpp
 	@mkdir -p $(@D)
-	$(FUZZ_CXX) $(FUZZ_CXXFLAGS) -c -o $@ $<
+	$(SANITIZED_CXX) $(SANITIZED_CXXFLAGS) -c -o $@ $<
 
-.PRECIOUS: build/fuzz/%.o
--include $(FUZZ_OBJS:.o=.d)
+.PRECIOUS: build/sanitized/%.o
+-include $(patsubst %.o, %.d, $(FUZZ_OBJS) $(SANITIZED_ROOM_OBJS) $(SANITIZED_NET_OBJS) $(SANITIZED_UNIT_OBJS))

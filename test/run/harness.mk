@@ -14,7 +14,7 @@ in_copy = @test/run/packages && $(harness_settings) exec test/run/in-copy
 
 .PHONY: test fuzz-sql test-unit test-regress test-isolation test-tap lint tidy demo
 test:
-	$(in_copy) test test/run/phases lint build clang unit regress isolation fuzz_sql tap
+	$(in_copy) test test/run/phases lint build clang unit sanitized regress isolation fuzz_sql tap
 fuzz-sql:
 	@test/run/packages && FUZZ_SQL_SECONDS=$(SECONDS) FUZZ_SQL_SEED=$(SEED) $(harness_settings) \
 		exec test/run/in-copy fuzz test/run/phases fuzz_sql

@@ -76,5 +76,14 @@ TEST(Cron, SaysWhatIsWrongAndWhere) {
   EXPECT_EQ(next("* * * * * *", "2026-03-01T00:00:00Z"), "a schedule has five fields, not 6");
 }
 
+TEST(Cron, NothingComesDueBehindTheEndOfTime) {
+  for (const char* text : {"30 seconds", "* * * * *", "0 0 29 2 *"}) {
+    const auto schedule = CronSchedule::parse(text);
+    ASSERT_TRUE(schedule.ok()) << text;
+    EXPECT_EQ(schedule->next_after(Instant::max()), std::nullopt) << text;
+    EXPECT_GT(schedule->next_after(Instant::min()), Instant::min()) << text;
+  }
+}
+
 }  // namespace
 }  // namespace monitoring

@@ -1,4 +1,4 @@
-// libFuzzer over the template engine: any bytes as a template, in both dialects, with the data that
+// The template engine: any bytes as a template, in both dialects, with the data that
 // rules and notifications give it. Nothing may crash, hang or leak.
 
 #include <cstddef>
@@ -8,6 +8,7 @@
 
 #include "monitoring/alerting/notification_data.hpp"
 #include "monitoring/alerting/template.hpp"
+#include "target.hpp"
 
 namespace {
 
@@ -60,9 +61,7 @@ void try_template(std::string_view text, Dialect dialect, const Value& data, boo
 
 }  // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
-  const std::string_view text(reinterpret_cast<const char*>(bytes), size);
-  try_template(text, Dialect::kPrometheus, rule_data(), false);
-  try_template(text, Dialect::kAlertmanager, notification(), true);
-  return 0;
+FUZZ_TARGET(template) {
+  try_template(bytes, Dialect::kPrometheus, rule_data(), false);
+  try_template(bytes, Dialect::kAlertmanager, notification(), true);
 }
