@@ -44,7 +44,7 @@ OBJS = src/module.o $(filter-out $(NET_ONLY), $(call objects, base $(L1_ROOMS) $
 NET_LIBRARY = monitoring_net.so
 # Of the other rooms it has what those two need of them.
 NET_SHARED = $(call objects, shmem) src/hooks/connection_gauges.o src/store/issues.o \
-	src/store/outbox_lease.o src/store/probes.o src/store/receiver_pace.o src/store/secrets.o src/worker/process.o
+	src/store/outbox_lease.o src/store/probes.o src/store/receiver_pace.o src/store/secrets.o src/store/extension_members.o src/worker/process.o
 NET_OBJS = $(call objects, base $(NET_L1_ROOMS) $(NET_ROOMS) pg) $(NET_SHARED) \
 	$(filter $(NET_ONLY), $(call objects, worker))
 

@@ -7,7 +7,8 @@ CREATE TABLE monitoring.receivers (
     settings jsonb NOT NULL DEFAULT '{}',
     send_resolved boolean NOT NULL,
     enabled boolean NOT NULL DEFAULT true,
-    created_at timestamptz NOT NULL DEFAULT pg_catalog.now()
+    created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    set_by name NOT NULL DEFAULT CURRENT_USER
 );
 COMMENT ON TABLE monitoring.receivers IS
     'Whom notifications go to. Settings are checked when a row is written.';
@@ -19,14 +20,16 @@ COMMENT ON COLUMN monitoring.receivers.send_resolved IS
     'Whether the receiver is told of resolved alerts; the kind''s default where it is not given';
 COMMENT ON COLUMN monitoring.receivers.enabled IS
     'False: nothing more is queued for it, and what is queued waits';
+COMMENT ON COLUMN monitoring.receivers.set_by IS
+    'The role that said last where the receiver sends its secrets; it decides which ones it may send';
 SELECT pg_catalog.pg_extension_config_dump('monitoring.receivers', '');
 
 CREATE FUNCTION monitoring._check_receiver() RETURNS trigger
 AS 'MODULE_PATHNAME', 'monitoring_check_receiver' LANGUAGE C;
 COMMENT ON FUNCTION monitoring._check_receiver() IS
-    'Checks the settings of a receiver and fills in send_resolved; not for calling.';
+    'Checks the settings of a receiver and fills in send_resolved and set_by; not for calling.';
 
-CREATE TRIGGER check_settings BEFORE INSERT OR UPDATE OF kind, settings, send_resolved, enabled
+CREATE TRIGGER check_settings BEFORE INSERT OR UPDATE OF kind, settings, send_resolved, enabled, set_by
     ON monitoring.receivers
     FOR EACH ROW EXECUTE FUNCTION monitoring._check_receiver();
 

@@ -26,7 +26,8 @@ CREATE TABLE monitoring.probes (
     uptime_target_percent numeric NOT NULL DEFAULT 99.9
         CONSTRAINT uptime_target_is_percent CHECK (uptime_target_percent BETWEEN 0 AND 100),
     enabled boolean NOT NULL DEFAULT true,
-    created_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
+    created_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    set_by name NOT NULL DEFAULT CURRENT_USER
 );
 COMMENT ON TABLE monitoring.probes IS 'What the courier asks every so often, and what it expects';
 COMMENT ON COLUMN monitoring.probes.url IS
@@ -37,7 +38,10 @@ COMMENT ON COLUMN monitoring.probes.expect_status IS 'HTTP status; NULL: any fro
 COMMENT ON COLUMN monitoring.probes.expect_body IS
     'an RE2 regular expression that is found somewhere in the first 64 kB of the answer';
 COMMENT ON COLUMN monitoring.probes.headers IS
-    'names and values; a value may be {"secret": "name"}, which is sent to the url''s own host only';
+    'names and values; a value may be {"secret": "name"}, which is sent to the url''s own host only. '
+    'Credentials have to be secrets';
+COMMENT ON COLUMN monitoring.probes.set_by IS
+    'The role that said last where the probe sends its secrets; it decides which ones it may send';
 COMMENT ON COLUMN monitoring.probes.max_redirects IS
     'how many redirects are followed; each hop''s address is checked like the first';
 COMMENT ON COLUMN monitoring.probes.uptime_target_percent IS

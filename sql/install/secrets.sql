@@ -1,22 +1,64 @@
--- Secrets of receivers. Not registered with pg_extension_config_dump: a dump holds none.
+-- Secrets of receivers and probes. Not registered with pg_extension_config_dump: a dump holds none.
+-- What is wrong with a row is said by the trigger: a constraint would show the row, and the value.
+
+CREATE FUNCTION monitoring._check_secret() RETURNS trigger
+AS 'MODULE_PATHNAME', 'monitoring_check_secret' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION monitoring._check_secret() IS
+    'Trigger: refuses a secret that cannot be used, without showing it, and notes who stores it';
 
 CREATE TABLE monitoring.secrets (
-    secret_name text PRIMARY KEY CHECK (pg_catalog.length(secret_name) BETWEEN 1 AND 200),
-    secret_value text NOT NULL,
+    secret_name text PRIMARY KEY,
+    secret_value text,
+    allowed_kinds text[],
+    allowed_hosts text[],
+    in_vault boolean NOT NULL DEFAULT false,
+    set_by oid NOT NULL,
     updated_at timestamptz NOT NULL DEFAULT pg_catalog.now()
 );
 COMMENT ON TABLE monitoring.secrets IS
-    'Values that receivers name in their settings. Not dumped, and for nobody to read but the courier. '
-    'A name that is not here is looked up in Supabase Vault''s vault.decrypted_secrets where a superuser owns that';
+    'Values that receivers and probes name in their settings, and where they may be sent. Not dumped, '
+    'and the values are for nobody to read but the courier';
+COMMENT ON COLUMN monitoring.secrets.secret_name IS 'What {"secret": "name"} names';
+COMMENT ON COLUMN monitoring.secrets.secret_value IS 'NULL where Supabase Vault has it';
+COMMENT ON COLUMN monitoring.secrets.allowed_kinds IS
+    'Kinds of receivers, and probe, that may send it; NULL: every kind';
+COMMENT ON COLUMN monitoring.secrets.allowed_hosts IS
+    'Where it may be sent: host, host:port, *.domain, or * for anywhere. NULL: to the service that the '
+    'receiver''s kind is made for, to the host that the secret itself names, and by receivers and probes '
+    'of the role that stored it, or of one that may read it, to anywhere';
+COMMENT ON COLUMN monitoring.secrets.in_vault IS
+    'The value is read from Supabase Vault, under this name, whenever it is sent';
+COMMENT ON COLUMN monitoring.secrets.set_by IS 'The role that stored it last';
+COMMENT ON COLUMN monitoring.secrets.updated_at IS 'When it was stored last';
 
-CREATE FUNCTION monitoring.set_secret(secret_name text, secret_value text)
+CREATE TRIGGER check_secret BEFORE INSERT OR UPDATE ON monitoring.secrets
+FOR EACH ROW EXECUTE FUNCTION monitoring._check_secret();
+
+CREATE FUNCTION monitoring.set_secret(
+    secret_name text, secret_value text, allowed_kinds text[] DEFAULT NULL,
+    allowed_hosts text[] DEFAULT NULL)
 RETURNS void
 AS 'MODULE_PATHNAME', 'monitoring_set_secret' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION monitoring.set_secret(text, text) IS
-    'Stores a secret, or replaces it; a NULL value removes it. Pass the value as a bind parameter, which no log shows.';
+COMMENT ON FUNCTION monitoring.set_secret(text, text, text[], text[]) IS
+    'Stores a secret and where it may be sent, or replaces both; a NULL value removes it. The lists are '
+    'those of the columns of monitoring.secrets. With log_statement or log_min_duration_statement the '
+    'server logs the call, and bind parameters with it: set them off for it, or use '
+    'set_secret_from_file().';
 
-CREATE FUNCTION monitoring.set_secret_from_file(secret_name text, file_path text)
+CREATE FUNCTION monitoring.set_secret_from_file(
+    secret_name text, file_path text, allowed_kinds text[] DEFAULT NULL,
+    allowed_hosts text[] DEFAULT NULL)
 RETURNS void
 AS 'MODULE_PATHNAME', 'monitoring_set_secret_from_file' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION monitoring.set_secret_from_file(text, text) IS
-    'Stores the content of a file on the server, without the line break at its end, as a secret; for members of pg_read_server_files';
+COMMENT ON FUNCTION monitoring.set_secret_from_file(text, text, text[], text[]) IS
+    'Stores the content of a file on the server, without the line break at its end, as a secret; for '
+    'members of pg_read_server_files';
+
+CREATE FUNCTION monitoring.release_vault_secret(
+    secret_name text, allowed_kinds text[] DEFAULT NULL, allowed_hosts text[] DEFAULT NULL)
+RETURNS void
+AS 'MODULE_PATHNAME', 'monitoring_release_vault_secret' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION monitoring.release_vault_secret(text, text[], text[]) IS
+    'Lets receivers and probes use a secret of Supabase Vault under its name there, as set_secret() lets '
+    'them use one of our own; for those who may read monitoring.secrets and the vault. '
+    'monitoring.set_secret(secret_name, NULL) takes it back.';

@@ -32,8 +32,13 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     of_extension name := (SELECT n.nspname FROM pg_extension AS e
-                          JOIN pg_namespace AS n ON n.oid = e.extnamespace
-                          WHERE e.extname = 'pg_stat_statements');
+                          JOIN pg_depend AS d ON d.refclassid = 'pg_extension'::regclass
+                              AND d.refobjid = e.oid AND d.deptype = 'e'
+                              AND d.classid = 'pg_class'::regclass
+                          JOIN pg_class AS c ON c.oid = d.objid
+                          JOIN pg_namespace AS n ON n.oid = c.relnamespace
+                          WHERE e.extname = 'pg_stat_statements'
+                              AND c.relname = 'pg_stat_statements');
     blocks text;
 BEGIN
     IF of_extension IS NULL THEN

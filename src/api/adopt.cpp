@@ -3,6 +3,7 @@
 #include "monitoring/store/adopt.hpp"
 
 #include "monitoring/pg/arguments.hpp"
+#include "monitoring/store/extension_members.hpp"
 
 extern "C" {
 #include <funcapi.h>
@@ -23,8 +24,7 @@ void put(FunctionCallInfo fcinfo, const store::Adopted& adopted) {
 
 /// The old jobs call functions by names that now are the extension's: they go on working.
 void tell_of_cron(pg::Spi& spi) {
-  const pg::Rows rows = spi.query("SELECT to_regclass('cron.job') IS NOT NULL");
-  if (!*rows.boolean(0, 1)) return;
+  if (!store::relation_of_extension(spi, "pg_cron", "job")) return;
   pg::call([] {
     ereport(NOTICE, (errmsg("jobs in cron.job are left as they are"),
                      errhint("Remove those of the old installation with cron.unschedule(), or "

@@ -23,12 +23,12 @@ namespace {
 std::int64_t run_in(const store::PgCron& pg_cron, pg::Spi& spi, const std::string& sql) {
   if (pg_cron.is_here) return static_cast<std::int64_t>(spi.query(sql.c_str()).size());
   try {
-    return worker::run_in_database(pg_cron.database, sql);
+    return worker::run_beside_pg_cron(pg_cron.database, sql);
   } catch (const pg::Report& error) {
-    if (error.sqlstate() != ERRCODE_UNDEFINED_SCHEMA) throw;
+    if (error.sqlstate() != ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE) throw;
     throw pg::Report(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                      "extension pg_cron is not installed in database \"" + pg_cron.database + "\"")
-        .hint("Run CREATE EXTENSION pg_cron there.");
+        .hint("Run CREATE EXTENSION pg_cron there. A schema cron of somebody else's is not used.");
   }
 }
 
@@ -51,20 +51,27 @@ MONITORING_FUNCTION(monitoring_pg_cron_jobs) {
   auto* result = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
   pg::call([&] { InitMaterializedSRF(fcinfo, 0); });
   pg::Spi spi;
-  if (!store::pg_cron_is_readable(spi)) return 0;
-  const pg::Rows rows = spi.query(
+  const auto job = store::readable_table_of_pg_cron(spi, "job");
+  const auto runs = store::readable_table_of_pg_cron(spi, "job_run_details");
+  if (!job || !runs) return 0;
+  const std::string sql =
       "SELECT DISTINCT ON (j.jobname) j.jobname::pg_catalog.text, j.schedule, d.start_time, "
       "       d.status, CASE WHEN d.status OPERATOR(pg_catalog.=) 'failed' "
       "                      THEN d.return_message END "
-      "FROM cron.job AS j "
+      "FROM " +
+      *job +
+      " AS j "
       "LEFT JOIN LATERAL (SELECT r.start_time, r.status, r.return_message "
-      "                   FROM cron.job_run_details AS r "
+      "                   FROM " +
+      *runs +
+      " AS r "
       "                   WHERE r.jobid OPERATOR(pg_catalog.=) j.jobid "
       "                   ORDER BY r.runid DESC LIMIT 1) AS d ON true "
       "WHERE j.jobname::pg_catalog.text IN (SELECT n.job_name FROM monitoring._job_definitions AS "
       "n)"
       "  AND j.database OPERATOR(pg_catalog.=) pg_catalog.current_database()::pg_catalog.text "
-      "ORDER BY j.jobname, j.jobid");
+      "ORDER BY j.jobname, j.jobid";
+  const pg::Rows rows = spi.query(sql.c_str());
   constexpr int kColumns = 5;
   for (std::uint64_t row = 0; row < rows.size(); ++row) {
     Datum values[kColumns];

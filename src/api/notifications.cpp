@@ -6,7 +6,6 @@
 
 extern "C" {
 #include <catalog/pg_type.h>
-#include <utils/builtins.h>
 #include <utils/jsonb.h>
 #include <utils/timestamp.h>
 }
@@ -19,6 +18,7 @@ extern "C" {
 #include "monitoring/store/courier_wake.hpp"
 #include "monitoring/store/outbox.hpp"
 
+#include "api/secret_use.hpp"
 #include "api/transaction_time.hpp"
 
 using namespace monitoring;
@@ -55,22 +55,33 @@ notify::Notification test_notification(const std::string& receiver, Instant now)
   return notification;
 }
 
+json parse(const std::string& text) {
+  return json::parse(text, nullptr, /*allow_exceptions=*/false);
+}
+
 }  // namespace
 
-/// Trigger of monitoring.receivers: refuses settings that the kind cannot use, fills in
-/// send_resolved, and wakes the courier.
+/// Trigger of monitoring.receivers: refuses settings that the kind cannot use and secrets that may
+/// not go where they say, fills in send_resolved and set_by, and wakes the courier.
 MONITORING_FUNCTION(monitoring_check_receiver) {
   pg::TriggerCall row(
       fcinfo, {"_check_receiver", pg::TriggerTime::before, pg::kOnInsert | pg::kOnUpdate, 0});
   // What waits for a receiver that was disabled, or is mended now, may go.
   store::wake_courier_at_commit();
   const auto kind = row.text("kind");
-  const pg::Param settings = row.value("settings", JSONBOID);
+  const auto text = row.jsonb("settings");
   // The table's own NOT NULL says it better.
-  if (!kind || settings.is_null) return row.result();
-  if (const auto error = notify::check_settings(*kind, json_of(settings.value))) {
+  if (!kind || !text) return row.result();
+  const json settings = parse(*text);
+  if (const auto error = notify::check_settings(*kind, settings)) {
     throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE, *error);
   }
+  std::optional<api::SecretUse> before;
+  if (row.is_update()) {
+    before = api::use_of_receiver(row.old_text("kind").value_or(""),
+                                  parse(row.old_jsonb("settings").value_or("")));
+  }
+  api::settle_set_by(row, api::use_of_receiver(*kind, settings), before);
   if (row.is_null("send_resolved", BOOLOID)) {
     row.set("send_resolved", pg::boolean(notify::find_receiver_kind(*kind)->send_resolved_default));
   }

@@ -1,11 +1,12 @@
 // SQL entry points of the probes.
 
-#include "monitoring/pg/trigger.hpp"
+#include "api/secret_use.hpp"
 // clang-format keeps the server's headers first.
 #include <nlohmann/json.hpp>
 #include <string>
 
 #include "monitoring/base/expression.hpp"
+#include "monitoring/notify/http_headers.hpp"
 #include "monitoring/notify/url.hpp"
 #include "monitoring/store/courier_wake.hpp"
 
@@ -41,41 +42,37 @@ void check_expression(const std::string& text) {
                    "expect_body is no RE2 expression: " + tried.error().message);
 }
 
-bool is_header_value(const nlohmann::json& value) {
-  if (value.is_string()) return true;
-  return value.is_object() && value.size() == 1 && value.contains("secret") &&
-         value.at("secret").is_string();
+nlohmann::json json_of(const std::string& text) {
+  return nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+}
+
+/// Of a row that the constraints may still refuse.
+api::SecretUse use_of(const std::optional<std::string>& url,
+                      const std::optional<std::string>& headers) {
+  return api::use_of_probe(url.value_or(""), json_of(headers.value_or("{}")));
 }
 
 void check_headers(const std::string& text) {
-  const auto headers = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  const auto headers = json_of(text);
   if (!headers.is_object()) return;  // for the constraint to refuse
-  for (const auto& [name, value] : headers.items()) {
-    if (name.empty() || !is_header_value(value)) {
-      throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE,
-                       "header \"" + name + "\" has neither a text nor a secret")
-          .hint(R"(Write {"Authorization": {"secret": "name"}}, or a text.)");
-    }
-    const bool breaks =
-        value.is_string() && value.get<std::string>().find_first_of("\r\n") != std::string::npos;
-    if (breaks || name.find_first_of("\r\n:") != std::string::npos) {
-      throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE,
-                       "header \"" + name + "\" holds a line break or a colon");
-    }
-  }
+  const auto error = notify::check_http_headers(headers);
+  if (error) throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE, *error);
 }
 
 }  // namespace
 
 /// Trigger BEFORE INSERT OR UPDATE FOR EACH ROW on monitoring.probes.
 MONITORING_FUNCTION(monitoring_check_probe) {
-  const pg::TriggerCall row(
-      fcinfo, {"_check_probe", pg::TriggerTime::before, pg::kOnInsert | pg::kOnUpdate, 0});
+  pg::TriggerCall row(fcinfo,
+                      {"_check_probe", pg::TriggerTime::before, pg::kOnInsert | pg::kOnUpdate, 0});
   // What is new or changed is asked soon, also where no courier was needed so far.
   store::wake_courier_at_commit();
   // NULLs are for the constraints to refuse.
   if (const auto url = row.text("url")) check_url(*url);
   if (const auto body = row.text("expect_body")) check_expression(*body);
   if (const auto headers = row.jsonb("headers")) check_headers(*headers);
+  std::optional<api::SecretUse> before;
+  if (row.is_update()) before = use_of(row.old_text("url"), row.old_jsonb("headers"));
+  api::settle_set_by(row, use_of(row.text("url"), row.jsonb("headers")), before);
   return row.result();
 }

@@ -1,6 +1,7 @@
 #include "monitoring/hooks/utility.hpp"
 
 #include "monitoring/hooks/commit.hpp"
+#include "monitoring/hooks/dropping.hpp"
 #include "monitoring/hooks/members.hpp"
 #include "monitoring/pg/version.hpp"
 #include "monitoring/shmem/worker_slots.hpp"
@@ -58,7 +59,7 @@ Oid template_of(const CreatedbStmt* statement) {
 bool may_drop_us() {
   const Oid extension = get_extension_oid(kOurName, true);
   if (!OidIsValid(extension)) return false;
-  if (pg::owns_extension(extension)) return true;
+  if (pg::owns_extension(extension, GetUserId())) return true;
   const Oid schema = get_namespace_oid(kOurName, true);
   return OidIsValid(schema) && pg::owns_schema(schema);
 }
@@ -124,13 +125,16 @@ void make_way(const Node* statement) {
 void on_utility(PlannedStmt* planned, const char* query, bool read_only_tree,
                 ProcessUtilityContext context, ParamListInfo params, QueryEnvironment* environment,
                 DestReceiver* destination, QueryCompletion* completion) {
+  refuse_rename(planned->utilityStmt);
   make_way(planned->utilityStmt);
   if (IsA(planned->utilityStmt, ViewStmt)) {
     const auto* statement = reinterpret_cast<const ViewStmt*>(planned->utilityStmt);
     if (statement->replace) refuse_to_replace(statement->view);
   }
+  const bool outer = begin_statement(planned->utilityStmt);
   const ProcessUtility_hook_type run = next_hook != nullptr ? next_hook : standard_ProcessUtility;
   run(planned, query, read_only_tree, context, params, environment, destination, completion);
+  end_statement(outer);
 }
 
 }  // namespace
@@ -138,6 +142,7 @@ void on_utility(PlannedStmt* planned, const char* query, bool read_only_tree,
 void watch_utility_commands() {
   next_hook = ProcessUtility_hook;
   ProcessUtility_hook = on_utility;
+  watch_drops();
 }
 
 }  // namespace monitoring::hooks

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <numeric>
 #include <set>
 #include <tuple>
 #include <utility>
 
+#include "metrics/family_names.hpp"
 #include "monitoring/base/encoding.hpp"
 
 namespace monitoring::metrics {
@@ -75,12 +77,12 @@ std::string_view content_type(ExpositionFormat format) {
 
 void Exposition::add(const MetricSpec& metric, std::string_view labels, double value,
                      std::string_view datname) {
-  points_.push_back({metric, labels, datname, value, nullptr});
+  points_.push_back({metric, labels, datname, value, nullptr, is_own_});
 }
 
 void Exposition::add_histogram(const MetricSpec& metric, std::string_view labels, double sum,
                                const std::uint64_t* buckets, std::string_view datname) {
-  points_.push_back({metric, labels, datname, sum, buckets});
+  points_.push_back({metric, labels, datname, sum, buckets, is_own_});
 }
 
 std::string_view Exposition::keep(std::string text) {
@@ -96,17 +98,21 @@ class ExpositionText {
       : points_(points), openmetrics_(format == ExpositionFormat::openmetrics) {}
 
   std::string write() {
-    std::vector<const Point*> order;
-    order.reserve(points_.size());
-    for (const Point& point : points_) order.push_back(&point);
-    // Stable: of points that are the same, and of types that differ, the first counts.
-    std::stable_sort(order.begin(), order.end(), [](const Point* a, const Point* b) {
-      return a->metric.name < b->metric.name;
-    });
+    std::vector<const Point*> order = sorted_points();
+    std::vector<FamilyName> names;
+    std::vector<Place> families;
     for (auto begin = order.begin(); begin != order.end();) {
-      const auto end = std::find_if(begin, order.end(), [&](const Point* point) {
-        return point->metric.name != (*begin)->metric.name;
-      });
+      const auto end = end_of_family(begin, order.end());
+      const Point& model = **std::min_element(begin, end, comes_first);
+      names.push_back({std::string(model.metric.name), model.metric.type, model.is_own});
+      families.push_back({{}, Part::whole, false, &model.metric, begin, end});
+      begin = end;
+    }
+    settle_names(&names);
+    std::vector<Place> places = places_of(names, families);
+    for (auto begin = places.begin(); begin != places.end();) {
+      const auto end = std::find_if(begin, places.end(),
+                                    [&](const Place& place) { return place.name != begin->name; });
       write_family(begin, end);
       begin = end;
     }
@@ -117,57 +123,112 @@ class ExpositionText {
  private:
   using Points = std::vector<const Point*>::iterator;
 
+  /// What of its points' samples goes into a family of this name.
+  enum class Part { whole, buckets, sum, count };
+  struct Place {
+    std::string name;
+    Part part;
+    bool is_untyped;
+    const MetricSpec* metric;
+    Points begin;
+    Points end;
+  };
+
   struct Family {
     std::string_view name;
     std::string_view type;
-    std::string sample;  ///< of a counter or gauge
+    std::string_view sample;  ///< of a counter or gauge
   };
 
   static LabelOrder order_of(const Point* point) { return {point->datname, point->labels}; }
 
-  void write_family(Points begin, Points end) {
-    const MetricSpec& metric = (*begin)->metric;
-    const std::optional<Family> family = claim(metric);
-    if (!family) return;
-    write_head(*family, metric);
-    end = std::stable_partition(
-        begin, end, [&](const Point* point) { return point->metric.type == metric.type; });
-    std::stable_sort(begin, end,
-                     [](const Point* a, const Point* b) { return order_of(a) < order_of(b); });
-    const auto same = [](const Point* a, const Point* b) { return order_of(a) == order_of(b); };
-    end = std::unique(begin, end, same);
-    for (auto point = begin; point != end; ++point) write_point(*family, **point);
+  /// By name and type, and by labels, of which the first point counts. What is the extension's own
+  /// comes before what looks like it.
+  std::vector<const Point*> sorted_points() const {
+    const auto key = [](const Point* point) {
+      return std::tuple_cat(std::tuple(point->metric.name, point->metric.type), order_of(point));
+    };
+    std::vector<const Point*> order;
+    order.reserve(points_.size());
+    for (const Point& point : points_) order.push_back(&point);
+    std::stable_sort(order.begin(), order.end(), [&](const Point* a, const Point* b) {
+      return std::tuple_cat(key(a), std::tuple(!a->is_own)) <
+             std::tuple_cat(key(b), std::tuple(!b->is_own));
+    });
+    const auto same = [&](const Point* a, const Point* b) { return key(a) == key(b); };
+    order.erase(std::unique(order.begin(), order.end(), same), order.end());
+    return order;
   }
 
-  /// The name under which the family goes, or nothing where its names are taken.
-  std::optional<Family> claim(const MetricSpec& metric) {
-    const std::string name(metric.name);
-    if (metric.type == MetricType::histogram) {
-      if (!claim_names({name, name + "_bucket", name + "_count", name + "_sum"})) return {};
-      return Family{metric.name, "histogram", name};
+  /// Whose help is shown: the extension's own, or what was added first.
+  static bool comes_first(const Point* a, const Point* b) {
+    return std::tuple(!a->is_own, a) < std::tuple(!b->is_own, b);
+  }
+
+  static Points end_of_family(Points begin, Points end) {
+    return std::find_if(begin, end, [&](const Point* point) {
+      return point->metric.name != (*begin)->metric.name ||
+             point->metric.type != (*begin)->metric.type;
+    });
+  }
+
+  /// By the names that they have on the page.
+  static std::vector<Place> places_of(const std::vector<FamilyName>& names,
+                                      const std::vector<Place>& families) {
+    std::vector<Place> places;
+    places.reserve(names.size());
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      const FamilyName& family = names[i];
+      const auto add = [&](const std::string& name, Part part) {
+        Place& place = places.emplace_back(families[i]);
+        place.name = name;
+        place.part = part;
+        place.is_untyped = family.is_untyped;
+      };
+      if (family.is_untyped && family.type == MetricType::histogram) {
+        add(family.name + "_bucket", Part::buckets);
+        add(family.name + "_sum", Part::sum);
+        add(family.name + "_count", Part::count);
+      } else {
+        add(family.name, Part::whole);
+      }
     }
-    if (metric.type == MetricType::gauge || !openmetrics_) {
-      if (!claim_names({name})) return {};
-      return Family{metric.name, type_name(metric.type), name};
+    std::stable_sort(places.begin(), places.end(),
+                     [](const Place& a, const Place& b) { return a.name < b.name; });
+    return places;
+  }
+
+  void write_family(std::vector<Place>::const_iterator begin,
+                    std::vector<Place>::const_iterator end) {
+    const MetricSpec& metric = *begin->metric;
+    const Family family = family_of(*begin, metric.type);
+    write_head(family, metric);
+    for (auto place = begin; place != end; ++place) {
+      for (auto point = place->begin; point != place->end; ++point) {
+        write_point(family, *place, **point);
+      }
     }
-    // OpenMetrics names a family of counters without the _total that its samples have.
-    if (ends_with(metric.name, kTotal)) {
-      const std::string_view base = metric.name.substr(0, metric.name.size() - kTotal.size());
-      if (claim_names({std::string(base), name})) return Family{base, "counter", name};
+  }
+
+  /// The family's name, which in OpenMetrics is not that of a counter's samples.
+  Family family_of(const Place& place, MetricType type) {
+    const std::string_view name = place.name;
+    const std::string_view untyped = openmetrics_ ? "unknown" : "untyped";
+    if (place.is_untyped) return claimed(name, untyped, name);
+    if (type != MetricType::counter || !openmetrics_) return claimed(name, type_name(type), name);
+    if (ends_with(name, kTotal)) {
+      const std::string_view base = name.substr(0, name.size() - kTotal.size());
+      if (claimed_.count(base) == 0) return claimed(base, "counter", name);
     }
     // A counter of another name, such as pg_stat_database_xact_commit, keeps it, because rules and
     // dashboards know it by that; so does one beside a gauge of the family's name. Both only lose
     // their type.
-    if (!claim_names({name})) return {};
-    return Family{metric.name, "unknown", name};
+    return claimed(name, untyped, name);
   }
 
-  bool claim_names(const std::vector<std::string>& names) {
-    const bool taken = std::any_of(names.begin(), names.end(), [&](const std::string& name) {
-      return claimed_.count(name) > 0;
-    });
-    if (!taken) claimed_.insert(names.begin(), names.end());
-    return !taken;
+  Family claimed(std::string_view name, std::string_view type, std::string_view sample) {
+    claimed_.insert(name);
+    return {name, type, sample};
   }
 
   void write_head(const Family& family, const MetricSpec& metric) {
@@ -185,32 +246,38 @@ class ExpositionText {
     return !unit.empty() && ends_with(name, std::string("_").append(unit));
   }
 
-  void write_point(const Family& family, const Point& point) {
-    if (point.buckets != nullptr) return write_histogram(point);
-    text_.append(family.sample);
+  void write_point(const Family& family, const Place& place, const Point& point) {
+    if (point.buckets == nullptr) {
+      text_.append(family.sample);
+      write_labels(point, nullptr);
+      return write_value(point.value);
+    }
+    const bool is_whole = place.part == Part::whole;
+    if (is_whole || place.part == Part::buckets) write_buckets(family.name, place.part, point);
+    // Where values may be negative the sum may fall, and OpenMetrics does not want it.
+    const bool has_sum = !openmetrics_ || point.metric.bounds[0] >= 0;
+    if ((is_whole && has_sum) || place.part == Part::sum) {
+      text_.append(family.name).append(is_whole ? "_sum" : "");
+      write_labels(point, nullptr);
+      write_value(point.value);
+    }
+    if (!is_whole && place.part != Part::count) return;
+    text_.append(family.name).append(is_whole ? "_count" : "");
     write_labels(point, nullptr);
-    write_value(point.value);
+    write_count(std::accumulate(point.buckets, point.buckets + point.metric.bound_count + 1,
+                                std::uint64_t{0}));
   }
 
-  void write_histogram(const Point& point) {
+  void write_buckets(std::string_view name, Part part, const Point& point) {
     const MetricSpec& metric = point.metric;
     std::uint64_t count = 0;
     for (std::uint32_t i = 0; i <= metric.bound_count; ++i) {
       const double bound = i < metric.bound_count ? metric.bounds[i] : HUGE_VAL;
       count += point.buckets[i];
-      text_.append(metric.name).append("_bucket");
+      text_.append(name).append(part == Part::whole ? "_bucket" : "");
       write_labels(point, &bound);
       write_count(count);
     }
-    // Where values may be negative the sum may fall, and OpenMetrics does not want it.
-    if (!openmetrics_ || metric.bounds[0] >= 0) {
-      text_.append(metric.name).append("_sum");
-      write_labels(point, nullptr);
-      write_value(point.value);
-    }
-    text_.append(metric.name).append("_count");
-    write_labels(point, nullptr);
-    write_count(count);
   }
 
   void write_labels(const Point& point, const double* bound) {
@@ -257,7 +324,8 @@ class ExpositionText {
   const std::vector<Point>& points_;
   bool openmetrics_;
   std::string text_;
-  std::set<std::string> claimed_;
+  /// Views of the places, or of the points.
+  std::set<std::string_view> claimed_;
 };
 
 std::string Exposition::text(ExpositionFormat format) const {

@@ -4,6 +4,8 @@
 #include <cctype>
 #include <numeric>
 
+#include "monitoring/base/http_header.hpp"
+#include "monitoring/notify/http_headers.hpp"
 #include "monitoring/notify/rate_limit.hpp"
 #include "monitoring/notify/url.hpp"
 #include "notify/address.hpp"
@@ -110,24 +112,14 @@ bool is_references(const json& value, std::string_view required, std::string_vie
   });
 }
 
-/// Names by which credentials travel: a literal there would lie open in the settings.
-bool carries_credentials(std::string_view header) {
-  std::string name(header);
-  std::transform(name.begin(), name.end(), name.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return name == "authorization" || name == "proxy-authorization" || name == "cookie" ||
-         name == "x-api-key";
-}
-
 std::optional<Error> check_header(const Field& field, const std::string& name, const json& value) {
-  if (!header_name_allowed(name))
-    return wrong(field.name, "an object of HTTP header names with values");
+  if (auto error = check_header_name(name)) return within(field.name, *error);
   if (secret_name(value)) return std::nullopt;
   if (!value.is_string() || !header_value_allowed(value.get_ref<const std::string&>())) {
     return wrong(field.name,
                  "an object whose values are text without control characters, or secrets");
   }
-  if (!carries_credentials(name)) return std::nullopt;
+  if (!carries_credentials(name, value.get_ref<const std::string&>())) return std::nullopt;
   return Error::of("header " + in_quotes(name) + " must name a secret", std::string(kSecretHint));
 }
 
@@ -355,16 +347,17 @@ std::vector<std::string> list_setting(const json& settings, const char* key) {
   return list;
 }
 
-bool header_name_allowed(std::string_view name) {
-  return !name.empty() && std::all_of(name.begin(), name.end(), [](unsigned char c) {
-    return std::isalnum(c) != 0 ||
-           std::string_view("!#$%&'*+-.^_`|~").find(static_cast<char>(c)) != std::string_view::npos;
-  });
+std::optional<Error> check_header_name(std::string_view name) {
+  if (!header_name_allowed(name))
+    return Error::of(in_quotes(name) + " is no name of an HTTP header");
+  if (!is_connection_header(name)) return std::nullopt;
+  return Error::of("header " + in_quotes(name) + " cannot be set",
+                   "It belongs to the connection, which the courier makes.");
 }
 
-bool header_value_allowed(std::string_view value) {
-  return std::none_of(value.begin(), value.end(),
-                      [](unsigned char c) { return (c < 0x20 && c != '\t') || c == 0x7F; });
+std::optional<Error> check_http_headers(const json& headers) {
+  constexpr Field kHeaders = {"headers", FieldType::kHeaders};
+  return check_headers(kHeaders, headers);
 }
 
 bool is_mail_url(std::string_view url) {

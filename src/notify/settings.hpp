@@ -78,11 +78,8 @@ std::uint64_t count_setting(const nlohmann::json& settings, const char* key,
 /// The elements of a comma-separated string or an array of strings, trimmed, empty ones left out.
 std::vector<std::string> list_setting(const nlohmann::json& settings, const char* key);
 
-/// Whether it is the name of an HTTP header (RFC 9110, section 5.6.2).
-bool header_name_allowed(std::string_view name);
-
-/// Whether an HTTP header may carry it: no control characters (RFC 9110, section 5.5).
-bool header_value_allowed(std::string_view value);
+/// What is wrong with the name of a header that a user adds, if anything.
+std::optional<Error> check_header_name(std::string_view name);
 
 /// Whether it is smtp://host[:port] or smtps://host[:port].
 bool is_mail_url(std::string_view url);

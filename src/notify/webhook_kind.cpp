@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "monitoring/base/encoding.hpp"
+#include "monitoring/base/http_header.hpp"
 #include "monitoring/base/sha256.hpp"
 #include "monitoring/notify/webhook.hpp"
 #include "notify/http_json.hpp"
@@ -32,9 +33,9 @@ constexpr std::uint64_t kLongestTimeoutMs = 600'000;
 
 std::optional<Error> check(const json& settings) {
   if (auto error = check_fields(settings, kFields)) return error;
-  if (settings.contains("signature_header") &&
-      !header_name_allowed(text_setting(settings, "signature_header"))) {
-    return Error::of("setting \"signature_header\" must be the name of an HTTP header");
+  if (settings.contains("signature_header")) {
+    auto error = check_header_name(text_setting(settings, "signature_header"));
+    if (error) return Error::of("setting \"signature_header\": " + error->message, error->hint);
   }
   if (settings.contains("username") != settings.contains("password")) {
     return Error::of("settings \"username\" and \"password\" belong together");

@@ -123,6 +123,12 @@ std::optional<std::string> TriggerCall::text(const char* column) const {
   return text_of(found.value);
 }
 
+std::optional<std::string> TriggerCall::old_text(const char* column) const {
+  const Param found = value_of(trigger_->tg_trigtuple, column, TEXTOID);
+  if (found.is_null) return std::nullopt;
+  return text_of(found.value);
+}
+
 std::optional<std::string> TriggerCall::name(const char* column) const {
   const Param found = value(column, NAMEOID);
   if (found.is_null) return std::nullopt;
@@ -137,6 +143,14 @@ std::optional<std::string> TriggerCall::old_name(const char* column) const {
 
 std::optional<std::string> TriggerCall::jsonb(const char* column) const {
   const Param found = value(column, JSONBOID);
+  if (found.is_null) return std::nullopt;
+  return std::string(call([&] {
+    return static_cast<const char*>(DatumGetCString(DirectFunctionCall1(jsonb_out, found.value)));
+  }));
+}
+
+std::optional<std::string> TriggerCall::old_jsonb(const char* column) const {
+  const Param found = value_of(trigger_->tg_trigtuple, column, JSONBOID);
   if (found.is_null) return std::nullopt;
   return std::string(call([&] {
     return static_cast<const char*>(DatumGetCString(DirectFunctionCall1(jsonb_out, found.value)));

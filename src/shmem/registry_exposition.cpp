@@ -136,6 +136,7 @@ void expose_registry(Exposition& exposition, const Snapshot& snapshot, const Dat
 }
 
 void expose_self(Exposition& exposition, const DatabaseNames& names) {
+  exposition.set_own(true);
   expose_registry_status(exposition);
   expose_ring(exposition);
   for (const auto& [database, datname] : names) expose_records(exposition, database, datname);
@@ -143,6 +144,7 @@ void expose_self(Exposition& exposition, const DatabaseNames& names) {
     const std::string* const datname = datname_of(slot.database, &names);
     if (datname != nullptr) expose_process(exposition, slot, *datname);
   }
+  exposition.set_own(false);
 }
 
 }  // namespace monitoring::shmem

@@ -28,7 +28,7 @@ struct FileHeader {
 class Descriptor {
  public:
   Descriptor(const char* path, int flags)
-      : fd_(open(path, flags | PG_BINARY, pg_file_create_mode)) {}
+      : fd_(open(path, flags | PG_BINARY | O_NONBLOCK | O_CLOEXEC, pg_file_create_mode)) {}
   ~Descriptor() {
     if (fd_ >= 0) close(fd_);
   }

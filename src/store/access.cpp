@@ -67,7 +67,8 @@ constexpr const char* kReaderGrants =
     " FROM member m JOIN pg_class c ON m.classid = 'pg_class'::regclass AND m.objid = c.oid"
     " JOIN pg_namespace n ON n.oid = c.relnamespace"
     " WHERE c.relkind IN ('r', 'p', 'v', 'm') AND c.relname <> 'secrets'"
-    " UNION ALL SELECT format('GRANT SELECT (secret_name) ON monitoring.secrets TO %I', $1)"
+    " UNION ALL SELECT format('GRANT SELECT (secret_name, in_vault) ON monitoring.secrets TO %I', "
+    "$1)"
     " UNION ALL"
     // What looks and does nothing else, and what views call: a view's reader executes its
     // functions, and a function's caller those that it calls.
@@ -107,9 +108,9 @@ constexpr const char* kOperatorGrants =
     " JOIN pg_namespace n ON n.oid = c.relnamespace"
     " WHERE c.relkind IN ('r', 'p', 'v') AND c.relname <> 'secrets'"
     " UNION ALL"
-    " SELECT format('GRANT SELECT (secret_name), INSERT, UPDATE, DELETE ON monitoring.secrets TO "
-    "%I',"
-    "  $1) UNION ALL"
+    // No UPDATE: with it the lists of a secret could be changed and its value kept.
+    " SELECT format('GRANT SELECT (secret_name, allowed_kinds, allowed_hosts, in_vault, set_by,"
+    "  updated_at), INSERT, DELETE ON monitoring.secrets TO %I', $1) UNION ALL"
     " SELECT format('GRANT USAGE ON SEQUENCE %I.%I TO %I', n.nspname, c.relname, $1)"
     " FROM member m JOIN pg_class c ON m.classid = 'pg_class'::regclass AND m.objid = c.oid"
     " JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'S'"
@@ -118,6 +119,7 @@ constexpr const char* kOperatorGrants =
     " FROM member m JOIN pg_proc p ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid"
     " WHERE p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)"
     "  AND (p.proname NOT LIKE '\\_%' AND p.proname NOT IN ('set_secret_from_file', 'adopt',"
+    "    'release_vault_secret',"
     "    'grant_access', 'setup_supabase', 'apply_retention')"
     // Of what is named without an underscore only those parts that run as its caller.
     "   OR p.proname IN ('_try_alert_rule', '_try_collector', '_import_collectors',"

@@ -165,16 +165,23 @@ void judge_monitoring_worker(pg::Spi& spi, Instant now, Asker asker, Verdict* ve
 /// secrets, so every restored copy begins like this.
 void judge_receivers(pg::Spi& spi, Verdict* verdict) {
   static pg::Prepared statement(
-      "SELECT DISTINCT named.secret #>> '{}' FROM monitoring.receivers r, LATERAL"
+      "SELECT DISTINCT named.secret #>> '{}', EXISTS (SELECT FROM monitoring.secrets s"
+      "  WHERE s.secret_name = named.secret #>> '{}') FROM monitoring.receivers r, LATERAL"
       " jsonb_path_query(r.settings, '$.**.secret ? (@.type() == \"string\")') AS named(secret)"
       " WHERE r.enabled AND NOT EXISTS (SELECT FROM monitoring.secrets s"
-      "  WHERE s.secret_name = named.secret #>> '{}')",
+      "  WHERE s.secret_name = named.secret #>> '{}' AND NOT s.in_vault)",
       {});
   const pg::Rows rows = statement.query(spi);
-  std::vector<std::string> names;
-  for (std::uint64_t row = 0; row < rows.size(); ++row) names.push_back(*rows.text(row, 1));
-  if (names.empty() || vault_has_all(spi, names)) return;
-  verdict->raise(HealthStatus::warning, "missing_secret");
+  std::vector<std::string> released;
+  bool is_missing = false;
+  for (std::uint64_t row = 0; row < rows.size(); ++row) {
+    if (!*rows.boolean(row, 2)) is_missing = true;
+    released.push_back(*rows.text(row, 1));
+  }
+  if (released.empty()) return;
+  if (is_missing || !vault_has_all(spi, released)) {
+    verdict->raise(HealthStatus::warning, "missing_secret");
+  }
 }
 
 WorkerHealth worker_health(pg::Spi& spi, Instant now, Asker asker, const Thresholds& thresholds) {

@@ -7,11 +7,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <fstream>
 #include <memory>
-#include <sstream>
 #include <string>
 
+#include "monitoring/base/regular_file.hpp"
 #include "monitoring/host/network.hpp"
 
 namespace monitoring::store {
@@ -19,10 +18,10 @@ namespace monitoring::store {
 namespace {
 
 std::string text_of(const std::string& path) {
-  std::ifstream file(path);
-  std::ostringstream text;
-  if (file) text << file.rdbuf();
-  return text.str();
+  constexpr std::size_t kMostBytes = 16 * 1024 * 1024;
+  std::string text;
+  (void)read_regular_file(path, kMostBytes, &text);
+  return text;
 }
 
 double ticks_per_second() {

@@ -1,6 +1,9 @@
 #include "monitoring/store/jobs.hpp"
 
+#include "monitoring/store/extension_members.hpp"
+
 extern "C" {
+#include <catalog/pg_type.h>
 #include <utils/guc.h>
 }
 
@@ -48,20 +51,38 @@ void record_failure(pg::Spi& spi, std::string_view job_name, Instant run_at,
       {pg::text(job_name), pg::timestamptz(run_at), pg::text(error)});
 }
 
-bool pg_cron_is_readable(pg::Spi& spi) {
+namespace {
+
+constexpr const char* kPgCron = "pg_cron";
+
+bool may_read(pg::Spi& spi, Oid relation) {
   const pg::Rows rows = spi.query(
-      "SELECT FROM pg_catalog.pg_extension AS e "
-      "JOIN pg_catalog.pg_depend AS p "
-      "  ON p.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_extension'::pg_catalog.regclass "
-      " AND p.refobjid OPERATOR(pg_catalog.=) e.oid AND p.deptype OPERATOR(pg_catalog.=) 'e' "
-      " AND p.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass "
-      "JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) p.objid "
-      "JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace "
-      "WHERE e.extname OPERATOR(pg_catalog.=) 'pg_cron' "
-      "  AND n.nspname OPERATOR(pg_catalog.=) 'cron' AND c.relname OPERATOR(pg_catalog.=) 'job' "
-      "  AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') "
-      "  AND pg_catalog.has_table_privilege(c.oid, 'SELECT')");
+      "SELECT FROM pg_catalog.pg_class AS c WHERE c.oid OPERATOR(pg_catalog.=) $1"
+      " AND pg_catalog.has_schema_privilege(c.relnamespace, 'USAGE')"
+      " AND pg_catalog.has_table_privilege(c.oid, 'SELECT')",
+      {pg::datum(OIDOID, ObjectIdGetDatum(relation))});
   return !rows.empty();
+}
+
+}  // namespace
+
+std::optional<std::string> readable_table_of_pg_cron(pg::Spi& spi, const char* table) {
+  const auto found = relation_of_extension(spi, kPgCron, table);
+  if (!found || !may_read(spi, found->oid)) return std::nullopt;
+  return found->name;
+}
+
+void require_pg_cron(pg::Spi& spi) {
+  const auto job = relation_of_extension(spi, kPgCron, "job");
+  bool is_whole = job && job->name == "cron.job";
+  for (const char* routine : {"schedule", "schedule_in_database", "unschedule"}) {
+    const auto found = routine_of_extension(spi, kPgCron, routine);
+    is_whole = is_whole && found && found->name == std::string("cron.") + routine;
+  }
+  if (is_whole) return;
+  throw pg::Report(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                   "extension pg_cron is not installed in this database")
+      .hint("Run CREATE EXTENSION pg_cron. A schema cron of somebody else's is not used.");
 }
 
 bool pg_cron_has(pg::Spi& spi, std::string_view job_name) {
@@ -71,12 +92,13 @@ bool pg_cron_has(pg::Spi& spi, std::string_view job_name) {
                                  {pg::text(job_name)})
                               .empty();
   if (elsewhere) return true;
-  if (!pg_cron_is_readable(spi)) return false;
-  const pg::Rows rows = spi.query(
-      "SELECT FROM cron.job AS j WHERE j.jobname::pg_catalog.text OPERATOR(pg_catalog.=) $1 "
-      "AND j.database OPERATOR(pg_catalog.=) pg_catalog.current_database()::pg_catalog.text",
-      {pg::text(job_name)}, 1);
-  return !rows.empty();
+  const std::optional<std::string> job = readable_table_of_pg_cron(spi, "job");
+  if (!job) return false;
+  const std::string sql =
+      "SELECT FROM " + *job +
+      " AS j WHERE j.jobname::pg_catalog.text OPERATOR(pg_catalog.=) $1 "
+      "AND j.database OPERATOR(pg_catalog.=) pg_catalog.current_database()::pg_catalog.text";
+  return !spi.query(sql.c_str(), {pg::text(job_name)}, 1).empty();
 }
 
 PgCron find_pg_cron(pg::Spi& spi) {
@@ -91,13 +113,7 @@ PgCron find_pg_cron(pg::Spi& spi) {
   }
   const bool is_here = database == one_text(spi, "SELECT pg_catalog.current_database()");
   if (!is_here) return {database, false};
-  const pg::Rows rows = spi.query(
-      "SELECT FROM pg_catalog.pg_extension AS e WHERE e.extname OPERATOR(pg_catalog.=) 'pg_cron'");
-  if (rows.empty()) {
-    throw pg::Report(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-                     "extension pg_cron is not installed in this database")
-        .hint("Run CREATE EXTENSION pg_cron.");
-  }
+  require_pg_cron(spi);
   return {database, true};
 }
 

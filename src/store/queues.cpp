@@ -4,6 +4,7 @@
 #include "monitoring/pg/owner_scope.hpp"
 #include "monitoring/pg/transaction.hpp"
 #include "monitoring/store/events.hpp"
+#include "monitoring/store/extension_members.hpp"
 #include "monitoring/store/issues.hpp"
 #include "monitoring/store/unusable.hpp"
 #include "store/queue_plans.hpp"
@@ -48,10 +49,6 @@ constexpr const char* kConfiguredQueues =
     " check_timeout, enabled"
     " FROM monitoring.queues ORDER BY queue_name";
 
-constexpr const char* kOwnerOfPgmq =
-    "SELECT c.relowner FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-    " WHERE n.nspname = 'pgmq' AND c.relname = 'meta'";
-
 /// $1 are pgmq's queues. Without those that have a row, and without those that take the dead
 /// letters of another one.
 constexpr const char* kUnconfigured =
@@ -70,14 +67,14 @@ std::vector<Queue> configured_queues(pg::Spi& spi) {
   return queues;
 }
 
-/// Names from pgmq's list, read as its owner: anybody may have made a schema of that name.
+/// Names from pgmq's own list, read as its owner: anybody may have made a schema of that name.
 std::optional<pg::OwnerFailure> pgmq_names(pg::Spi& spi, std::vector<std::string>* names) {
-  const pg::Rows rows = spi.query(kOwnerOfPgmq);
-  if (rows.empty()) return std::nullopt;
-  const auto owner = static_cast<Oid>(*rows.int8(0, 1));
-  return pg::run_as_owner(owner, {kDiscoveryTimeout}, [&] {
+  const auto meta = relation_of_extension(spi, "pgmq", "meta");
+  if (!meta) return std::nullopt;
+  const std::string sql = "SELECT queue_name::text FROM " + meta->name;
+  return pg::run_as_owner(meta->owner, {kDiscoveryTimeout}, [&] {
     pg::Spi inner;
-    const pg::Rows found = inner.query("SELECT queue_name::text FROM pgmq.meta");
+    const pg::Rows found = inner.query(sql.c_str());
     for (std::uint64_t i = 0; i < found.size(); ++i) {
       if (auto name = found.text(i, 1)) names->push_back(*name);
     }

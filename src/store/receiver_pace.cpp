@@ -69,17 +69,17 @@ void RateLimits::take(const std::vector<std::string>& receivers) {
                            pg::timestamptz_array(limited_until)});
 }
 
-std::map<std::string, std::string> settings_of(pg::Spi& spi,
-                                               const std::vector<std::string>& receivers) {
+std::map<std::string, ReceiverSettings> settings_of(pg::Spi& spi,
+                                                    const std::vector<std::string>& receivers) {
   if (receivers.empty()) return {};
   static pg::Prepared statement(
-      "SELECT receiver_name, settings::text FROM monitoring.receivers"
+      "SELECT receiver_name, settings::text, set_by FROM monitoring.receivers"
       " WHERE receiver_name = ANY ($1)",
       {TEXTARRAYOID});
   const pg::Rows rows = statement.query(spi, {pg::text_array(receivers)});
-  std::map<std::string, std::string> settings;
+  std::map<std::string, ReceiverSettings> settings;
   for (std::uint64_t row = 0; row < rows.size(); ++row) {
-    settings[*rows.text(row, 1)] = *rows.text(row, 2);
+    settings[*rows.text(row, 1)] = {*rows.text(row, 2), *rows.text(row, 3)};
   }
   return settings;
 }

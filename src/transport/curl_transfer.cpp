@@ -7,6 +7,8 @@
 #include <cctype>
 #include <cstring>
 
+#include "monitoring/base/http_header.hpp"
+#include "monitoring/base/regular_file.hpp"
 #include "monitoring/transport/address.hpp"
 
 namespace monitoring::transport {
@@ -97,7 +99,7 @@ void CurlTransfer::set_common_options() {
     set(easy, CURLOPT_FRESH_CONNECT, 1L);
     set(easy, CURLOPT_FORBID_REUSE, 1L);
   }
-  if (!request_.ca_file.empty()) set(easy, CURLOPT_CAINFO, request_.ca_file.c_str());
+  set_ca_file();
 
   set(easy, CURLOPT_WRITEFUNCTION, &CurlTransfer::on_body);
   set(easy, CURLOPT_WRITEDATA, static_cast<void*>(this));
@@ -107,13 +109,24 @@ void CurlTransfer::set_common_options() {
   set(easy, CURLOPT_OPENSOCKETDATA, static_cast<void*>(this));
 }
 
+/// The TLS library opens the file by its name, and would wait for the other end of a FIFO. What
+/// cannot be read fails where TLS is needed; what is sent without TLS needs no such file.
+void CurlTransfer::set_ca_file() {
+  constexpr const char* kNoFile = "/dev/null/none";
+  if (request_.ca_file.empty()) return;
+  const auto failure = check_regular_file(request_.ca_file);
+  if (failure) ca_problem_ = "monitoring.ca_file: " + failure->error.message;
+  set(easy_.get(), CURLOPT_CAINFO, failure ? kNoFile : request_.ca_file.c_str());
+}
+
 bool CurlTransfer::prepare_http(const HttpRequest& http) {
   CURL* easy = easy_.get();
   if (has_line_breaker(http.url)) return reject("the URL holds a line break");
   if (has_line_breaker(http.method)) return reject("the method holds a line break");
   for (const auto& [name, value] : http.headers) {
-    if (name.empty() || has_line_breaker(name) || has_line_breaker(value)) {
-      return reject("a header is empty or holds a line break");
+    if (!header_name_allowed(name) || !header_value_allowed(value) || is_connection_header(name)) {
+      return reject("header \"" + name +
+                    "\" is not allowed, or its value holds a control character");
     }
     // "Name;" is libcurl's notation for a header without a value.
     if (!add_header(value.empty() ? name + ";" : name + ": " + value)) return false;
@@ -290,8 +303,10 @@ std::string CurlTransfer::describe(CURLcode code) const {
     return "the answer is larger than " + std::to_string(kMaxResponseBytes) +
            " bytes and was cut off";
   }
+  if (code == CURLE_SSL_CACERT_BADFILE && !ca_problem_.empty()) return ca_problem_;
   if (classify(code) == Failure::kRefusedAddress) {
-    return "the address " + refused_address_ + " is link-local or a metadata service";
+    return "the address " + refused_address_ +
+           " is link-local, a metadata service or none of a host";
   }
   return error_[0] != '\0' ? error_ : curl_easy_strerror(code);
 }

@@ -42,6 +42,7 @@ class CurlTransfer {
   bool prepare_mail(const MailRequest& mail);
   bool prepare_connect(const ConnectRequest& connect);
   void set_common_options();
+  void set_ca_file();
   bool add_header(const std::string& line) { return append(headers_, line); }
   bool append(std::unique_ptr<curl_slist, SlistDeleter>& list, const std::string& line);
   /// Remembers why the request cannot be sent. Always false.
@@ -77,6 +78,8 @@ class CurlTransfer {
   bool too_large_ = false;
   /// The address that was refused, if one was.
   std::string refused_address_;
+  /// Why the file of authorities cannot be used, if it cannot.
+  std::string ca_problem_;
   /// Why the request could not be sent at all.
   std::string rejected_;
 };

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <list>
+#include <tuple>
 
 #include "transport/listening_socket.hpp"
 
@@ -22,11 +23,17 @@ constexpr Duration kLastWords = std::chrono::seconds(1);
 
 enum class Phase { asking, taking_answer, resting };
 
+/// When room is needed a peer may be silent for so long, and take so long over an answer, before it
+/// is its turn to leave.
+constexpr Duration kPatience = std::chrono::seconds(1);
+
 /// One connection, oldest sign of life first in the server's list.
 struct Peer {
   int fd;
-  Phase phase;
-  Instant deadline;
+  std::uint64_t arrival;
+  Phase phase = Phase::asking;
+  Instant since{};
+  Instant deadline{};
   std::size_t uploaded = 0;
   /// Shut down by us; libmicrohttpd notices in its next turn.
   bool dismissed = false;
@@ -100,6 +107,7 @@ class MicrohttpdServer final : public HttpServer {
   void set_phase(Peer& peer, Phase phase, Duration time);
   void dismiss_late_ones();
   void make_room();
+  Place least_deserving();
   MHD_Result answer(MHD_Connection* connection, const IncomingRequest& request, bool allowed) const;
   static void dismiss(Peer& peer);
 
@@ -107,6 +115,7 @@ class MicrohttpdServer final : public HttpServer {
   const RequestHandler handler_;
   const std::uint16_t port_;
   Instant now_{};
+  std::uint64_t arrivals_ = 0;
   std::list<Peer> peers_;
   /// Last, so that it goes first: stopping it closes the connections, which are in the list.
   std::unique_ptr<MHD_Daemon, DaemonDeleter> daemon_;
@@ -146,12 +155,25 @@ void MicrohttpdServer::make_room() {
   const auto present = static_cast<std::size_t>(std::count_if(
       peers_.begin(), peers_.end(), [](const Peer& peer) { return !peer.dismissed; }));
   std::size_t excess = present > options_.connections ? present - options_.connections : 0;
-  for (Peer& peer : peers_) {
-    if (excess == 0) return;
-    if (peer.dismissed || peer.phase == Phase::taking_answer) continue;
-    dismiss(peer);
-    --excess;
+  for (; excess > 0; --excess) dismiss(*least_deserving());
+}
+
+/// Who has been silent for too long; or has not taken its answer for too long; or else, because all
+/// are as busy as a flood is, whoever came first, so that a newcomer always gets its turn.
+MicrohttpdServer::Place MicrohttpdServer::least_deserving() {
+  const auto oldest = [&](bool takes_answer) {
+    return std::find_if(peers_.begin(), peers_.end(), [&](const Peer& peer) {
+      return !peer.dismissed && (peer.phase == Phase::taking_answer) == takes_answer &&
+             peer.since + kPatience <= now_;
+    });
+  };
+  for (const bool takes_answer : {false, true}) {
+    const Place found = oldest(takes_answer);
+    if (found != peers_.end()) return found;
   }
+  return std::min_element(peers_.begin(), peers_.end(), [](const Peer& a, const Peer& b) {
+    return std::tie(a.dismissed, a.arrival) < std::tie(b.dismissed, b.arrival);
+  });
 }
 
 Peer& MicrohttpdServer::peer_of(MHD_Connection* connection) {
@@ -162,6 +184,7 @@ Peer& MicrohttpdServer::peer_of(MHD_Connection* connection) {
 
 void MicrohttpdServer::set_phase(Peer& peer, Phase phase, Duration time) {
   peer.phase = phase;
+  peer.since = now_;
   peer.deadline = now_ + time;
 }
 
@@ -171,8 +194,9 @@ void MicrohttpdServer::on_connection(void* self, MHD_Connection* connection, voi
   if (what == MHD_CONNECTION_NOTIFY_STARTED) {
     const int fd =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-    const Instant deadline = server.now_ + server.options_.request_time;
-    *peer = &server.peers_.emplace_back(Peer{fd, Phase::asking, deadline});
+    Peer& entry = server.peers_.emplace_back(Peer{fd, ++server.arrivals_});
+    server.set_phase(entry, Phase::asking, server.options_.request_time);
+    *peer = &entry;
     return;
   }
   server.peers_.remove_if([&](const Peer& entry) { return &entry == *peer; });
@@ -199,6 +223,10 @@ MHD_Result MicrohttpdServer::on_request(void* self, MHD_Connection* connection, 
   if (*request == nullptr) {
     *request = &peer;
     peer.uploaded = 0;
+    // The body of a request after a rest has no more time than that of the first.
+    if (peer.phase == Phase::resting) {
+      server.set_phase(peer, Phase::asking, server.options_.request_time);
+    }
     return MHD_YES;
   }
   if (*upload_size > 0) {

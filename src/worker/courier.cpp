@@ -71,26 +71,37 @@ const char* outcome_text(notify::Verdict verdict) {
   return "dead";
 }
 
-/// Of the receivers of these notifications.
-std::map<std::string, json> settings_of(pg::Spi& spi, const std::vector<store::Leased>& leased) {
-  std::set<std::string> receivers;
-  for (const store::Leased& notification : leased) receivers.insert(notification.receiver);
-  std::map<std::string, json> settings;
-  for (const auto& [receiver, text] :
-       store::settings_of(spi, {receivers.begin(), receivers.end()})) {
-    settings[receiver] = parse(text);
+/// Which of the secrets the role that made the receiver may send wherever it likes.
+store::Secrets secrets_for(const std::string& role_name, const json& settings,
+                           const store::Secrets& all) {
+  store::Secrets secrets;
+  const std::vector<std::string> names = notify::secret_names(settings);
+  const Oid role = names.empty() ? InvalidOid : store::role_of(role_name);
+  for (const std::string& name : names) {
+    const auto found = all.find(name);
+    if (found == all.end()) continue;
+    store::Secret& secret = secrets.emplace(*found).first->second;
+    secret.terms.is_trusted = store::is_trusted_with(role, secret);
   }
-  return settings;
+  return secrets;
 }
 
-/// Whose names these settings hold.
-std::map<std::string, std::string, std::less<>> secrets_of(
-    pg::Spi& spi, const std::map<std::string, json>& settings) {
-  std::set<std::string> names;
-  for (const auto& [receiver, of_receiver] : settings) {
-    for (std::string& name : notify::secret_names(of_receiver)) names.insert(std::move(name));
+const std::string& url_of(const notify::DeliveryRequest& request) {
+  static const std::string none;
+  if (const auto* http = std::get_if<notify::HttpDelivery>(&request)) return http->url;
+  if (const auto* mail = std::get_if<notify::MailDelivery>(&request)) return mail->url;
+  return none;
+}
+
+/// What keeps the secrets that a request holds from going where it goes, if anything.
+std::optional<Error> check_destination(const std::string& kind, const store::Secrets& secrets,
+                                       const notify::DeliveryRequest& request) {
+  const auto destination = notify::destination_of_url(url_of(request));
+  for (const auto& [name, secret] : secrets) {
+    auto error = notify::check_destination(name, secret.terms, kind, destination, secret.value);
+    if (error) return error;
   }
-  return store::read_secrets(spi, {names.begin(), names.end()});
+  return std::nullopt;
 }
 
 notify::Judgement judge(const std::string& kind, const notify::DeliveryOutcome& outcome) {
@@ -99,6 +110,12 @@ notify::Judgement judge(const std::string& kind, const notify::DeliveryOutcome& 
 }
 
 }  // namespace
+
+struct Courier::Means {
+  json settings;
+  /// Those that the settings name and that are set.
+  store::Secrets secrets;
+};
 
 Courier::Courier(const Clock& clock)
     : clock_(clock), reactor_(make_reactor()), dispatcher_(*reactor_, dispatch_limits()) {}
@@ -191,8 +208,7 @@ void Courier::note_end(const InFlight& entry, const notify::Judgement& judgement
 void Courier::record_and_lease() {
   const Instant began_at = clock_.now();
   store::LeaseResult result;
-  Settings settings;
-  Secrets secrets;
+  MeansOfReceivers means;
   std::vector<std::int64_t> done;
   // A copy, which only counts once the transaction is committed.
   std::set<std::string> failing = failing_;
@@ -205,8 +221,7 @@ void Courier::record_and_lease() {
       store::save_pauses(spi, paused_);
       if (next_sweep_ <= clock_.now()) sweep(spi, failing);
       result = lease(spi);
-      settings = settings_of(spi, result.leased);
-      secrets = secrets_of(spi, settings);
+      means = means_of(spi, result.leased);
     }
     transaction.commit();
   }
@@ -223,8 +238,8 @@ void Courier::record_and_lease() {
   const bool left_behind = !to_record_.empty() || (next_due_ && *next_due_ <= now);
   if (left_behind) next_due_ = now + kRetryLease;
   for (store::Leased& notification : result.leased) {
-    const json& of_receiver = settings[notification.receiver];
-    send(std::move(notification), of_receiver, secrets);
+    const Means& of_receiver = means[notification.receiver];
+    send(std::move(notification), of_receiver);
   }
 }
 
@@ -354,22 +369,47 @@ store::LeaseResult Courier::lease(pg::Spi& spi) {
   return result;
 }
 
-void Courier::send(store::Leased notification, const json& settings, const Secrets& secrets) {
+Courier::MeansOfReceivers Courier::means_of(pg::Spi& spi,
+                                            const std::vector<store::Leased>& leased) {
+  std::set<std::string> receivers;
+  for (const store::Leased& notification : leased) receivers.insert(notification.receiver);
+  const auto settings = store::settings_of(spi, {receivers.begin(), receivers.end()});
+  MeansOfReceivers means;
+  std::set<std::string> names;
+  for (const auto& [receiver, of_receiver] : settings) {
+    const json& parsed = means[receiver].settings = parse(of_receiver.json);
+    for (std::string& name : notify::secret_names(parsed)) names.insert(std::move(name));
+  }
+  if (names.empty()) return means;
+  const store::Secrets secrets = store::read_secrets(spi, {names.begin(), names.end()});
+  for (auto& [receiver, of_receiver] : means) {
+    of_receiver.secrets = secrets_for(settings.at(receiver).set_by, of_receiver.settings, secrets);
+  }
+  return means;
+}
+
+void Courier::send(store::Leased notification, const Means& means) {
   const json payload = parse(notification.payload);
   InFlight entry{std::move(notification), notification.payload.size(), {}};
   entry.notification.payload = {};
+  const std::string& kind = entry.notification.kind;
   const auto lookup = [&](std::string_view name) -> std::optional<std::string> {
-    const auto found = secrets.find(name);
-    if (found == secrets.end()) return std::nullopt;
-    entry.redaction.add_secret(found->second);
-    return found->second;
+    const auto found = means.secrets.find(name);
+    if (found == means.secrets.end()) return std::nullopt;
+    entry.redaction.add_secret(found->second.value);
+    return found->second.value;
   };
-  auto request =
-      notify::wire_request(entry.notification.kind, payload, settings, lookup, clock_.now());
+  auto request = notify::wire_request(kind, payload, means.settings, lookup, clock_.now());
+  std::optional<Error> error;
   if (!request) {
+    error = request.error();
+  } else if (!std::holds_alternative<notify::LogDelivery>(*request)) {
+    error = check_destination(kind, means.secrets, *request);
+  }
+  if (error) {
     // A secret or setting that is wrong may be mended; a dead notification would not come back.
     const notify::Judgement judgement{notify::Verdict::kRetry, notify::FailureReason::kClientError,
-                                      std::nullopt, request.error().message};
+                                      std::nullopt, error->message};
     return note_end(entry, judgement, {}, microseconds(0));
   }
   entry.redaction.add_request(*request);

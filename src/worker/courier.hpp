@@ -22,6 +22,7 @@
 #include "monitoring/notify/tempo.hpp"
 #include "monitoring/store/outbox_lease.hpp"
 #include "monitoring/store/receiver_pace.hpp"
+#include "monitoring/store/secrets.hpp"
 #include "monitoring/transport/dispatcher.hpp"
 #include "monitoring/transport/reactor.hpp"
 
@@ -65,8 +66,9 @@ class Courier {
     /// Rows leased for it whose requests have not ended.
     std::uint32_t held = 0;
   };
-  using Settings = std::map<std::string, nlohmann::json>;
-  using Secrets = std::map<std::string, std::string, std::less<>>;
+  /// What the requests to a receiver are made of.
+  struct Means;
+  using MeansOfReceivers = std::map<std::string, Means>;
 
   bool wants_transaction() const { return look_ || has_ended_; }
   Instant next_transaction_at() const;
@@ -91,7 +93,8 @@ class Courier {
   void take_back();
   std::vector<store::LeaseShare> shares(const store::RateLimits& limits);
   store::LeaseResult lease(pg::Spi& spi);
-  void send(store::Leased notification, const nlohmann::json& settings, const Secrets& secrets);
+  static MeansOfReceivers means_of(pg::Spi& spi, const std::vector<store::Leased>& leased);
+  void send(store::Leased notification, const Means& means);
 
   const Clock& clock_;
   std::unique_ptr<transport::Reactor> reactor_;

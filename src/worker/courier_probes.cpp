@@ -41,6 +41,16 @@ std::optional<std::string> secret_name(const json& value) {
   return found->get<std::string>();
 }
 
+/// Headers whose values are secrets, with the names of these.
+std::vector<std::pair<std::string, std::string>> secret_headers(const store::DueProbe& probe) {
+  std::vector<std::pair<std::string, std::string>> found;
+  const json headers = parse(probe.headers);
+  for (const auto& [header, value] : headers.items()) {
+    if (auto name = secret_name(value)) found.emplace_back(header, std::move(*name));
+  }
+  return found;
+}
+
 bool starts_with(const std::string& text, std::string_view prefix) {
   return text.compare(0, prefix.size(), prefix) == 0;
 }
@@ -137,8 +147,8 @@ void CourierProbes::finish(const Running& running, const transport::Outcome& out
 }
 
 void CourierProbes::record_and_take_due() {
-  std::vector<store::DueProbe> due;
-  Secrets secrets;
+  std::vector<Due> due;
+  store::Secrets secrets;
   const Instant now = clock_.now();
   {
     pg::Transaction transaction;
@@ -146,9 +156,13 @@ void CourierProbes::record_and_take_due() {
       pg::Spi spi;
       for (const store::ProbeResult& result : results_) store::record_probe(spi, result);
       if (running_.size() < kMostAtATime) {
-        due = store::take_due_probes(spi, now, kMostAtATime - running_.size());
+        auto probes = store::take_due_probes(spi, now, kMostAtATime - running_.size());
+        secrets = secrets_of(spi, probes);
+        for (store::DueProbe& probe : probes) {
+          auto refused = refusal(probe, secrets);
+          due.push_back({std::move(probe), std::move(refused)});
+        }
       }
-      secrets = secrets_of(spi, due);
       next_due_ = store::next_probe_at(spi);
     }
     transaction.commit();
@@ -157,39 +171,51 @@ void CourierProbes::record_and_take_due() {
   look_ = false;
   last_look_ = now;
   if (next_due_ && *next_due_ <= now) next_due_ = now + kRetry;
-  for (store::DueProbe& probe : due) start(std::move(probe), secrets);
+  for (Due& probe : due) start(std::move(probe), secrets);
 }
 
-CourierProbes::Secrets CourierProbes::secrets_of(pg::Spi& spi,
-                                                 const std::vector<store::DueProbe>& due) const {
+store::Secrets CourierProbes::secrets_of(pg::Spi& spi, const std::vector<store::DueProbe>& due) {
   std::vector<std::string> names;
   for (const store::DueProbe& probe : due) {
-    const json headers = parse(probe.headers);
-    for (const auto& [header, value] : headers.items()) {
-      if (auto name = secret_name(value)) names.push_back(std::move(*name));
-    }
+    for (const auto& [header, name] : secret_headers(probe)) names.push_back(name);
   }
   return store::read_secrets(spi, names);
 }
 
-void CourierProbes::start(store::DueProbe probe, const Secrets& secrets) {
+/// What keeps a probe's secrets from being sent to its url, if anything.
+std::optional<std::string> CourierProbes::refusal(const store::DueProbe& probe,
+                                                  const store::Secrets& secrets) {
+  const auto headers = secret_headers(probe);
+  if (headers.empty()) return std::nullopt;
+  const auto destination = notify::destination_of_url(probe.url);
+  const Oid role = store::role_of(probe.set_by);
+  for (const auto& [header, name] : headers) {
+    const auto found = secrets.find(name);
+    if (found == secrets.end()) return "secret \"" + name + "\" is not set";
+    notify::SecretTerms terms = found->second.terms;
+    terms.is_trusted = store::is_trusted_with(role, found->second);
+    const auto error = notify::check_destination(name, terms, notify::kProbeKind, destination);
+    if (error) return error->message;
+  }
+  return std::nullopt;
+}
+
+void CourierProbes::start(Due due, const store::Secrets& secrets) {
   Running running;
   running.started_at = clock_.now();
-  running.url = probe.url;
-  const json headers = parse(probe.headers);
-  running.probe = std::move(probe);
+  running.url = due.probe.url;
+  const json headers = parse(due.probe.headers);
+  running.probe = std::move(due.probe);
+  if (due.refusal) return finish(running, {}, std::move(due.refusal));
   for (const auto& [header, value] : headers.items()) {
     const auto name = secret_name(value);
     if (!name) {
       running.headers.emplace_back(header, value.is_string() ? value.get<std::string>() : "");
       continue;
     }
-    const auto found = secrets.find(*name);
-    if (found == secrets.end()) {
-      return finish(running, {}, "secret \"" + *name + "\" is not set");
-    }
-    running.redaction.add_secret(found->second);
-    running.secret_headers.emplace_back(header, found->second);
+    const std::string& secret = secrets.find(*name)->second.value;
+    running.redaction.add_secret(secret);
+    running.secret_headers.emplace_back(header, secret);
   }
   ask(std::move(running));
 }

@@ -15,6 +15,7 @@
 #include "monitoring/base/clock.hpp"
 #include "monitoring/notify/redaction.hpp"
 #include "monitoring/store/probes.hpp"
+#include "monitoring/store/secrets.hpp"
 #include "monitoring/transport/dispatcher.hpp"
 #include "monitoring/transport/reactor.hpp"
 
@@ -49,13 +50,19 @@ class CourierProbes {
     int redirects = 0;
     Instant started_at;
   };
-  using Secrets = std::map<std::string, std::string, std::less<>>;
+  struct Due {
+    store::DueProbe probe;
+    /// Why its secrets may not be sent to its url.
+    std::optional<std::string> refusal;
+  };
 
   void take_completions();
   void take(Running running, const transport::Outcome& outcome);
   void record_and_take_due();
-  Secrets secrets_of(pg::Spi& spi, const std::vector<store::DueProbe>& due) const;
-  void start(store::DueProbe probe, const Secrets& secrets);
+  static store::Secrets secrets_of(pg::Spi& spi, const std::vector<store::DueProbe>& due);
+  static std::optional<std::string> refusal(const store::DueProbe& probe,
+                                            const store::Secrets& secrets);
+  void start(Due due, const store::Secrets& secrets);
   void ask(Running running);
   void finish(const Running& running, const transport::Outcome& outcome,
               std::optional<std::string> error);

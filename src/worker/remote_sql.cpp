@@ -12,6 +12,7 @@ extern "C" {
 #include <cstring>
 
 #include "monitoring/pg/transaction.hpp"
+#include "monitoring/store/jobs.hpp"
 #include "worker/process.hpp"
 
 extern "C" {
@@ -71,24 +72,31 @@ void run_process(dsm_handle segment) {
       .hint("Raise max_worker_processes.");
 }
 
+void note(Errand* errand, int sqlstate, const char* message) {
+  errand->sqlstate = sqlstate;
+  strlcpy(errand->message, message, sizeof errand->message);
+}
+
 void run_errand(Errand* errand) {
   try {
     pg::Transaction transaction;
     {
       pg::Spi spi;
+      store::require_pg_cron(spi);
       errand->rows = static_cast<std::int64_t>(spi.query(errand->sql).size());
     }
     transaction.commit();
   } catch (const pg::PgError& error) {
-    errand->sqlstate = error.sqlstate();
-    strlcpy(errand->message, error.what(), sizeof errand->message);
+    note(errand, error.sqlstate(), error.what());
+  } catch (const pg::Report& error) {
+    note(errand, error.sqlstate(), error.what());
   }
   errand->ended = true;
 }
 
 }  // namespace
 
-std::int64_t run_in_database(const std::string& database, const std::string& sql) {
+std::int64_t run_beside_pg_cron(const std::string& database, const std::string& sql) {
   const Oid target = pg::call([&] { return get_database_oid(database.c_str(), false); });
   const Segment segment(offsetof(Errand, sql) + sql.size() + 1);
   Errand* errand = segment.errand();

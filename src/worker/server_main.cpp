@@ -10,10 +10,11 @@ extern "C" {
 #include <utils/timestamp.h>
 }
 // clang-format keeps the server's headers first.
-#include <fstream>
 #include <memory>
 #include <optional>
+#include <sstream>
 
+#include "monitoring/base/regular_file.hpp"
 #include "monitoring/pg/settings.hpp"
 #include "monitoring/shmem/worker_slots.hpp"
 #include "monitoring/transport/http_server.hpp"
@@ -49,12 +50,22 @@ class Complaint {
   std::string words_;
 };
 
+constexpr std::size_t kLongestTokenFile = 64 * 1024;
+
+Error of_token_file(const std::string& why) {
+  return Error::of("could not read a token from monitoring.http_token_file: " + why);
+}
+
 /// The first word of the file.
 Result<std::string> read_token(const std::string& file_name) {
-  std::ifstream file(file_name);
+  std::string text;
+  if (const auto error = read_regular_file(file_name, kLongestTokenFile, &text)) {
+    return of_token_file(error->error.message);
+  }
+  std::istringstream words(text);
   std::string token;
-  if (file >> token) return token;
-  return Error::of("could not read a token from monitoring.http_token_file \"" + file_name + "\"");
+  if (words >> token) return token;
+  return of_token_file("file \"" + file_name + "\" holds none");
 }
 
 class ServerProcess {

@@ -21,7 +21,8 @@ $$;
 CREATE TEMP TABLE allowed (who text, names text, why text);
 INSERT INTO allowed VALUES
 ('owner', '_check_alert_rule _check_owner _check_probe _check_receiver _check_routing '
-    '_check_threshold _check_values _enable_pack_of_rows _follow_receiver _insert_system_metric '
+    '_check_secret _check_threshold _check_values _enable_pack_of_rows _follow_receiver '
+    '_insert_system_metric '
     '_note_correction',
     'trigger function: fires without a right of the user, and is for the extension''s tables only'),
 ('owner', '_changes_handler', 'handler of the access method'),
@@ -36,7 +37,7 @@ INSERT INTO allowed VALUES
 ('owner', '_integer_tag', 'of get_system_health(), which runs as its owner'),
 ('owner', '_queue_notification', 'of the health duty; it writes to any receiver'),
 ('owner', '_route_alerts', 'for tests of routing without an evaluation'),
-('owner', 'adopt apply_retention grant_access set_secret_from_file setup_supabase',
+('owner', 'adopt apply_retention grant_access release_vault_secret set_secret_from_file setup_supabase',
     'reaches outside of the extension, drops partitions or gives rights'),
 ('reader operator', '_counted_metrics _host_metrics _is_active _new_measurements '
     '_measure_tag _next_run _pending_periods _pg_cron_jobs _record_status _sketch_quantile_agg '

@@ -58,4 +58,20 @@ CALL pg_temp.play('29 minutes', '45 minutes');
 \o
 SELECT * FROM pg_temp.timeline ORDER BY rule_name, severity, labels ->> 'probe';
 SELECT alert, severity, reason, after, says FROM pg_temp.told WHERE alert = 'ServiceDown' ORDER BY after;
+
+-- Headers: credentials are secrets, and those of the connection are not one's own.
+CREATE FUNCTION pg_temp.header(name text, value jsonb, OUT outcome text) LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO monitoring.probes (probe_name, url, headers)
+    VALUES ('header', 'https://127.0.0.1/', jsonb_build_object(name, value));
+    RAISE SQLSTATE 'YY000' USING MESSAGE = 'accepted';
+EXCEPTION WHEN OTHERS THEN
+    outcome := SQLERRM;
+END $$;
+SELECT name, value, pg_temp.header(name, value::jsonb) AS outcome FROM (VALUES
+    ('Authorization', '"Bearer s3same"'), ('authorization', '"x"'), ('Proxy-Authorization', '{"secret": "x"}'),
+    ('Cookie', '"a=b"'), ('X-Api-Key', '"x"'), ('X-Vault-Token', '"x"'), ('X-Any', '"Bearer s3same"'),
+    ('Authorization', '{"secret": "x"}'), ('Content-Length', '"3"'), ('transfer-encoding', '"chunked"'),
+    ('Host', '"x"'), ('Connection', '{"secret": "x"}'), ('Expect', '"x"'), ('X A', '"x"'),
+    ('X-A', '"a\u0001b"'), ('X-A', '"a\nb"'), ('X-A', '1'), ('', '"x"'), ('X-A', '"x"')) AS h(name, value);
 ROLLBACK;

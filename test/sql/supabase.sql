@@ -56,3 +56,29 @@ DROP EXTENSION monitoring;
 SELECT count(*) FROM pg_proc
 WHERE pronamespace = 'public'::regnamespace AND proname IN ('record_metric', 'log_worker_issue', 'get_active_alerts');
 ROLLBACK;
+
+-- A function that somebody has made, and that says it is the extension's, in every disguise.
+BEGIN;
+CREATE ROLE service_role;
+CREATE ROLE regress_mallory;
+GRANT CREATE ON SCHEMA public TO regress_mallory;
+CREATE FUNCTION pg_temp.try(prepare text, OUT outcome text) LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE prepare;
+    EXECUTE 'ALTER FUNCTION public.get_active_alerts() DEPENDS ON EXTENSION monitoring';
+    EXECUTE 'ALTER FUNCTION public.get_active_alerts() OWNER TO regress_mallory';
+    PERFORM monitoring.setup_supabase();
+    RAISE SQLSTATE 'YY000' USING MESSAGE = 'taken over';
+EXCEPTION WHEN OTHERS THEN
+    outcome := SQLSTATE || ': ' || SQLERRM;
+END $$;
+SELECT pg_temp.try(prepare) FROM unnest(ARRAY[
+    'CREATE FUNCTION public.get_active_alerts() RETURNS SETOF monitoring.alerts LANGUAGE sql AS ''SELECT * FROM monitoring.alerts''',
+    'CREATE FUNCTION public.get_active_alerts() RETURNS SETOF monitoring.alerts LANGUAGE plpgsql SECURITY DEFINER AS ''BEGIN END''',
+    'SELECT monitoring.setup_supabase()']) AS prepare;
+SELECT monitoring.setup_supabase();
+SELECT p.proname, l.lanname, p.prosecdef, pg_get_userbyid(p.proowner) = current_user AS is_own
+FROM pg_proc AS p JOIN pg_language AS l ON l.oid = p.prolang
+WHERE p.pronamespace = 'public'::regnamespace AND p.proname IN ('record_metric', 'log_worker_issue', 'get_active_alerts')
+ORDER BY 1;
+ROLLBACK;

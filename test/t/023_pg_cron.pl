@@ -19,6 +19,28 @@ $node->safe_psql('other', 'CREATE EXTENSION monitoring');
 ($status, $out, $err) = $node->psql('other', 'SELECT monitoring.schedule_jobs()');
 like($err, qr/extension pg_cron is not installed in database "postgres".*HINT/s, 'in another database');
 
+# Nor is what somebody else has put into a schema of that name called, there or here.
+my $trap = q(CREATE ROLE trapper; CREATE SCHEMA cron AUTHORIZATION trapper; GRANT USAGE ON SCHEMA cron TO PUBLIC;
+	CREATE TABLE cron.trapped (by name);
+	SET ROLE trapper;
+	CREATE TABLE cron.job (jobid bigint, jobname text, schedule text, command text, database text);
+	CREATE FUNCTION cron.schedule(text, text, text) RETURNS bigint LANGUAGE sql AS
+		'INSERT INTO cron.trapped VALUES (current_user) RETURNING 1::bigint';
+	CREATE FUNCTION cron.schedule_in_database(text, text, text, text) RETURNS bigint LANGUAGE sql AS
+		'INSERT INTO cron.trapped VALUES (current_user) RETURNING 1::bigint';
+	CREATE FUNCTION cron.unschedule(bigint) RETURNS boolean LANGUAGE sql AS 'SELECT true');
+$node->safe_psql('postgres', $trap);
+for my $database ('postgres', 'other')
+{
+	for my $function ('schedule_jobs', 'unschedule_jobs')
+	{
+		($status, $out, $err) = $node->psql($database, "SELECT monitoring.$function()");
+		like($err, qr/extension pg_cron is not installed in/, "$function() from $database and somebody else's schema");
+	}
+}
+is($node->safe_psql('postgres', 'SELECT count(*) FROM cron.trapped'), '0', 'none of it was called');
+$node->safe_psql('postgres', 'DROP SCHEMA cron CASCADE; DROP ROLE trapper');
+
 # A table that merely looks like pg_cron's is left alone.
 $node->safe_psql('other', q(CREATE SCHEMA cron;
 	CREATE TABLE cron.job (jobid bigint, jobname text, schedule text, database text);

@@ -1,6 +1,6 @@
-# Secrets in Supabase Vault: a name that monitoring.secrets does not have is looked up there by the
-# courier, and nobody sees the value.  The schema stands in for the extension supabase_vault, whose
-# view has these columns; there the last one is decrypted by a function of C.
+# Secrets in Supabase Vault: what the owner has released is read there by the courier, and nobody sees
+# the value.  The schema stands in for the extension supabase_vault, whose view has these columns; there
+# the last one is decrypted by a function of C.
 use strict;
 use warnings;
 
@@ -22,7 +22,11 @@ $node->safe_psql('postgres', q{
 	CREATE VIEW vault.decrypted_secrets AS
 	SELECT id, name, description, secret, vault.decrypt(secret) AS decrypted_secret, key_id, nonce,
 		created_at, updated_at FROM vault.secrets;
-	CREATE ROLE mallory LOGIN});
+	CREATE ROLE mallory LOGIN;
+	SET allow_system_table_mods = on;
+	INSERT INTO pg_extension (oid, extname, extowner, extnamespace, extrelocatable, extversion)
+	VALUES (99999999, 'supabase_vault', 10, 'vault'::regnamespace, false, '1.0');
+	ALTER EXTENSION supabase_vault ADD VIEW vault.decrypted_secrets});
 
 sub reasons
 {
@@ -51,14 +55,22 @@ $node->safe_psql('postgres', 'DELETE FROM monitoring.notifications');
 my $url = $receiver->url('/vault');
 $node->safe_psql('postgres', "INSERT INTO vault.secrets (name, secret)
 	VALUES ('hook_url', reverse('$url')), ('token', reverse('v4ultt0ken'))");
-is(reasons(), 'f', 'one that is in the vault does not');
+is(reasons(), 't', 'one that is in the vault and not released does, too');
+like(status_of_test_alert('retrying'), qr/secret "\w+" is not set/, 'and is not read');
+$node->safe_psql('postgres', 'DELETE FROM monitoring.notifications');
+$node->safe_psql('postgres', q{SELECT monitoring.release_vault_secret('hook_url'),
+	monitoring.release_vault_secret('token', '{webhook}', '{elsewhere.example}')});
+is(reasons(), 'f', 'one that is released does not');
+like(status_of_test_alert('retrying'), qr/secret "token" may not be sent to host "127.0.0.1"/, 'a list holds for it');
+$node->safe_psql('postgres', 'DELETE FROM monitoring.notifications');
+$node->safe_psql('postgres', q{SELECT monitoring.release_vault_secret('token', '{webhook}', '{127.0.0.1}')});
 status_of_test_alert('sent');
 my ($request) = $receiver->wait_for_requests(1, path => '/vault');
 is($request->{headers}{authorization}, 'Bearer v4ultt0ken', 'its value is sent');
 $node->safe_psql('postgres', q{SELECT monitoring.set_secret('token', '0wnt0ken')});
 status_of_test_alert('sent');
 my @requests = $receiver->wait_for_requests(2, path => '/vault');
-is($requests[1]{headers}{authorization}, 'Bearer 0wnt0ken', 'monitoring.secrets comes first');
+is($requests[1]{headers}{authorization}, 'Bearer 0wnt0ken', 'one of our own takes its place');
 # But for the statements of this test.
 unlike(slurp_file($node->logfile), qr/v4ultt0ken(?!['%])/, 'no log has a value of the vault');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM monitoring.notifications AS n,
@@ -74,7 +86,8 @@ is($node->safe_psql('postgres', q{SELECT message FROM monitoring.worker_issues
 $node->safe_psql('postgres', 'DELETE FROM monitoring.notifications');
 
 # Somebody else's view is no vault: neither does its code run, nor does its owner say where pages go.
-$node->safe_psql('postgres', q{DROP SCHEMA vault CASCADE;
+$node->safe_psql('postgres', q{ALTER EXTENSION supabase_vault DROP VIEW vault.decrypted_secrets;
+	DROP SCHEMA vault CASCADE;
 	CREATE SCHEMA vault AUTHORIZATION mallory;
 	SET ROLE mallory;
 	CREATE VIEW vault.decrypted_secrets AS

@@ -176,6 +176,19 @@ $node->reload;
 wait_for_status('/metrics', 401, 'without its file nothing is right', Authorization => 'Bearer s3cret');
 wait_until($node, q(SELECT last_error ~ 'could not read a token' FROM monitoring.worker_status WHERE role = 'server'),
 	what => 'and worker_status says so');
+# Nor is what is no file; and none of it is waited for.
+use POSIX ();
+my $fifo = $node->basedir . '/fifo';
+POSIX::mkfifo($fifo, 0644) or die "mkfifo: $!";
+for my $no_file ($fifo, $node->basedir, '/dev/zero')
+{
+	$node->safe_psql('postgres', "ALTER SYSTEM SET monitoring.http_token_file = '$no_file'");
+	$node->reload;
+	wait_until($node, qq(SELECT last_error LIKE '%"$no_file" is no regular file'
+		FROM monitoring.worker_status WHERE role = 'server'), what => "$no_file is no token file");
+	is(http_get($port, '/live')->{status}, 200, 'the server answers');
+	is(http_get($port, '/metrics')->{status}, 401, 'and tells nothing');
+}
 $node->safe_psql('postgres', 'ALTER SYSTEM RESET monitoring.http_token_file');
 $node->reload;
 wait_for_status('/metrics', 200, 'open again');

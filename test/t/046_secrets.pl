@@ -9,6 +9,7 @@ use IO::Socket::INET;
 use JSON::PP qw(encode_json);
 use MIME::Base64 qw(encode_base64);
 use MonitoringTest;
+use POSIX ();
 use PostgreSQL::Test::Utils;
 use SmtpReceiver;
 use Test::More;
@@ -86,6 +87,23 @@ for my $name (sort keys %secrets)
 my $file = $node->basedir . '/secret';
 append_to_file($file, "${needle}File\n");
 sql("SELECT monitoring.set_secret_from_file('from-file', '$file')");
+# What is refused is not in the log either, nor is the statement.
+my $fifo = $node->basedir . '/fifo';
+POSIX::mkfifo($fifo, 0644) or die "mkfifo: $!";
+append_to_file($node->basedir . '/no-text', "${needle}\xff\xfe");
+my $long_name = 'n' x 201;
+for my $refused ("SELECT monitoring.set_secret('$long_name', '${needle}Refused')",
+	"SELECT monitoring.set_secret('', '${needle}Refused')", "SELECT monitoring.set_secret(NULL, '${needle}Refused')",
+	"SELECT monitoring.set_secret('n', repeat('${needle}Refused', 10000))",
+	"INSERT INTO monitoring.secrets (secret_name, secret_value) VALUES ('$long_name', '${needle}Refused')",
+	"INSERT INTO monitoring.secrets (secret_name, secret_value) VALUES (NULL, '${needle}Refused')",
+	"INSERT INTO monitoring.secrets (secret_name, secret_value, in_vault) VALUES ('n', '${needle}Refused', true)",
+	"SELECT monitoring.set_secret_from_file('n', '$fifo')", "SELECT monitoring.set_secret_from_file('n', '" . $node->basedir . "/no-text')")
+{
+	my ($refusal, undef, $said) = $node->psql('postgres', "\\set VERBOSITY verbose\n$refused");
+	isnt($refusal, 0, 'refused: ' . substr($refused, 0, 60));
+	unlike($said =~ s/^LINE.*//mgr, qr/$needle/, 'without its value');
+}
 my $tells = '';
 for my $name (sort keys %receivers)
 {

@@ -31,6 +31,22 @@ $node->psql('postgres', 'SELECT 1 / 0');
 
 my $text = http_get($port, '/metrics')->{content};
 is(promtool_complaints($text), '', 'promtool check metrics');
+
+# Databases that mean different things by one name: all are on the page.
+$node->safe_psql('postgres', q(CREATE DATABASE v2));
+$node->safe_psql('v2', q(CREATE EXTENSION monitoring));
+$node->safe_psql('postgres', q(SELECT monitoring.gauge_set('tenants_down', 7), monitoring.gauge_set('spans_count', 1)));
+$node->safe_psql('v2', q(SELECT monitoring.counter_inc('tenants_down'), monitoring.histogram_observe('spans', 1),
+	monitoring.counter_inc('monitoring_process_up')));
+my $shared = http_get($port, '/metrics')->{content};
+like($shared, qr/^tenants_down\{datname="postgres"\} 7$/m, "one database's gauge");
+like($shared, qr/^tenants_down\{datname="v2"\} 1$/m, "beside another's counter");
+like($shared, qr/^spans_count\{datname="postgres"\} 1$/m, 'a gauge of the name of a count');
+like($shared, qr/^spans_count\{datname="v2"\} 1$/m, 'beside the count');
+like($shared, qr/^monitoring_process_up\{datname="v2",role="worker"\} 1$/m, 'our own names stay ours');
+like($shared, qr/^exported_monitoring_process_up\{datname="v2"\} 1$/m, "and who takes them is shown, too");
+is(promtool_complaints($shared) =~ s/^exported_\S* counter metrics should have.*\n//mr, '', 'promtool reads it');
+$node->safe_psql('postgres', q(DROP DATABASE v2));
 my $open = http_get($port, '/metrics', Accept => 'application/openmetrics-text; version=1.0.0')->{content};
 is(openmetrics_complaints($open), '', 'a strict parser of OpenMetrics takes it');
 isnt(openmetrics_complaints($text), '', 'as it does not take the text format');

@@ -21,10 +21,11 @@ std::string_view content_type(ExpositionFormat format);
 /// In OpenMetrics a counter whose name does not end in _total is of type unknown: under another
 /// name nobody would find it.
 ///
-/// All views that are given must last until text(); keep() makes one that does. Where points of one
-/// name disagree on its type, the first has it and the others are left out; so is a family whose
-/// names another one uses, such as a gauge x_count beside a histogram x, and a point that is there
-/// already.
+/// All views that are given must last until text(); keep() makes one that does. A point that is
+/// there already is left out. Where families want the same name, no series is lost:
+/// - beside the extension's own, the others are shown as exported_<name>;
+/// - otherwise all keep their names, and lose their types: a gauge beside a counter, or a gauge
+///   x_count beside a histogram x, whose three names then are families of their own.
 class Exposition {
  public:
   /// A point of a counter or gauge. labels: label_bytes(), LabelBuffer. A datname that is not empty
@@ -35,6 +36,9 @@ class Exposition {
   /// A point of a histogram: bound_count + 1 counts, not cumulated.
   void add_histogram(const MetricSpec& metric, std::string_view labels, double sum,
                      const std::uint64_t* buckets, std::string_view datname = {});
+
+  /// Whether what is added next is the extension's own.
+  void set_own(bool is_own) { is_own_ = is_own; }
 
   std::string_view keep(std::string text);
 
@@ -47,10 +51,12 @@ class Exposition {
     std::string_view datname;
     double value;
     const std::uint64_t* buckets;
+    bool is_own;
   };
   friend class ExpositionText;
 
   std::vector<Point> points_;
+  bool is_own_ = false;
   std::deque<std::string> kept_;
 };
 

@@ -55,7 +55,9 @@ class TriggerCall {
   Param value(const char* column, Oid type) const;
   bool is_null(const char* column, Oid type) const { return value(column, type).is_null; }
   /// Of an UPDATE, the row as it was.
+  std::optional<std::string> old_text(const char* column) const;
   std::optional<std::string> old_name(const char* column) const;
+  std::optional<std::string> old_jsonb(const char* column) const;
   std::optional<std::int64_t> old_int8(const char* column) const;
 
   /// Changes the row that a BEFORE trigger returns.

@@ -47,8 +47,8 @@ inline Oid file_of(Relation relation) {
 inline bool owns_database(Oid database) {
   return object_ownercheck(DatabaseRelationId, database, GetUserId());
 }
-inline bool owns_extension(Oid extension) {
-  return object_ownercheck(ExtensionRelationId, extension, GetUserId());
+inline bool owns_extension(Oid extension, Oid role) {
+  return object_ownercheck(ExtensionRelationId, extension, role);
 }
 inline bool owns_schema(Oid schema) {
   return object_ownercheck(NamespaceRelationId, schema, GetUserId());
@@ -57,8 +57,8 @@ inline bool owns_schema(Oid schema) {
 inline bool owns_database(Oid database) {
   return pg_database_ownercheck(database, GetUserId());
 }
-inline bool owns_extension(Oid extension) {
-  return pg_extension_ownercheck(extension, GetUserId());
+inline bool owns_extension(Oid extension, Oid role) {
+  return pg_extension_ownercheck(extension, role);
 }
 inline bool owns_schema(Oid schema) {
   return pg_namespace_ownercheck(schema, GetUserId());

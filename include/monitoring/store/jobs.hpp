@@ -25,9 +25,13 @@ void record_success(pg::Spi& spi, std::string_view job_name, Instant run_at);
 void record_failure(pg::Spi& spi, std::string_view job_name, Instant run_at,
                     std::string_view error);
 
-/// Whether cron.job here is pg_cron's, and the current user may read it. Somebody else's table of
-/// that name is never touched.
-bool pg_cron_is_readable(pg::Spi& spi);
+/// The qualified name of pg_cron's own table of that name (job, job_run_details) in this database,
+/// if the current user may read it. Somebody else's table of that name is never touched.
+std::optional<std::string> readable_table_of_pg_cron(pg::Spi& spi, const char* table);
+
+/// 55000 unless all that the queries below name belongs to pg_cron in the current database, where
+/// nothing of it goes before the transaction ends.
+void require_pg_cron(pg::Spi& spi);
 
 /// Whether pg_cron has a job of this name for this database: its own table says so where it works
 /// in this database, and monitoring.jobs_elsewhere where it works in another one.
@@ -41,7 +45,7 @@ struct PgCron {
 /// Errors: 55000 where pg_cron is not loaded, or works here and is not installed.
 PgCron find_pg_cron(pg::Spi& spi);
 
-/// Queries to run in pg_cron's database, with one row per job.
+/// Queries to run in pg_cron's database after require_pg_cron() there, with one row per job.
 std::string scheduling_statement(pg::Spi& spi, const PgCron& pg_cron);
 std::string unscheduling_statement(pg::Spi& spi);
 

@@ -38,9 +38,14 @@ class RateLimits {
   std::map<std::string, State> states_;
 };
 
-/// Their settings, as JSON texts; those that are gone are left out.
-std::map<std::string, std::string> settings_of(pg::Spi& spi,
-                                               const std::vector<std::string>& receivers);
+struct ReceiverSettings {
+  std::string json;
+  std::string set_by;  ///< the role that said where the receiver sends to
+};
+
+/// Of those receivers that are not gone.
+std::map<std::string, ReceiverSettings> settings_of(pg::Spi& spi,
+                                                    const std::vector<std::string>& receivers);
 
 /// Receivers that have asked to be left alone, and until when.
 using Pauses = std::map<std::string, Instant>;

@@ -4,9 +4,10 @@
 //
 // Made for peers that cannot be trusted to be quick or honest. One connection has a fixed amount of
 // memory for a request's head (a longer one gets 431), a deadline for the request and one for
-// taking the answer, and a limited rest between requests. When all connections are taken, the one
-// that has rested or dawdled longest makes room, so that no number of silent peers keeps a probe
-// out.
+// taking the answer, and a limited rest between requests. When all connections are taken, one makes
+// room: the one that has rested or dawdled longest, or has not taken its answer for longest, or was
+// there first, so that no number of peers that are silent, take nothing or ask for ever keeps a
+// probe out. Addresses are not told apart: a probe may come from the same as a flood.
 //
 // Single-threaded; no threads of its own, no signals, no clock. The process must ignore SIGPIPE.
 

@@ -4,7 +4,10 @@
 
 #include <cmath>
 #include <iterator>
+#include <set>
+#include <sstream>
 #include <string>
+#include <vector>
 
 namespace monitoring::metrics {
 namespace {
@@ -172,18 +175,132 @@ TEST(Exposition, SaysTheDatabaseOnce) {
 
 TEST(Exposition, WritesNothingTwice) {
   Exposition exposition;
-  const std::uint64_t buckets[] = {1, 0, 0, 0};
   exposition.add(gauge("g"), "", 1);
   exposition.add(gauge("g"), "", 2);
-  exposition.add(counter("g"), "", 3);
-  exposition.add_histogram(histogram("h"), "", 1, buckets);
-  exposition.add(gauge("h_count"), "", 4);
   const std::string text = prometheus(exposition);
   EXPECT_NE(text.find("\ng 1\n"), std::string::npos);
   EXPECT_EQ(text.find("\ng 2\n"), std::string::npos);
-  EXPECT_EQ(text.find("\ng 3\n"), std::string::npos);
-  EXPECT_EQ(text.find("h_count 4\n"), std::string::npos);
-  EXPECT_NE(text.find("h_count 1\n"), std::string::npos);
+}
+
+/// One thing that a database may call a name.
+struct Use {
+  const char* what;
+  void (*add)(Exposition&, std::string_view datname);
+  std::vector<std::string> samples;
+};
+
+constexpr std::uint64_t kCounts[] = {1, 0, 0, 0};
+
+std::vector<Use> uses_of_name() {
+  return {
+      {"gauge", [](Exposition& e, std::string_view d) { e.add(gauge("n"), "", 1, d); }, {"n{"}},
+      {"counter", [](Exposition& e, std::string_view d) { e.add(counter("n"), "", 1, d); }, {"n{"}},
+      {"total",
+       [](Exposition& e, std::string_view d) { e.add(counter("n_total"), "", 1, d); },
+       {"n_total{"}},
+      {"gauge of total",
+       [](Exposition& e, std::string_view d) { e.add(gauge("n_total"), "", 1, d); },
+       {"n_total{"}},
+      {"histogram",
+       [](Exposition& e, std::string_view d) {
+         e.add_histogram(histogram("n"), "", 1, kCounts, d);
+       },
+       {"n_bucket{", "n_sum{", "n_count{"}},
+      {"gauge of a count",
+       [](Exposition& e, std::string_view d) { e.add(gauge("n_count"), "", 1, d); },
+       {"n_count{"}},
+      {"counter of a bucket",
+       [](Exposition& e, std::string_view d) { e.add(counter("n_bucket"), "", 1, d); },
+       {"n_bucket{"}},
+      {"histogram of a sum",
+       [](Exposition& e, std::string_view d) {
+         e.add_histogram(histogram("n_sum"), "", 1, kCounts, d);
+       },
+       {"n_sum_bucket{", "n_sum_count{", "n_sum_sum{"}}};
+}
+
+/// Every family's TYPE comes once, and its samples follow it.
+void expect_well_formed(const std::string& text, const std::string& what) {
+  std::set<std::string> families;
+  std::set<std::string> series;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.rfind("# TYPE ", 0) == 0) {
+      const std::string name = line.substr(7, line.find(' ', 7) - 7);
+      EXPECT_TRUE(families.insert(name).second) << what << ": " << name << " twice\n" << text;
+    } else if (line[0] != '#') {
+      const std::string name = line.substr(0, line.find(' '));
+      EXPECT_TRUE(series.insert(name).second) << what << ": " << name << " twice\n" << text;
+    }
+  }
+}
+
+TEST(Exposition, NoDatabaseHidesAnothersSeries) {
+  for (const Use& one : uses_of_name()) {
+    for (const Use& other : uses_of_name()) {
+      Exposition exposition;
+      one.add(exposition, "a");
+      other.add(exposition, "b");
+      const std::string what = std::string(one.what) + " beside " + other.what;
+      for (const std::string& text : {prometheus(exposition), openmetrics(exposition)}) {
+        expect_well_formed(text, what);
+        for (const std::string& sample : one.samples) {
+          EXPECT_NE(text.find("\n" + sample + "datname=\"a\""), std::string::npos) << what << "\n"
+                                                                                   << text;
+        }
+        for (const std::string& sample : other.samples) {
+          EXPECT_NE(text.find("\n" + sample + "datname=\"b\""), std::string::npos) << what << "\n"
+                                                                                   << text;
+        }
+      }
+    }
+  }
+}
+
+TEST(Exposition, LosesATypeThatDatabasesDisagreeOn) {
+  Exposition exposition;
+  exposition.add(gauge("tenants_down"), "", 7, "v1");
+  exposition.add(counter("tenants_down"), "", 1, "v2");
+  EXPECT_NE(prometheus(exposition)
+                .find("# TYPE tenants_down untyped\n"
+                      "tenants_down{datname=\"v2\"} 1\n"
+                      "tenants_down{datname=\"v1\"} 7\n"),
+            std::string::npos)
+      << prometheus(exposition);
+  EXPECT_NE(openmetrics(exposition).find("# TYPE tenants_down unknown\n"), std::string::npos);
+}
+
+TEST(Exposition, NobodyTakesTheExtensionsOwnNames) {
+  for (const Use& own : uses_of_name()) {
+    for (const Use& other : uses_of_name()) {
+      Exposition exposition;
+      other.add(exposition, "b");
+      exposition.set_own(true);
+      own.add(exposition, "");
+      exposition.set_own(false);
+      Exposition alone;
+      own.add(alone, "");
+      const std::string what = std::string(own.what) + " of our own beside " + other.what;
+      const std::string text = prometheus(exposition);
+      expect_well_formed(text, what);
+      expect_well_formed(openmetrics(exposition), what);
+      EXPECT_NE(text.find("{datname=\"b\""), std::string::npos) << what << "\n" << text;
+      std::istringstream lines(prometheus(alone));
+      for (std::string line; std::getline(lines, line);) {
+        EXPECT_NE(("\n" + text).find("\n" + line + "\n"), std::string::npos)
+            << what << ": " << line << "\n"
+            << text;
+      }
+    }
+  }
+}
+
+TEST(Exposition, APointThatLooksLikeOneOfOurOwnDoesNotHideIt) {
+  Exposition exposition;
+  exposition.add(gauge("monitoring_process_up"), "", 0);
+  exposition.set_own(true);
+  exposition.add(gauge("monitoring_process_up"), "", 1);
+  EXPECT_NE(prometheus(exposition).find("\nmonitoring_process_up 1\n"), std::string::npos);
 }
 
 TEST(Exposition, KeepsACounterBesideAGaugeOfItsFamilysName) {

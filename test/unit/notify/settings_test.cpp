@@ -105,6 +105,15 @@ TEST(Settings, HeadersCannotBeInjectedAndCredentialsAreSecrets) {
   EXPECT_NE(header(R"({"": "a"})"), "");
   EXPECT_NE(header(R"({"X-Env": 1})"), "");
   EXPECT_NE(header(R"([])"), "");
+  for (const char* name : {"Content-Length", "transfer-encoding", "Host", "Connection", "Expect"}) {
+    const std::string headers = "{\"" + std::string(name) + "\": \"3\"}";
+    EXPECT_NE(header(headers.c_str()), "") << name;
+    const std::string secret = "{\"" + std::string(name) + "\": {\"secret\": \"a\"}}";
+    EXPECT_NE(header(secret.c_str()), "") << name;
+    EXPECT_NE(complaint("webhook", {{"url", "http://h"}, {"signature_header", name}}), "") << name;
+  }
+  EXPECT_NE(header(R"({"X-Api-Key": "abc"})"), "");
+  EXPECT_NE(header(R"({"X-Any": "Bearer abc"})"), "");
 }
 
 TEST(Settings, LinksAndImagesHaveAddresses) {

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cstdlib>
@@ -252,7 +254,10 @@ TEST(CurlReactor, RefusedAddressesAreNotConnectedTo) {
   for (const char* url :
        {"http://169.254.169.254/latest/meta-data", "http://[::ffff:169.254.169.254]/",
         "http://[64:ff9b::a9fe:a9fe]/", "http://0xa9fea9fe/", "http://2852039166/",
-        "http://[fd00:ec2::254]/", "http://100.100.100.200/", "http://0.0.0.0:1/"}) {
+        "http://[fd00:ec2::254]/", "http://100.100.100.200/", "http://168.63.129.16/",
+        "http://0.0.0.0:1/", "http://0251.0376.0251.0376/", "http://169.254.43518/",
+        "http://[::ffff:0:169.254.169.254]/", "http://[::]:1/", "http://0:1/",
+        "http://224.0.0.1/"}) {
     const Outcome outcome = send_alone(post(url));
     EXPECT_EQ(outcome.failure, Failure::kRefusedAddress) << url << ": " << outcome.error;
     EXPECT_NE(outcome.error.find("metadata"), std::string::npos) << outcome.error;
@@ -281,6 +286,53 @@ TEST(CurlReactor, LineBreaksInHeadersAndUrlAreRefused) {
   EXPECT_EQ(send_alone(std::move(header)).failure, Failure::kBadRequest);
   EXPECT_EQ(send_alone(post(server.url("/a\r\nX: y"))).failure, Failure::kBadRequest);
   EXPECT_EQ(server.connections(), 0);
+}
+
+TEST(CurlReactor, HeadersOfTheConnectionAndControlCharactersAreRefused) {
+  LoopbackServer server(always(http_response("200 OK")));
+  const std::pair<const char*, std::string> headers[] = {{"Content-Length", "3"},
+                                                         {"content-length", "3"},
+                                                         {"Transfer-Encoding", "chunked"},
+                                                         {"Host", "evil"},
+                                                         {"Connection", "close"},
+                                                         {"Keep-Alive", "timeout=1"},
+                                                         {"TE", "trailers"},
+                                                         {"Trailer", "X"},
+                                                         {"Upgrade", "h2c"},
+                                                         {"Expect", "x"},
+                                                         {"Proxy-Connection", "x"},
+                                                         {"Proxy-Authorization", "x"},
+                                                         {"X A", "b"},
+                                                         {"X:A", "b"},
+                                                         {"", "b"},
+                                                         {"X-A", "b\x01"},
+                                                         {"X-A", std::string(1, '\0')},
+                                                         {"X-A", "b\x7f"}};
+  for (const auto& [name, value] : headers) {
+    Request request = post(server.url());
+    std::get<HttpRequest>(request.message).headers.emplace_back(name, value);
+    EXPECT_EQ(send_alone(std::move(request)).failure, Failure::kBadRequest) << name;
+  }
+  EXPECT_EQ(server.connections(), 0);
+}
+
+TEST(CurlReactor, AFileOfAuthoritiesThatIsNoneFailsWhereTlsIsNeeded) {
+  const std::string fifo = ::testing::TempDir() + "reactor_test_fifo";
+  unlink(fifo.c_str());
+  ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
+  LoopbackServer server(always(http_response("200 OK")));
+  for (const std::string& file :
+       {fifo, std::string("/dev"), std::string("/dev/zero"), fifo + "-none"}) {
+    Request secure = post("https://127.0.0.1:" + std::to_string(server.port()) + "/");
+    secure.ca_file = file;
+    const Outcome outcome = send_alone(std::move(secure));
+    EXPECT_EQ(outcome.failure, Failure::kTls) << file;
+    EXPECT_NE(outcome.error.find("monitoring.ca_file: "), std::string::npos) << outcome.error;
+    Request plain = post(server.url());
+    plain.ca_file = file;
+    EXPECT_EQ(send_alone(std::move(plain)).status, 200) << file;
+  }
+  unlink(fifo.c_str());
 }
 
 TEST(CurlReactor, TheProxyEnvironmentIsIgnored) {

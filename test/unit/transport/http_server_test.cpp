@@ -264,6 +264,82 @@ TEST_F(HttpServerTest, SilentPeersMakeRoom) {
   EXPECT_FALSE(silent.back().closed());
 }
 
+/// What a peer may do that means no good: the bytes that it sends, and whether it then ends its
+/// side.
+struct Abuse {
+  const char* name;
+  std::string bytes;
+  bool ends = false;
+};
+
+std::vector<Abuse> abuses() {
+  std::string pipelined;
+  for (int i = 0; i < 2000; ++i) pipelined += get("/live");
+  std::string huge;
+  for (int i = 0; i < 50; ++i) huge += get("/huge");
+  return {
+      {"pipelines short answers and reads none", pipelined},
+      {"pipelines long answers and reads none", huge},
+      {"half a request line", "GET /li"},
+      {"half a head", "GET /live HTTP/1.1\r\nHost: x\r\nX-Slow: "},
+      {"a body that does not come",
+       "GET /live HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\nb"},
+      {"a chunk that does not come",
+       "GET /live HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n"},
+      {"waits for 100 Continue", get("/live", "Content-Length: 10\r\nExpect: 100-continue\r\n")},
+      {"keeps the connection and rests", get("/live")},
+      {"half closed, reads nothing", huge, true},
+      {"a zero byte in a header", std::string("GET /live HTTP/1.1\r\nHost: a\0b\r\n\r\n", 35)},
+      {"line breaks for ever", std::string(20000, '\n')},
+      {"a head as long as is taken",
+       "GET /live HTTP/1.1\r\nHost: x\r\nX: " + std::string(20000, 'x')}};
+}
+
+TEST_F(HttpServerTest, NoAbuseKeepsAProbeOut) {
+  for (const Abuse& abuse : abuses()) {
+    HttpServerOptions options;
+    options.connections = 16;
+    start(options);
+    std::vector<Client> flood;
+    for (int round = 0; round < 5; ++round) {
+      for (int i = 0; i < 20; ++i) {
+        flood.push_back(client());
+        flood.back().send(abuse.bytes);
+        if (abuse.ends) flood.back().end_sending();
+      }
+      run_until([] { return false; });
+      // As of a kubelet: a connection of its own each time, while the flood goes on.
+      Client probe = client();
+      probe.send(get("/live"));
+      EXPECT_TRUE(run_until_answer(probe, "hello /live\n")) << abuse.name << ", round " << round;
+      EXPECT_LE(server_->connections(), 16u + 32u) << abuse.name;
+      pass(milliseconds(100));
+    }
+    // Left alone, everyone of them is gone at last.
+    for (int i = 0; i < 6; ++i) {
+      pass(seconds(60));
+      run_until([] { return false; });
+    }
+    EXPECT_EQ(server_->connections(), 0u) << abuse.name;
+  }
+}
+
+TEST_F(HttpServerTest, WhoTakesItsAnswerStaysWhileOthersAreSilent) {
+  HttpServerOptions options;
+  options.connections = 16;
+  start(options);
+  Client reader = client();
+  reader.send(get("/huge"));
+  ASSERT_TRUE(run_until_answer(reader, "HTTP/1.1 200 OK"));
+  std::vector<Client> silent;
+  for (int i = 0; i < 15; ++i) silent.push_back(client());
+  run_until([] { return false; });
+  pass(seconds(2));
+  for (int i = 0; i < 10; ++i) silent.push_back(client());
+  EXPECT_TRUE(run_until([&] { return reader.received().size() > (64u << 20); }));
+  EXPECT_TRUE(silent.front().closed());
+}
+
 TEST_F(HttpServerTest, PacksLongAnswersForThoseWhoCanUnpack) {
   start({});
   Client a = client();

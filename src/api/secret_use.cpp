@@ -1,0 +1,86 @@
+#include "api/secret_use.hpp"
+
+extern "C" {
+#include <catalog/pg_type.h>
+#include <miscadmin.h>
+#include <utils/acl.h>
+#include <utils/builtins.h>
+}
+// clang-format keeps the server's headers first.
+#include <algorithm>
+
+#include "monitoring/notify/receiver.hpp"
+#include "monitoring/store/secrets.hpp"
+
+namespace monitoring::api {
+
+namespace {
+
+using nlohmann::json;
+
+std::string current_user() {
+  return pg::call([] { return static_cast<const char*>(GetUserNameFromId(GetUserId(), false)); });
+}
+
+/// A restore by a superuser names roles that may not be here.
+bool may_act_for(const std::string& name) {
+  const Oid role = store::role_of(name);
+  return pg::call(
+      [&] { return OidIsValid(role) ? has_privs_of_role(GetUserId(), role) : superuser(); });
+}
+
+void check_secrets(const SecretUse& use, const std::string& set_by) {
+  pg::Spi spi;
+  const Oid role = store::role_of(set_by);
+  for (const auto& [name, secret] : store::read_secret_terms(spi, use.secrets)) {
+    notify::SecretTerms terms = secret.terms;
+    terms.is_trusted = store::is_trusted_with(role, secret);
+    const auto error = notify::check_destination(name, terms, use.kind, use.destination);
+    if (error) throw pg::Report(ERRCODE_INSUFFICIENT_PRIVILEGE, *error);
+  }
+}
+
+}  // namespace
+
+SecretUse use_of_receiver(const std::string& kind, const json& settings) {
+  SecretUse use{
+      kind, notify::secret_names(settings), notify::known_destination(kind, settings), {}};
+  json route = {kind, use.secrets};
+  for (const char* setting : {"url", "smarthost", "require_tls"}) {
+    route.push_back(settings.is_object() ? settings.value(setting, json()) : json());
+  }
+  use.route = route.dump(-1, ' ', false, json::error_handler_t::replace);
+  return use;
+}
+
+SecretUse use_of_probe(const std::string& url, const json& headers) {
+  SecretUse use{std::string(notify::kProbeKind),
+                notify::secret_names(headers),
+                notify::destination_of_url(url),
+                {}};
+  const json route = {use.secrets, url};
+  use.route = route.dump(-1, ' ', false, json::error_handler_t::replace);
+  return use;
+}
+
+void settle_set_by(pg::TriggerCall& row, const SecretUse& use,
+                   const std::optional<SecretUse>& before) {
+  const std::string user = current_user();
+  const std::string given = row.name("set_by").value_or(user);
+  const std::optional<std::string> old = row.is_update() ? row.old_name("set_by") : std::nullopt;
+  const bool is_same_route = before && before->route == use.route;
+  if (is_same_route && old == given) return;
+  // An update that does not name anybody is the current user's.
+  const std::string set_by = before && old == given ? user : given;
+  if (set_by != user && !may_act_for(set_by)) {
+    throw pg::Report(ERRCODE_INSUFFICIENT_PRIVILEGE,
+                     "permission denied to name role \"" + set_by + "\" in set_by")
+        .hint("Leave the column out: it then names the current user.");
+  }
+  Datum value =
+      pg::call([&] { return DirectFunctionCall1(namein, CStringGetDatum(set_by.c_str())); });
+  row.set("set_by", value);
+  if (!use.secrets.empty()) check_secrets(use, set_by);
+}
+
+}  // namespace monitoring::api
