@@ -77,9 +77,9 @@ void settle_set_by(pg::TriggerCall& row, const SecretUse& use,
                      "permission denied to name role \"" + set_by + "\" in set_by")
         .hint("Leave the column out: it then names the current user.");
   }
-  Datum value =
+  const Datum value =
       pg::call([&] { return DirectFunctionCall1(namein, CStringGetDatum(set_by.c_str())); });
-  row.set("set_by", value);
+  row.set("set_by", pg::datum(NAMEOID, value));
   if (!use.secrets.empty()) check_secrets(use, set_by);
 }
 

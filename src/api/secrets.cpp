@@ -11,6 +11,7 @@ extern "C" {
 #include <utils/acl.h>
 #include <utils/array.h>
 #include <utils/builtins.h>
+#include <utils/timestamp.h>
 }
 // clang-format keeps the server's headers first.
 #include <cerrno>

@@ -84,9 +84,9 @@ void on_access(ObjectAccessType access, Oid class_id, Oid object, int part, void
                   errmsg("extension \"%s\" is not dropped along with something else", kOurName),
                   errdetail("Some of its objects lie in the schema public, or depend on what is to "
                             "be dropped."),
-                  errhint("Drop the application's own objects one by one or with DROP OWNED, or "
-                          "give them a schema of their own. DROP EXTENSION monitoring drops the "
-                          "extension and all that it has recorded.")));
+                  errhint("Drop the application's own objects one by one, or give them a schema of "
+                          "their own. DROP EXTENSION monitoring drops the extension, with all that "
+                          "it has recorded.")));
 }
 
 }  // namespace

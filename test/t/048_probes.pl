@@ -177,8 +177,8 @@ for my $wrong (
 }
 for my $wrong (
 	[ 'expect_body', '(', qr/expect_body is no RE2 expression/ ],
-	[ 'headers', '{"A": 1}', qr/has neither a text nor a secret/ ],
-	[ 'headers', '{"A": "x\r\ny"}', qr/holds a line break/ ],
+	[ 'headers', '{"A": 1}', qr/values are text without control characters, or secrets/ ],
+	[ 'headers', '{"A": "x\r\ny"}', qr/text without control characters/ ],
 	[ 'headers', '[]', qr/headers_is_object/ ])
 {
 	my (undef, undef, $error) = $node->psql('postgres',
