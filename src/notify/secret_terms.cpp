@@ -50,8 +50,10 @@ std::string_view port_of_scheme(std::string_view scheme) {
 Destination split_host(std::string_view authority, std::string_view port) {
   Destination found{lower(authority), std::string(port)};
   const std::size_t colon = authority.rfind(':');
-  const bool has_port =
-      colon != std::string_view::npos && authority.find(']', colon) == std::string_view::npos;
+  // An IPv6 address without brackets has no port.
+  const bool has_port = colon != std::string_view::npos &&
+                        authority.find(']', colon) == std::string_view::npos &&
+                        (authority.find(':') == colon || authority.front() == '[');
   if (has_port)
     found = {lower(authority.substr(0, colon)), std::string(authority.substr(colon + 1))};
   // The root's dot changes nothing.

@@ -61,6 +61,13 @@ INSERT INTO pgmq.q_mail (read_ct, enqueued_at, vt)
 VALUES (0, now(), now()), (0, now(), now() + interval '1 hour'),
        (1, now() - interval '2 hours', now() + interval '30 s'),
        (3, now() - interval '3 hours', now() - interval '1 hour');
+-- A schema of that name that is no extension's is somebody else's.
+SELECT monitoring.check_queues();
+SELECT queue_name FROM public.queue_monitoring_view WHERE queue_name IN ('Mail', 'empty');
+SET LOCAL allow_system_table_mods = on;
+INSERT INTO pg_extension (oid, extname, extowner, extnamespace, extrelocatable, extversion)
+VALUES (99999999, 'pgmq', 10, 'pgmq'::regnamespace, false, '1.0');
+ALTER EXTENSION pgmq ADD TABLE pgmq.meta;
 SELECT monitoring.check_queues();
 SELECT queue_name, pending_messages AS pending, processing_messages AS processing,
        stuck_messages AS stuck, dead_letter_messages AS dead,
