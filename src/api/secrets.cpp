@@ -197,21 +197,13 @@ MONITORING_FUNCTION(monitoring_set_secret_from_file) {
   const std::string name = pg::required_text(fcinfo, 0, "secret_name");
   const std::string path = pg::required_text(fcinfo, 1, "file_path");
   require_file_access();
-<<<<<<< HEAD
   if (path.size() >= MAXPGPATH) {
     throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE,
                      "file_path is longer than " + std::to_string(MAXPGPATH - 1) + " bytes");
   }
-  std::string value(kLongestSecret + 2, '\0');
-  value.resize(read_file(path.c_str(), value.data(), value.size()));
-  if (!value.empty() && value.back() == '\n') value.pop_back();
-  if (!value.empty() && value.back() == '\r') value.pop_back();
-  check_value(value);
-=======
   store::StoredSecret secret = stored(fcinfo, 2, 3);
   secret.value = file_content(path);
   check_value(*secret.value);
->>>>>>> 9d2a474 (Trust: secrets have destinations, foreign objects are an extension's, files are never waited for, no database hides another's metrics)
   pg::Spi spi;
   store::remove_secret(spi, name);
   store::store_secret(spi, name, secret);
