@@ -22,9 +22,8 @@ Value url_unescape(FunctionCall& call) {
   return std::move(*text);
 }
 
-/// cases.Title: the first letter of a word in upper case, the others in lower case.
 Value title(FunctionCall& call) {
-  return to_title(to_lower(call.text(0)));
+  return to_title_case(call.text(0));
 }
 
 Value date(FunctionCall& call) {

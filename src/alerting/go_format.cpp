@@ -3,63 +3,16 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <optional>
+#include <utility>
 
+#include "go_formatter.hpp"
 #include "go_text.hpp"
 #include "go_time.hpp"
 
 namespace monitoring::alerting {
 
 namespace {
-
-/// Wider fields are a mistake (and a way to fill memory); Go refuses them at a million.
-constexpr int kMaxWidth = 10000;
-
-void append_value(std::string& out, const Value& value, std::size_t limit);
-
-template <class Items, class Append>
-void append_joined(std::string& out, const Items& items, std::size_t limit, Append append) {
-  bool first = true;
-  for (const auto& item : items) {
-    if (out.size() > limit) return;
-    if (!first) out += ' ';
-    first = false;
-    append(item);
-  }
-}
-
-void append_value(std::string& out, const Value& value, std::size_t limit) {
-  const auto item = [&](const Value& inner) { append_value(out, inner, limit); };
-  if (const auto* text = value.text()) {
-    out += *text;
-  } else if (const auto* flag = value.as<bool>()) {
-    out += *flag ? "true" : "false";
-  } else if (const auto* integer = value.as<std::int64_t>()) {
-    out += std::to_string(*integer);
-  } else if (const auto* number = value.as<double>()) {
-    out += format_go_float(*number, 'g', -1);
-  } else if (const auto* time = value.as<GoTime>()) {
-    out += go_time_text(*time);
-  } else if (const auto* duration = value.as<GoDuration>()) {
-    out += go_duration_text(*duration);
-  } else if (const auto* list = value.as_list()) {
-    out += '[';
-    append_joined(out, list->items, limit, item);
-    out += ']';
-  } else if (const auto* map = value.as_map()) {
-    out += "map[";
-    append_joined(out, map->entries, limit, [&](const auto& entry) {
-      out += entry.first + ":";
-      item(entry.second);
-    });
-    out += ']';
-  } else if (const auto* object = value.as_object()) {
-    out += '{';
-    append_joined(out, object->fields, limit, [&](const auto& field) { item(field.second); });
-    out += '}';
-  } else {
-    out += "<nil>";
-  }
-}
 
 void append_json_text(std::string& out, std::string_view text) {
   out += '"';
@@ -135,281 +88,400 @@ void append_json(std::string& out, const Value& value, std::size_t limit) {
   } else if (value.is_nil()) {
     out += "null";
   } else {
-    append_value(out, value, limit);
+    out += format_value(value, limit);
   }
 }
 
-/// What stands between % and the verb.
-struct Flags {
-  bool minus = false;
-  bool plus = false;
-  bool sharp = false;
-  bool space = false;
-  bool zero = false;
-  int width = -1;
-  int precision = -1;
+/// print.go of Go 1.19.
+class Printer {
+ public:
+  explicit Printer(std::size_t limit) : limit_(limit), format_(out_, limit) {}
+
+  void printf(std::string_view format, const std::vector<Value>& values);
+  void print_value(const Value& value, char32_t verb, std::size_t depth);
+  std::string take() { return std::move(out_); }
+  std::size_t size() const { return out_.size(); }
+
+ private:
+  bool full() const { return out_.size() > limit_; }
+  void bad_verb(const Value& value, char32_t verb);
+  void print_text(const std::string& text, char32_t verb, const Value& value);
+  void print_integer(std::int64_t number, char32_t verb, const Value& value);
+  void print_float(double number, char32_t verb, const Value& value);
+  /// String() of times and durations, where the verb takes a text.
+  bool print_stringer(const Value& value, char32_t verb);
+  void print_list(const ListData& list, char32_t verb, std::size_t depth, const Value& value);
+  void print_map(const MapData& map, char32_t verb, std::size_t depth, const Value& value);
+  void print_object(const ObjectData& object, char32_t verb, std::size_t depth);
+
+  void read_flags();
+  void read_index();
+  void read_width();
+  void read_precision();
+  std::optional<int> read_number();
+  std::optional<int> number_of_operand();
+  void directive();
+  void print_extra();
+
+  std::size_t limit_;
+  std::string out_;
+  Formatter format_;
+  /// A wrong verb is being shown: methods are not called then.
+  bool erroring_ = false;
+
+  std::string_view text_;
+  const std::vector<Value>* values_ = nullptr;
+  std::size_t at_ = 0;
+  std::size_t next_ = 0;
+  bool after_index_ = false;
+  bool good_index_ = true;
+  bool reordered_ = false;
 };
 
-std::size_t rune_count(std::string_view text) {
-  return decode_runes(text).size();
-}
-
-std::string pad(std::string text, const Flags& flags) {
-  const auto count = rune_count(text);
-  if (flags.width < 0 || count >= static_cast<std::size_t>(flags.width)) return text;
-  const std::string fill(static_cast<std::size_t>(flags.width) - count, ' ');
-  return flags.minus ? text + fill : fill + text;
-}
-
-/// Pads a number with zeros behind its sign where the flags ask for it.
-std::string pad_number(std::string text, const Flags& flags) {
-  const bool sign = !text.empty() && (text[0] == '-' || text[0] == '+' || text[0] == ' ');
-  if (!sign && flags.plus) text = "+" + text;
-  if (!sign && !flags.plus && flags.space) text = " " + text;
-  const bool digits = text.find_first_of("0123456789") != std::string::npos;
-  if (!flags.zero || flags.minus || !digits) return pad(std::move(text), flags);
-  const std::size_t start = text[0] == '-' || text[0] == '+' || text[0] == ' ' ? 1 : 0;
-  const auto width = static_cast<std::size_t>(std::max(flags.width, 0));
-  if (text.size() < width) text.insert(start, width - text.size(), '0');
-  return text;
-}
-
-std::string digits_in_base(std::int64_t number, unsigned base, bool upper) {
-  const char* digits = upper ? "0123456789ABCDEF" : "0123456789abcdef";
-  const auto bits = static_cast<std::uint64_t>(number);
-  std::uint64_t magnitude = number < 0 ? 0 - bits : bits;
-  std::string text;
-  do {
-    text.insert(text.begin(), digits[magnitude % base]);
-    magnitude /= base;
-  } while (magnitude > 0);
-  return number < 0 ? "-" + text : text;
-}
-
-std::string hex_text(std::string_view text, bool upper) {
-  std::string out;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 16) out += '0';
-    out += digits_in_base(byte, 16, upper);
+void Printer::bad_verb(const Value& value, char32_t verb) {
+  erroring_ = true;
+  out_ += "%!";
+  append_rune(out_, verb);
+  out_ += '(';
+  if (value.is_nil()) {
+    out_ += "<nil>";
+  } else {
+    out_ += value.type_name() + "=";
+    print_value(value, 'v', 0);
   }
-  return out;
+  out_ += ')';
+  erroring_ = false;
 }
 
-std::string bad_verb(char verb, const Value& value, std::size_t limit) {
-  if (value.is_nil()) return std::string("%!") + verb + "(<nil>)";
-  return std::string("%!") + verb + "(" + value.type_name() + "=" + format_value(value, limit) +
-         ")";
-}
-
-std::string format_text(const std::string& text, char verb, const Flags& flags, bool& known) {
-  std::string shown = text;
-  if (flags.precision >= 0 && (verb == 's' || verb == 'v' || verb == 'q')) {
-    shown.clear();
-    const auto runes = decode_runes(text);
-    const auto count = std::min(runes.size(), static_cast<std::size_t>(flags.precision));
-    for (std::size_t i = 0; i < count; ++i) append_rune(shown, runes[i]);
+void Printer::print_text(const std::string& text, char32_t verb, const Value& value) {
+  switch (verb) {
+    case 'v':
+      return format_.flags.sharp_v ? format_.quoted(text) : format_.text(text);
+    case 's':
+      return format_.text(text);
+    case 'x':
+      return format_.hex(text, kLowerDigits);
+    case 'X':
+      return format_.hex(text, kUpperDigits);
+    case 'q':
+      return format_.quoted(text);
+    default:
+      return bad_verb(value, verb);
   }
-  if (verb == 's' || (verb == 'v' && !flags.sharp)) return pad(shown, flags);
-  if (verb == 'q' || verb == 'v') return pad(go_quote(shown), flags);
-  if (verb == 'x' || verb == 'X') return pad(hex_text(text, verb == 'X'), flags);
-  known = false;
-  return {};
 }
 
-std::string format_integer(std::int64_t number, char verb, const Flags& flags, bool& known) {
-  std::string text;
+void Printer::print_integer(std::int64_t number, char32_t verb, const Value& value) {
+  const char as = static_cast<char>(verb);
   switch (verb) {
     case 'v':
     case 'd':
-      return pad_number(std::to_string(number), flags);
-    case 'x':
-    case 'X':
-      text = digits_in_base(number, 16, verb == 'X');
-      if (flags.sharp) text.insert(number < 0 ? 1 : 0, verb == 'X' ? "0X" : "0x");
-      return pad_number(std::move(text), flags);
-    case 'o':
-      return pad_number(digits_in_base(number, 8, false), flags);
+      return format_.integer(number, 10, as, kLowerDigits);
     case 'b':
-      return pad_number(digits_in_base(number, 2, false), flags);
+      return format_.integer(number, 2, as, kLowerDigits);
+    case 'o':
+    case 'O':
+      return format_.integer(number, 8, as, kLowerDigits);
+    case 'x':
+      return format_.integer(number, 16, as, kLowerDigits);
+    case 'X':
+      return format_.integer(number, 16, as, kUpperDigits);
     case 'c':
-      append_rune(text, static_cast<char32_t>(number));
-      return pad(std::move(text), flags);
+      return format_.character(number);
+    case 'q':
+      return format_.quoted_character(number);
+    case 'U':
+      return format_.unicode(number);
     default:
-      known = false;
-      return {};
+      return bad_verb(value, verb);
   }
 }
 
-std::string format_float(double number, char verb, const Flags& flags, bool& known) {
+void Printer::print_float(double number, char32_t verb, const Value& value) {
   switch (verb) {
     case 'v':
-      return pad_number(format_go_float(number, 'g', flags.precision), flags);
+      return format_.floating(number, 'g', std::nullopt);
+    case 'b':
     case 'g':
     case 'G':
-      return pad_number(format_go_float(number, verb, flags.precision), flags);
+    case 'x':
+    case 'X':
+      return format_.floating(number, static_cast<char>(verb), std::nullopt);
+    case 'f':
     case 'e':
     case 'E':
-    case 'f':
-    case 'F': {
-      const char format = verb == 'F' ? 'f' : verb;
-      return pad_number(format_go_float(number, format, flags.precision < 0 ? 6 : flags.precision),
-                        flags);
-    }
+      return format_.floating(number, static_cast<char>(verb), 6);
+    case 'F':
+      return format_.floating(number, 'f', 6);
     default:
-      known = false;
-      return {};
+      return bad_verb(value, verb);
   }
 }
 
-std::string format_one(const Value& value, char verb, const Flags& flags, std::size_t limit);
-
-/// A verb that is not for the list itself goes to its elements.
-std::string format_items(const ListData& list, char verb, const Flags& flags, std::size_t limit) {
-  std::string out = "[";
-  append_joined(out, list.items, limit,
-                [&](const Value& item) { out += format_one(item, verb, flags, limit); });
-  return out + "]";
+bool Printer::print_stringer(const Value& value, char32_t verb) {
+  const auto* time = value.as<GoTime>();
+  const auto* duration = value.as<GoDuration>();
+  if (time == nullptr && duration == nullptr) return false;
+  const bool takes_text = verb == 'v' || verb == 's' || verb == 'x' || verb == 'X' || verb == 'q';
+  if (erroring_ || !takes_text || (format_.flags.sharp_v && time == nullptr)) {
+    if (duration == nullptr) return false;
+    print_integer(duration->nanos, verb, value);
+    return true;
+  }
+  const bool sharp_v = format_.flags.sharp_v;
+  format_.flags.sharp_v = false;
+  print_text(time != nullptr ? go_time_text(*time) : go_duration_text(*duration), verb, value);
+  format_.flags.sharp_v = sharp_v;
+  return true;
 }
 
-std::string format_one(const Value& value, char verb, const Flags& flags, std::size_t limit) {
-  if (verb == 'T') return pad(value.type_name(), flags);
-  bool known = true;
-  std::string text;
-  if (const auto* string = value.text()) {
-    text = format_text(*string, verb, flags, known);
-  } else if (const auto* integer = value.as<std::int64_t>()) {
-    text = format_integer(*integer, verb, flags, known);
-  } else if (const auto* number = value.as<double>()) {
-    text = format_float(*number, verb, flags, known);
-  } else if (value.as<bool>() != nullptr && (verb == 't' || verb == 'v')) {
-    text = pad(format_value(value, limit), flags);
-  } else if (value.as_list() != nullptr && verb != 'v') {
-    text = format_items(*value.as_list(), verb, flags, limit);
-  } else if (const auto* duration = value.as<GoDuration>(); duration != nullptr && verb == 'd') {
-    text = format_integer(duration->nanos, verb, flags, known);
-  } else if (verb == 'v' || (verb == 's' && value.as<bool>() == nullptr && !value.is_nil())) {
-    text = pad(format_value(value, limit), flags);
-  } else {
-    known = false;
+void Printer::print_list(const ListData& list, char32_t verb, std::size_t depth,
+                         const Value& value) {
+  const bool sharp = format_.flags.sharp_v;
+  out_ += sharp ? value.type_name() + "{" : "[";
+  for (std::size_t i = 0; i < list.items.size() && !full(); ++i) {
+    if (i > 0) out_ += sharp ? ", " : " ";
+    print_value(list.items[i], verb, depth + 1);
   }
-  return known ? text : bad_verb(verb, value, limit);
+  out_ += sharp ? '}' : ']';
 }
 
-/// One Sprintf under way.
-class Printf {
- public:
-  Printf(std::string_view format, const std::vector<Value>& values, std::size_t limit)
-      : format_(format), values_(values), limit_(limit) {}
-
-  std::string run() {
-    while (at_ < format_.size() && out_.size() <= limit_) {
-      if (format_[at_] != '%') {
-        out_ += format_[at_++];
-        continue;
-      }
-      ++at_;
-      directive();
-    }
-    append_extra();
-    return std::move(out_);
+void Printer::print_map(const MapData& map, char32_t verb, std::size_t depth, const Value& value) {
+  const bool sharp = format_.flags.sharp_v;
+  out_ += sharp ? value.type_name() + "{" : "map[";
+  bool first = true;
+  for (const auto& [key, entry] : map.entries) {
+    if (full()) break;
+    if (!first) out_ += sharp ? ", " : " ";
+    first = false;
+    print_value(key, verb, depth + 1);
+    out_ += ':';
+    print_value(entry, verb, depth + 1);
   }
+  out_ += sharp ? '}' : ']';
+}
 
- private:
-  void directive() {
-    Flags flags;
-    read_flags(flags);
-    flags.width = read_number(flags.width, "%!(BADWIDTH)", true, flags);
-    if (at_ < format_.size() && format_[at_] == '.') {
-      ++at_;
-      flags.precision = read_number(0, "%!(BADPREC)", false, flags);
-    }
-    if (at_ >= format_.size()) {
-      out_ += "%!(NOVERB)";
-      return;
-    }
-    const char verb = format_[at_++];
-    if (verb == '%') {
-      out_ += '%';
-    } else if (next_ >= values_.size()) {
-      out_ += std::string("%!") + verb + "(MISSING)";
+void Printer::print_object(const ObjectData& object, char32_t verb, std::size_t depth) {
+  const Flags& flags = format_.flags;
+  if (flags.sharp_v) out_ += object.type_name;
+  out_ += '{';
+  bool first = true;
+  for (const auto& [name, field] : object.fields) {
+    if (full()) break;
+    if (!first) out_ += flags.sharp_v ? ", " : " ";
+    first = false;
+    if (flags.plus_v || flags.sharp_v) out_ += name + ":";
+    print_value(field, verb, depth + 1);
+  }
+  out_ += '}';
+}
+
+void Printer::print_value(const Value& value, char32_t verb, std::size_t depth) {
+  if (full()) return;
+  if (value.is_nil()) {
+    if (depth > 0) {
+      out_ += format_.flags.sharp_v ? "interface {}(nil)" : "<nil>";
+    } else if (verb == 'v' || verb == 'T') {
+      format_.pad("<nil>");
     } else {
-      out_ += format_one(values_[next_++], verb, flags, limit_);
+      bad_verb(value, verb);
+    }
+    return;
+  }
+  if (depth == 0 && verb == 'T') return format_.text(value.type_name());
+  if (print_stringer(value, verb)) return;
+  if (const auto* text = value.text()) return print_text(*text, verb, value);
+  if (const auto* flag = value.as<bool>()) {
+    return verb == 't' || verb == 'v' ? format_.boolean(*flag) : bad_verb(value, verb);
+  }
+  if (const auto* integer = value.as<std::int64_t>()) return print_integer(*integer, verb, value);
+  if (const auto* number = value.as<double>()) return print_float(*number, verb, value);
+  if (const auto* list = value.as_list()) return print_list(*list, verb, depth, value);
+  if (const auto* map = value.as_map()) return print_map(*map, verb, depth, value);
+  if (const auto* object = value.as_object()) return print_object(*object, verb, depth);
+  bad_verb(value, verb);
+}
+
+void Printer::printf(std::string_view format, const std::vector<Value>& values) {
+  text_ = format;
+  values_ = &values;
+  while (at_ < text_.size() && !full()) {
+    if (text_[at_] != '%') {
+      out_ += text_[at_++];
+      continue;
+    }
+    ++at_;
+    directive();
+  }
+  print_extra();
+}
+
+void Printer::directive() {
+  format_.flags = {};
+  good_index_ = true;
+  after_index_ = false;
+  read_flags();
+  read_index();
+  read_width();
+  read_precision();
+  if (!after_index_) read_index();
+  if (at_ >= text_.size()) {
+    out_ += "%!(NOVERB)";
+    return;
+  }
+  const std::size_t length = rune_length(text_.substr(at_));
+  const char32_t verb = decode_runes(text_.substr(at_, length)).front();
+  at_ += length;
+  if (verb == '%') {
+    out_ += '%';
+  } else if (!good_index_) {
+    out_ += "%!";
+    append_rune(out_, verb);
+    out_ += "(BADINDEX)";
+  } else if (next_ >= values_->size()) {
+    out_ += "%!";
+    append_rune(out_, verb);
+    out_ += "(MISSING)";
+  } else {
+    const Value& value = (*values_)[next_++];
+    Flags& flags = format_.flags;
+    if (verb == 'w') return bad_verb(value, verb);
+    if (verb == 'v') {
+      flags.sharp_v = std::exchange(flags.sharp, false);
+      flags.plus_v = std::exchange(flags.plus, false);
+    }
+    print_value(value, verb, 0);
+  }
+}
+
+void Printer::read_flags() {
+  Flags& flags = format_.flags;
+  for (; at_ < text_.size(); ++at_) {
+    switch (text_[at_]) {
+      case '-':
+        flags.minus = true;
+        flags.zero = false;
+        break;
+      case '+':
+        flags.plus = true;
+        break;
+      case '#':
+        flags.sharp = true;
+        break;
+      case ' ':
+        flags.space = true;
+        break;
+      case '0':
+        flags.zero = !flags.minus;
+        break;
+      default:
+        return;
     }
   }
+}
 
-  void read_flags(Flags& flags) {
-    for (; at_ < format_.size(); ++at_) {
-      switch (format_[at_]) {
-        case '-':
-          flags.minus = true;
-          break;
-        case '+':
-          flags.plus = true;
-          break;
-        case '#':
-          flags.sharp = true;
-          break;
-        case ' ':
-          flags.space = true;
-          break;
-        case '0':
-          flags.zero = true;
-          break;
-        default:
-          return;
-      }
-    }
+/// "[n]": the operand that comes next, from 1.
+void Printer::read_index() {
+  after_index_ = false;
+  if (at_ >= text_.size() || text_[at_] != '[') return;
+  reordered_ = true;
+  const std::size_t close = text_.find(']', at_ + 1);
+  if (close == std::string_view::npos || text_.size() - at_ < 3) {
+    good_index_ = false;
+    ++at_;
+    return;
   }
-
-  /// Digits, or * for the next operand.
-  int read_number(int none, const char* complaint, bool is_width, Flags& flags) {
-    if (at_ < format_.size() && format_[at_] == '*') {
-      ++at_;
-      const auto* given = next_ < values_.size() ? values_[next_].as<std::int64_t>() : nullptr;
-      if (next_ < values_.size()) ++next_;
-      if (given == nullptr || *given > kMaxWidth || *given < (is_width ? -kMaxWidth : 0)) {
-        out_ += complaint;
-        return none;
-      }
-      if (*given < 0) flags.minus = true;
-      return static_cast<int>(std::abs(*given));
-    }
-    int number = none;
-    for (bool first = true; at_ < format_.size(); ++at_, first = false) {
-      const char c = format_[at_];
-      if (c < '0' || c > '9') break;
-      number = std::min((first ? 0 : number * 10) + (c - '0'), kMaxWidth);
-    }
-    return number;
+  ++at_;
+  const std::optional<int> number = read_number();
+  const bool is_number = number && at_ == close;
+  at_ = close + 1;
+  after_index_ = is_number;
+  if (is_number && *number >= 1 && static_cast<std::size_t>(*number) <= values_->size()) {
+    next_ = static_cast<std::size_t>(*number) - 1;
+  } else {
+    good_index_ = false;
   }
+}
 
-  void append_extra() {
-    if (next_ >= values_.size() || out_.size() > limit_) return;
-    out_ += "%!(EXTRA ";
-    for (bool first = true; next_ < values_.size() && out_.size() <= limit_; first = false) {
-      if (!first) out_ += ", ";
-      const auto& value = values_[next_++];
-      out_ += value.type_name();
-      if (!value.is_nil()) out_ += "=" + format_value(value, limit_);
+void Printer::read_width() {
+  Flags& flags = format_.flags;
+  if (at_ < text_.size() && text_[at_] == '*') {
+    ++at_;
+    flags.width = number_of_operand();
+    if (!flags.width) out_ += "%!(BADWIDTH)";
+    if (flags.width.value_or(0) < 0) {
+      flags.width = -*flags.width;
+      flags.minus = true;
+      flags.zero = false;
     }
-    out_ += ')';
+    after_index_ = false;
+    return;
   }
+  flags.width = read_number();
+  if (after_index_ && flags.width) good_index_ = false;
+}
 
-  std::string_view format_;
-  const std::vector<Value>& values_;
-  std::size_t limit_;
-  std::size_t at_ = 0;
-  std::size_t next_ = 0;
-  std::string out_;
-};
+void Printer::read_precision() {
+  if (at_ >= text_.size() || text_[at_] != '.') return;
+  Flags& flags = format_.flags;
+  ++at_;
+  if (after_index_) good_index_ = false;
+  read_index();
+  if (at_ < text_.size() && text_[at_] == '*') {
+    ++at_;
+    flags.precision = number_of_operand();
+    if (flags.precision.value_or(0) < 0) flags.precision.reset();
+    if (!flags.precision) out_ += "%!(BADPREC)";
+    after_index_ = false;
+    return;
+  }
+  flags.precision = read_number().value_or(0);
+}
+
+/// Digits. A number that is too large eats the rest of the format, as in Go.
+std::optional<int> Printer::read_number() {
+  std::optional<int> number;
+  for (; at_ < text_.size() && text_[at_] >= '0' && text_[at_] <= '9'; ++at_) {
+    if (number.value_or(0) > kMostInFormat) {
+      at_ = text_.size();
+      return std::nullopt;
+    }
+    number = number.value_or(0) * 10 + (text_[at_] - '0');
+  }
+  return number;
+}
+
+std::optional<int> Printer::number_of_operand() {
+  if (next_ >= values_->size()) return std::nullopt;
+  const Value& value = (*values_)[next_++];
+  const auto* integer = value.as<std::int64_t>();
+  const auto* duration = value.as<GoDuration>();
+  if (integer == nullptr && duration == nullptr) return std::nullopt;
+  const std::int64_t number = integer != nullptr ? *integer : duration->nanos;
+  if (number > kMostInFormat || number < -kMostInFormat) return std::nullopt;
+  return static_cast<int>(number);
+}
+
+void Printer::print_extra() {
+  if (reordered_ || next_ >= values_->size() || full()) return;
+  format_.flags = {};
+  out_ += "%!(EXTRA ";
+  for (bool first = true; next_ < values_->size() && !full(); first = false) {
+    if (!first) out_ += ", ";
+    const Value& value = (*values_)[next_++];
+    out_ += value.type_name();
+    if (value.is_nil()) continue;
+    out_ += '=';
+    print_value(value, 'v', 0);
+  }
+  out_ += ')';
+}
 
 }  // namespace
 
 std::string format_value(const Value& value, std::size_t limit) {
-  std::string out;
-  append_value(out, value, limit);
-  return out;
+  Printer printer(limit);
+  printer.print_value(value, 'v', 0);
+  return printer.take();
 }
 
 std::string go_sprint(const std::vector<Value>& values, std::size_t limit) {
@@ -418,7 +490,7 @@ std::string go_sprint(const std::vector<Value>& values, std::size_t limit) {
   for (const auto& value : values) {
     const bool is_text = value.text() != nullptr;
     if (!is_text && !before_is_text) out += ' ';
-    append_value(out, value, limit);
+    out += format_value(value, limit);
     if (out.size() > limit) break;
     before_is_text = is_text;
   }
@@ -427,13 +499,19 @@ std::string go_sprint(const std::vector<Value>& values, std::size_t limit) {
 
 std::string go_sprintln(const std::vector<Value>& values, std::size_t limit) {
   std::string out;
-  append_joined(out, values, limit, [&](const Value& value) { append_value(out, value, limit); });
+  for (const auto& value : values) {
+    if (&value != &values.front()) out += ' ';
+    out += format_value(value, limit);
+    if (out.size() > limit) break;
+  }
   return out + "\n";
 }
 
 std::string go_sprintf(std::string_view format, const std::vector<Value>& values,
                        std::size_t limit) {
-  return Printf(format, values, limit).run();
+  Printer printer(limit);
+  printer.printf(format, values);
+  return printer.take();
 }
 
 std::string to_json(const Value& value, std::size_t limit) {

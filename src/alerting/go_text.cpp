@@ -1,5 +1,7 @@
 #include "go_text.hpp"
 
+#include <re2/re2.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -12,6 +14,7 @@ namespace {
 
 constexpr char32_t kBadRune = 0xFFFD;
 constexpr char kHexDigits[] = "0123456789ABCDEF";
+constexpr char kLowerHex[] = "0123456789abcdef";
 
 int hex_value(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -83,32 +86,6 @@ std::size_t rune_at(std::string_view text, char32_t& rune) {
   return rune < kLeast[length] || surrogate || rune > 0x10FFFF ? 0 : length;
 }
 
-char32_t rune_to_lower(char32_t rune) {
-  if (rune >= 'A' && rune <= 'Z') return rune + 32;
-  if (rune >= 0xC0 && rune <= 0xDE && rune != 0xD7) return rune + 32;
-  if (rune >= 0x391 && rune <= 0x3A9 && rune != 0x3A2) return rune + 32;
-  if (rune >= 0x410 && rune <= 0x42F) return rune + 32;
-  if (rune >= 0x400 && rune <= 0x40F) return rune + 80;
-  return rune;
-}
-
-char32_t rune_to_upper(char32_t rune) {
-  if (rune >= 'a' && rune <= 'z') return rune - 32;
-  if (rune >= 0xE0 && rune <= 0xFE && rune != 0xF7) return rune - 32;
-  if (rune >= 0x3B1 && rune <= 0x3C9) return rune == 0x3C2 ? 0x3A3 : rune - 32;
-  if (rune >= 0x430 && rune <= 0x44F) return rune - 32;
-  if (rune >= 0x450 && rune <= 0x45F) return rune - 80;
-  return rune;
-}
-
-template <class Convert>
-std::string convert_runes(std::string_view text, Convert convert) {
-  std::string out;
-  out.reserve(text.size());
-  for (const char32_t rune : decode_runes(text)) append_rune(out, convert(rune));
-  return out;
-}
-
 /// Decimal digits of a number d.ddd x 10^exponent.
 struct Decimal {
   std::string digits;
@@ -150,20 +127,41 @@ std::string plain_text(const Decimal& decimal) {
   return decimal.digits.substr(0, point) + "." + decimal.digits.substr(point);
 }
 
-/// Enough for the longest finite double in plain notation and kMaxPrecision decimals.
-constexpr int kMaxPrecision = 500;
-constexpr std::size_t kFloatBuffer = 1024;
+/// No double has a digit that is not zero beyond these; they are appended as text.
+constexpr int kMostDecimals = 1100;
+constexpr std::size_t kFloatBuffer = 2048;
 
 std::string to_chars_text(double value, std::chars_format format, int precision) {
   char buffer[kFloatBuffer];
   const auto end = precision < 0 ? std::to_chars(buffer, buffer + sizeof buffer, value, format)
                                  : std::to_chars(buffer, buffer + sizeof buffer, value, format,
-                                                 std::min(precision, kMaxPrecision));
+                                                 std::min(precision, kMostDecimals));
   return {buffer, end.ptr};
 }
 
-/// %g: scientific outside of 10^-4 .. 10^precision (10^6 for the shortest form), else plain; no
-/// trailing zeros.
+std::string zeros_beyond(int precision) {
+  return std::string(static_cast<std::size_t>(std::max(precision - kMostDecimals, 0)), '0');
+}
+
+/// %e.
+std::string exponent_text(double magnitude, int precision) {
+  auto decimal =
+      split_scientific(to_chars_text(magnitude, std::chars_format::scientific, precision));
+  decimal.digits += zeros_beyond(precision);
+  return scientific_text(decimal);
+}
+
+/// %f. The shortest form has zeros where the digits end, not those of the binary number.
+std::string fixed_text(double magnitude, int precision) {
+  if (precision >= 0) {
+    return to_chars_text(magnitude, std::chars_format::fixed, precision) + zeros_beyond(precision);
+  }
+  return plain_text(
+      split_scientific(to_chars_text(magnitude, std::chars_format::scientific, precision)));
+}
+
+/// %g: scientific outside of 10^-4 .. 10^precision (10^6 for the shortest form; of more digits as
+/// many as there are), else plain; no trailing zeros.
 std::string general_text(double magnitude, int precision) {
   const bool shortest = precision < 0;
   const int wanted = shortest ? 6 : std::max(precision, 1);
@@ -172,6 +170,53 @@ std::string general_text(double magnitude, int precision) {
   while (decimal.digits.size() > 1 && decimal.digits.back() == '0') decimal.digits.pop_back();
   return decimal.exponent < -4 || decimal.exponent >= wanted ? scientific_text(decimal)
                                                              : plain_text(decimal);
+}
+
+/// %x: a hexadecimal mantissa 1.xxx and a binary exponent of at least two digits.
+std::string hex_float_text(double magnitude, int precision) {
+  int exponent = 0;
+  const double fraction = std::frexp(magnitude, &exponent);
+  auto mantissa = static_cast<std::uint64_t>(std::ldexp(fraction, 53));
+  exponent = magnitude == 0 ? 0 : exponent - 1;
+  mantissa <<= 8U;  // 1 at bit 60, 60 bits behind the point
+  if (precision >= 0 && precision < 15) {
+    const auto shift = static_cast<unsigned>(60 - 4 * precision);
+    const std::uint64_t extra = mantissa & ((std::uint64_t{1} << shift) - 1);
+    const std::uint64_t half = std::uint64_t{1} << (shift - 1);
+    mantissa >>= shift;
+    if (extra > half || (extra == half && (mantissa & 1U) != 0)) ++mantissa;
+    mantissa <<= shift;
+    if ((mantissa >> 61U) != 0) {
+      mantissa >>= 1U;
+      ++exponent;
+    }
+  }
+  std::string text = "0x";
+  text += static_cast<char>('0' + (mantissa >> 60U));
+  std::string digits;
+  for (unsigned shift = 60; shift > 0; shift -= 4) {
+    digits += kLowerHex[mantissa >> (shift - 4) & 15U];
+  }
+  if (precision < 0) {
+    while (!digits.empty() && digits.back() == '0') digits.pop_back();
+  } else {
+    digits.resize(static_cast<std::size_t>(precision), '0');
+  }
+  if (!digits.empty()) text += "." + digits;
+  text += exponent < 0 ? "p-" : "p+";
+  if (std::abs(exponent) < 10) text += '0';
+  return text + std::to_string(std::abs(exponent));
+}
+
+/// %b: the mantissa as a whole number and a binary exponent.
+std::string binary_float_text(double magnitude) {
+  constexpr int kLeastExponent = -1074;
+  int exponent = 0;
+  (void)std::frexp(magnitude, &exponent);
+  exponent = magnitude == 0 ? kLeastExponent : std::max(exponent - 53, kLeastExponent);
+  const auto mantissa = static_cast<std::uint64_t>(std::ldexp(magnitude, -exponent));
+  return std::to_string(mantissa) + (exponent < 0 ? "p-" : "p+") +
+         std::to_string(std::abs(exponent));
 }
 
 void append_hex_byte(std::string& out, unsigned char byte) {
@@ -226,26 +271,85 @@ std::optional<std::string> go_unquote(std::string_view body, char quote) {
   return out;
 }
 
-std::string go_quote(std::string_view text) {
-  static constexpr std::string_view kSpecial = "\a\b\f\n\r\t\v\\\"";
-  static constexpr std::string_view kEscapes = "abfnrtv\\\"";
-  static constexpr char kLowerHex[] = "0123456789abcdef";
+namespace {
+
+void append_hex(std::string& out, char32_t number, unsigned digits) {
+  while (digits-- > 0) out += kLowerHex[number >> (4 * digits) & 15U];
+}
+
+void append_quoted_rune(std::string& out, char32_t rune, char quote, bool ascii_only) {
+  static constexpr std::string_view kSpecial = "\a\b\f\n\r\t\v";
+  static constexpr std::string_view kEscapes = "abfnrtv";
+  if (rune == static_cast<unsigned char>(quote) || rune == '\\') {
+    out += '\\';
+    out += static_cast<char>(rune);
+  } else if (ascii_only ? rune < 0x80 && is_printable(rune) : is_printable(rune)) {
+    append_rune(out, rune);
+  } else if (const auto found =
+                 rune < 0x80 ? kSpecial.find(static_cast<char>(rune)) : std::string_view::npos;
+             found != std::string_view::npos) {
+    out += '\\';
+    out += kEscapes[found];
+  } else if (rune < ' ' || rune == 0x7F) {
+    out += "\\x";
+    append_hex(out, rune, 2);
+  } else if (rune < 0x10000) {
+    out += "\\u";
+    append_hex(out, rune, 4);
+  } else {
+    out += "\\U";
+    append_hex(out, rune, 8);
+  }
+}
+
+}  // namespace
+
+std::size_t rune_length(std::string_view text) {
+  char32_t rune = 0;
+  return std::max<std::size_t>(rune_at(text, rune), 1);
+}
+
+bool is_printable(char32_t rune) {
+  if (rune < 0x80) return rune >= ' ' && rune < 0x7F;
+  static const auto* const kPrintable = new RE2("[\\pL\\pM\\pN\\pP\\pS]");
+  std::string text;
+  append_rune(text, rune);
+  return RE2::FullMatch(text, *kPrintable);
+}
+
+bool can_backquote(std::string_view text) {
+  while (!text.empty()) {
+    char32_t rune = kBadRune;
+    const auto length = rune_at(text, rune);
+    const bool control = rune < ' ' && rune != '\t';
+    if (length == 0 || control || rune == '`' || rune == 0x7F || rune == 0xFEFF) return false;
+    text.remove_prefix(length);
+  }
+  return true;
+}
+
+std::string go_quote(std::string_view text, bool ascii_only) {
   std::string out = "\"";
-  for (const char c : text) {
-    const auto found = kSpecial.find(c);
-    const auto byte = static_cast<unsigned char>(c);
-    if (found != std::string_view::npos) {
-      out += '\\';
-      out += kEscapes[found];
-    } else if (byte < 0x20 || byte == 0x7F) {
+  while (!text.empty()) {
+    char32_t rune = kBadRune;
+    const auto length = rune_at(text, rune);
+    if (length == 0) {
       out += "\\x";
-      out += kLowerHex[byte >> 4U];
-      out += kLowerHex[byte & 15U];
-    } else {
-      out += c;
+      append_hex(out, static_cast<unsigned char>(text[0]), 2);
+      text.remove_prefix(1);
+      continue;
     }
+    append_quoted_rune(out, rune, '"', ascii_only);
+    text.remove_prefix(length);
   }
   return out + "\"";
+}
+
+std::string go_quote_rune(char32_t rune, bool ascii_only) {
+  if (rune > 0x10FFFF || (rune >= 0xD800 && rune < 0xE000)) rune = kBadRune;
+  std::string out = "'";
+  append_quoted_rune(out, rune, '\'', ascii_only);
+  return out + "'";
 }
 
 std::optional<double> parse_go_float(std::string_view text) {
@@ -279,34 +383,18 @@ std::string format_go_float(double value, char format, int precision) {
   const char lower = static_cast<char>(format | 0x20);
   std::string text;
   if (lower == 'e') {
-    text = scientific_text(
-        split_scientific(to_chars_text(magnitude, std::chars_format::scientific, precision)));
+    text = exponent_text(magnitude, precision);
   } else if (lower == 'f') {
-    text = to_chars_text(magnitude, std::chars_format::fixed, precision);
+    text = fixed_text(magnitude, precision);
+  } else if (lower == 'x') {
+    text = hex_float_text(magnitude, precision);
+  } else if (lower == 'b') {
+    text = binary_float_text(magnitude);
   } else {
     text = general_text(magnitude, precision);
   }
   if (format != lower) text = to_upper(text);
   return std::signbit(value) ? "-" + text : text;
-}
-
-std::string to_upper(std::string_view text) {
-  return convert_runes(text, rune_to_upper);
-}
-std::string to_lower(std::string_view text) {
-  return convert_runes(text, rune_to_lower);
-}
-
-std::string to_title(std::string_view text) {
-  bool word_start = true;
-  return convert_runes(text, [&](char32_t rune) {
-    const char32_t converted = word_start ? rune_to_upper(rune) : rune;
-    const char32_t lower = rune_to_lower(rune);
-    const bool in_word = (lower >= 'a' && lower <= 'z') || (rune >= '0' && rune <= '9') ||
-                         rune == '_' || rune >= 0x80;
-    word_start = !in_word;
-    return converted;
-  });
 }
 
 std::string escape_html(std::string_view text) {
@@ -391,7 +479,7 @@ std::optional<std::string> unescape_query(std::string_view text) {
 
 namespace {
 constexpr std::string_view kBase64 =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 }  // namespace
 
 std::string base64_encode(std::string_view bytes) {

@@ -342,7 +342,7 @@ constexpr FunctionSpec kCommonFunctions[] = {
     {"join", "sl", join},
     {"match", "ss", regex_match},
     {"reReplaceAll", "sss", regex_replace_all},
-    {"stringSlice", "ss*", string_slice},
+    {"stringSlice", "s*", string_slice},
     {"safeHtml", "s", safe_html},
 };
 

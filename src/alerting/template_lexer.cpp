@@ -100,6 +100,7 @@ void Lexer::text() {
 
 void Lexer::open_action() {
   open_at_ = at_;
+  trim_next_text_ = false;  // there was no text
   const bool trims = peek(2) == '-' && is_space(peek(3));
   at_ += trims ? 4 : 2;
   if (comment()) return;
@@ -110,12 +111,8 @@ void Lexer::open_action() {
 
 /// {{/* ... */}}, possibly with trim markers, stands alone in its action.
 bool Lexer::comment() {
-  auto start = at_;
-  if (peek(0) != '/' && at_ - open_at_ == 4) {  // spaces may follow a trim marker
-    while (start < source_.size() && is_space(source_[start])) ++start;
-  }
-  if (source_.substr(start, 2) != "/*") return false;
-  const auto end = source_.find("*/", start + 2);
+  if (!at("/*")) return false;
+  const auto end = source_.find("*/", at_ + 2);
   if (end == std::string_view::npos) {
     fail(open_at_, "unclosed comment");
     return true;

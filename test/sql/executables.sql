@@ -122,7 +122,10 @@ INSERT INTO harmless VALUES
 ('purge_old_monitoring_events', 'an age in days', 'old events are what it removes; below zero it '
     'is refused, and only operators may, who may delete events anyway'),
 ('_enable_pack_of_rows', 'when a row is inserted into queues or probes', 'the table alone says '
-    'which pack: no argument; another table is refused by its OID; the pack''s queries are shipped');
+    'which pack: no argument; another table is refused by its OID; the pack''s queries are shipped'),
+('_follow_receiver', 'two names of a receiver, by renaming one', 'it replaces the one by the other where '
+    'configuration and state refer to receivers, which whoever may rename one may write anyway; another '
+    'table is refused by its OID');
 SELECT x.name, x.who, h.choice, h.why
 FROM executable x JOIN pg_proc p USING (oid) LEFT JOIN harmless h USING (name)
 WHERE p.prosecdef ORDER BY 1;
