@@ -207,7 +207,14 @@ Result<DeliveryRequest> request(const json& payload, const json& settings, Insta
 /// locked and unlocked.
 Judgement judge(const DeliveryOutcome& outcome) {
   const bool answered = outcome.failure == DeliveryFailure::kNone;
-  if (answered && outcome.status >= 200 && outcome.status < 300) return {};
+  if (answered && outcome.status >= 200 && outcome.status < 300) {
+    if (outcome.refused_recipients.empty()) return {};
+    // Another attempt would tell those again who have it.
+    return {Verdict::kSent,
+            FailureReason::kClientError,
+            {},
+            "not taken for " + outcome.refused_recipients};
+  }
   const bool refused = outcome.status >= 400 && outcome.status < 600;
   if (!answered && !(outcome.failure == DeliveryFailure::kReset && refused)) {
     // The last reply was to an earlier command: it is no sign that the mail was taken.

@@ -117,11 +117,34 @@ std::string_view color_of(const Notification& notification) {
   return "danger";
 }
 
-/// <url|text>, or the text alone where there is no URL. `shown` is escaped.
+/// What may stand between the bar and the bracket of a link: one line, and no bracket that would
+/// end it. Escapes (&amp;) are left as they are.
+std::string link_text(std::string_view shown) {
+  std::string text;
+  for (const char c : shown) {
+    if (c == '<' || c == '>') {
+      text += c == '<' ? "&lt;" : "&gt;";
+    } else {
+      text += static_cast<unsigned char>(c) < ' ' ? ' ' : c;
+    }
+  }
+  return text;
+}
+
+/// Whether a text that the receiver's owner wrote has mark-up that a link cannot hold: a mention,
+/// or a link of its own.
+bool has_own_markup(std::string_view text) {
+  const std::size_t open = text.find('<');
+  return open != text.npos && text.find('>', open) != text.npos;
+}
+
+/// <url|text>, or the text alone where there is no URL. `shown` is escaped, or Slack's mark-up.
 std::string link_to(const std::string& url, const std::string& shown) {
   if (!check_http_url(url) || url.size() > kLongestTitle) return shown;
   // A bar or a bracket cannot be in a checked URL; & can.
-  return "<" + escaped(url, 2 * kLongestTitle) + "|" + shown + ">";
+  const std::string target = "<" + escaped(url, 2 * kLongestTitle) + "|";
+  if (has_own_markup(shown)) return shown + " " + target + "link>";
+  return target + link_text(shown) + ">";
 }
 
 json section(std::string text) {

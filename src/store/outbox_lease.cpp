@@ -161,6 +161,7 @@ WHERE r.enabled)";
 
 constexpr const char* kIssueWorker = "courier";
 constexpr const char* kIssueType = "notification_dead";
+constexpr const char* kRecipientIssueType = "recipient_refused";
 
 std::string json_text(const json& value) {
   return value.dump(-1, ' ', false, json::error_handler_t::replace);
@@ -292,8 +293,8 @@ std::vector<std::int64_t> record_attempts(pg::Spi& spi, int owner, Instant now,
 std::set<std::string> receivers_with_issue(pg::Spi& spi) {
   const pg::Rows rows = spi.query(
       "SELECT details ->> 'receiver' FROM monitoring.worker_issues"
-      " WHERE worker_name = $1 AND issue_type = $2 AND resolved IS NOT TRUE",
-      {pg::text(kIssueWorker), pg::text(kIssueType)});
+      " WHERE worker_name = $1 AND issue_type IN ($2, $3) AND resolved IS NOT TRUE",
+      {pg::text(kIssueWorker), pg::text(kIssueType), pg::text(kRecipientIssueType)});
   std::set<std::string> receivers;
   for (std::uint64_t row = 0; row < rows.size(); ++row) {
     receivers.insert(rows.text(row, 1).value_or(""));
@@ -311,13 +312,24 @@ void open_receiver_issue(pg::Spi& spi, const GivenUp& lost) {
   log_issue_once(spi, issue);
 }
 
+void open_recipient_issue(pg::Spi& spi, const GivenUp& lost) {
+  Issue issue;
+  issue.worker_name = kIssueWorker;
+  issue.issue_type = kRecipientIssueType;
+  issue.message = "a mail of receiver \"" + lost.receiver + "\" was taken for some recipients only";
+  issue.details =
+      json_text({{"receiver", lost.receiver}, {"reason", lost.reason}, {"error", lost.error}});
+  log_issue_once(spi, issue);
+}
+
 void resolve_receiver_issue(pg::Spi& spi, const std::string& receiver) {
   spi.execute(
       "UPDATE monitoring.worker_issues SET resolved = true, resolved_at = now(),"
       " resolution_details = 'the receiver takes notifications again'"
-      " WHERE worker_name = $1 AND issue_type = $2 AND resolved IS NOT TRUE"
+      " WHERE worker_name = $1 AND issue_type IN ($2, $4) AND resolved IS NOT TRUE"
       " AND details ->> 'receiver' = $3",
-      {pg::text(kIssueWorker), pg::text(kIssueType), pg::text(receiver)});
+      {pg::text(kIssueWorker), pg::text(kIssueType), pg::text(receiver),
+       pg::text(kRecipientIssueType)});
 }
 
 std::uint64_t release_all_leases(pg::Spi& spi) {

@@ -48,6 +48,14 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
 }
 
+/// RFC 5321 allows 256 bytes of a path.
+constexpr std::size_t kRecipientBytes = 320;
+
+/// An SMTP reply 4yz or 5yz.
+bool is_refusal(std::string_view reply) {
+  return !reply.empty() && (reply[0] == '4' || reply[0] == '5');
+}
+
 bool has_body(const HttpRequest& http) {
   return http.method != "GET" && http.method != "HEAD";
 }
@@ -59,6 +67,10 @@ CurlTransfer::CurlTransfer(std::uint64_t id, Request request)
   // Reserved here, so that the callbacks need not allocate.
   body_head_.reserve(request_.kept_body_bytes);
   rate_limits_.reserve(kRateLimitBytes);
+  if (std::holds_alternative<MailRequest>(request_.message)) {
+    recipient_.reserve(kRecipientBytes);
+    refused_recipients_.reserve(kBodyHeadBytes);
+  }
 }
 
 bool CurlTransfer::prepare() {
@@ -171,6 +183,10 @@ bool CurlTransfer::prepare_mail(const MailRequest& mail) {
   set(easy, CURLOPT_MAIL_FROM, ("<" + mail.sender + ">").c_str());
   set(easy, CURLOPT_MAIL_RCPT, recipients_.get());
   set(easy, CURLOPT_MAIL_RCPT_ALLLOWFAILS, 1L);
+  // libcurl does not say whom the server refused.
+  set(easy, CURLOPT_DEBUGFUNCTION, &CurlTransfer::on_debug);
+  set(easy, CURLOPT_DEBUGDATA, static_cast<void*>(this));
+  set(easy, CURLOPT_VERBOSE, 1L);
   if (!mail.username.empty()) {
     set(easy, CURLOPT_USERNAME, mail.username.c_str());
     set(easy, CURLOPT_PASSWORD, mail.password.c_str());
@@ -219,14 +235,39 @@ void CurlTransfer::keep_header(std::string_view line) noexcept {
   const std::string_view content = trimmed(line);
   if (std::holds_alternative<MailRequest>(request_.message)) {
     // A refusal is what matters, not the goodbye after it.
-    const bool refused = !body_head_.empty() && (body_head_[0] == '4' || body_head_[0] == '5');
-    if (!refused) body_head_.assign(content.substr(0, kBodyHeadBytes));
+    keep_reply(content);
+    if (!is_refusal(body_head_)) body_head_.assign(content.substr(0, kBodyHeadBytes));
     return;
   }
   const auto colon = content.find(':');
   if (colon == std::string_view::npos) return;
   if (!equal_ignoring_case(content.substr(0, colon), "x-sentry-rate-limits")) return;
   rate_limits_.assign(trimmed(content.substr(colon + 1)).substr(0, kRateLimitBytes));
+}
+
+int CurlTransfer::on_debug(CURL* /*easy*/, curl_infotype type, char* data, std::size_t bytes,
+                           void* self) noexcept {
+  if (type != CURLINFO_HEADER_OUT) return 0;
+  constexpr std::string_view kCommand = "RCPT TO:<";
+  std::string& recipient = static_cast<CurlTransfer*>(self)->recipient_;
+  const std::string_view line(data, bytes);
+  recipient.clear();
+  if (line.substr(0, kCommand.size()) != kCommand) return 0;
+  const std::string_view rest = line.substr(kCommand.size());
+  recipient.assign(rest.substr(0, std::min(rest.find('>'), kRecipientBytes)));
+  return 0;
+}
+
+/// Within the space that was reserved: a callback must not allocate.
+void CurlTransfer::keep_reply(std::string_view reply) noexcept {
+  constexpr std::string_view kSeparator = "; ";
+  if (recipient_.empty() || !is_refusal(reply)) return;
+  const bool is_first = refused_recipients_.empty();
+  const std::size_t needed = recipient_.size() + reply.size() + 3 + kSeparator.size();
+  if (refused_recipients_.size() + needed > kBodyHeadBytes) return;
+  if (!is_first) refused_recipients_.append(kSeparator);
+  refused_recipients_.append(recipient_).append(" (").append(reply).append(")");
+  recipient_.clear();
 }
 
 std::size_t CurlTransfer::on_header(char* data, std::size_t size, std::size_t count,
@@ -335,6 +376,7 @@ Outcome CurlTransfer::finish(CURLcode code) {
   if (outcome.failure != Failure::kNone) outcome.error = describe(code);
   outcome.body_head = std::move(body_head_);
   outcome.rate_limits = std::move(rate_limits_);
+  outcome.refused_recipients = std::move(refused_recipients_);
   if (!easy_) return outcome;
 
   long status = 0;

@@ -59,6 +59,11 @@ class CurlTransfer {
   static std::size_t on_body(char* data, std::size_t size, std::size_t count, void* self) noexcept;
   static std::size_t on_header(char* data, std::size_t size, std::size_t count,
                                void* self) noexcept;
+  /// Sees the SMTP commands that libcurl sends.
+  static int on_debug(CURL* easy, curl_infotype type, char* data, std::size_t bytes,
+                      void* self) noexcept;
+  /// Notes who is refused.
+  void keep_reply(std::string_view reply) noexcept;
   static curl_socket_t on_open_socket(void* self, curlsocktype purpose,
                                       curl_sockaddr* address) noexcept;
   /// Counts what was received. False beyond the limit.
@@ -74,6 +79,9 @@ class CurlTransfer {
   char error_[CURL_ERROR_SIZE] = "";
   std::string body_head_;
   std::string rate_limits_;
+  /// Whom the last SMTP command named; empty if it was no RCPT.
+  std::string recipient_;
+  std::string refused_recipients_;
   std::size_t received_ = 0;
   bool too_large_ = false;
   /// The address that was refused, if one was.

@@ -261,6 +261,10 @@ void Courier::note_receiver(pg::Spi& spi, const store::AttemptRecord& record,
   if (record.outcome == "dead") {
     store::open_receiver_issue(spi, {record.receiver, record.reason, record.error});
     failing.insert(record.receiver);
+  } else if (record.outcome == "sent" && !record.error.empty()) {
+    store::resolve_receiver_issue(spi, record.receiver);
+    store::open_recipient_issue(spi, {record.receiver, record.reason, record.error});
+    failing.insert(record.receiver);
   } else if (record.outcome == "sent" && failing.count(record.receiver) > 0) {
     store::resolve_receiver_issue(spi, record.receiver);
     failing.erase(record.receiver);

@@ -80,6 +80,7 @@ notify::DeliveryOutcome to_delivery_outcome(transport::Outcome outcome) {
   delivery.retry_after = outcome.retry_after;
   delivery.rate_limits = std::move(outcome.rate_limits);
   delivery.body_head = std::move(outcome.body_head);
+  delivery.refused_recipients = std::move(outcome.refused_recipients);
   delivery.error = std::move(outcome.error);
   return delivery;
 }

@@ -112,6 +112,8 @@ std::set<std::string> receivers_with_issue(pg::Spi& spi);
 /// Opens that issue unless it is open, so that health and the alert NotificationFailed, and through
 /// them the other receivers, hear of it; or resolves it.
 void open_receiver_issue(pg::Spi& spi, const GivenUp& lost);
+/// The receiver took a notification for some of its recipients only.
+void open_recipient_issue(pg::Spi& spi, const GivenUp& lost);
 void resolve_receiver_issue(pg::Spi& spi, const std::string& receiver);
 
 /// Puts back what an earlier courier held: for a courier that starts, and so is the only one.
