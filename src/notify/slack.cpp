@@ -117,15 +117,22 @@ std::string_view color_of(const Notification& notification) {
   return "danger";
 }
 
+/// Bold type and links end with their line.
+std::string in_one_line(std::string_view text) {
+  std::string line(text);
+  for (char& c : line) c = static_cast<unsigned char>(c) < ' ' ? ' ' : c;
+  return line;
+}
+
 /// What may stand between the bar and the bracket of a link: one line, and no bracket that would
 /// end it. Escapes (&amp;) are left as they are.
 std::string link_text(std::string_view shown) {
   std::string text;
-  for (const char c : shown) {
+  for (const char c : in_one_line(shown)) {
     if (c == '<' || c == '>') {
       text += c == '<' ? "&lt;" : "&gt;";
     } else {
-      text += static_cast<unsigned char>(c) < ' ' ? ' ' : c;
+      text += c;
     }
   }
   return text;
@@ -161,7 +168,7 @@ void append_line(std::string& text, std::string_view line) {
 json alert_section(const Notification& notification, const AlertView& alert) {
   std::string text =
       alert.status == AlertStatus::kFiring ? ":red_circle: *" : ":white_check_mark: *";
-  append_escaped(text, name_of(alert), kLongestSection / 4);
+  append_escaped(text, in_one_line(name_of(alert)), kLongestSection / 4);
   text += "*";
   append_line(text, alert.annotations.get("summary"));
   append_line(text, alert.annotations.get("description"));
@@ -187,7 +194,7 @@ void add_footer(json& blocks, const Notification& notification, std::size_t show
   const std::uint64_t rest = notification.alerts.size() - shown + notification.truncated_alerts;
   if (rest > 0) append("and " + std::to_string(rest) + " more alerts");
   for (const Link& link : links_of(notification)) {
-    const std::string linked = link_to(link.href, link.text);
+    const std::string linked = link_to(link.href, escaped(link.text, kLongestTitle));
     if (text.size() + linked.size() + kSeparator.size() <= kLongestSection) append(linked);
   }
   if (text.empty()) return;

@@ -169,7 +169,11 @@ is(attempts_of('implicit'), 'sent 250', 'TLS from the first byte');
 is(join(' ', map { "$_->{tls} $_->{user}" } $implicit->mails), '1 alerts', 'with AUTH');
 is(attempts_of('plain'), 'sent 250', 'without TLS where that is allowed');
 is(attempts_of('greylisted'), 'retry 451 serverError, sent 250', '4yz is tried again');
-is(attempts_of('some'), 'sent 250', 'of two recipients the one that exists');
+is(attempts_of('some'), 'sent 250 clientError', 'of two recipients the one that exists');
+like(sql("SELECT last_error FROM monitoring.notifications WHERE receiver = 'some'"),
+	qr/^not taken for no\.such\@\S+ \(550 5\.1\.1 no such user\)$/, 'and who does not have it');
+is(sql(q(SELECT details ->> 'receiver' FROM monitoring.worker_issues
+	WHERE issue_type = 'recipient_refused' AND resolved IS NOT TRUE)), 'some', 'which is an issue');
 is(scalar(grep { $_->{tls} } $plain->mails), 0, 'the server without TLS had none');
 
 # Final.

@@ -188,6 +188,11 @@ TEST(Email, AddressesAreChecked) {
 
 TEST(Email, RetryMatrix) {
   EXPECT_EQ(judged("email", answer(250)).verdict, Verdict::kSent);
+  DeliveryOutcome partly = answer(250);
+  partly.refused_recipients = "no.such@x.example (550 5.1.1 no such user)";
+  EXPECT_EQ(judged("email", partly).verdict, Verdict::kSent);
+  EXPECT_EQ(judged("email", partly).explanation,
+            "not taken for no.such@x.example (550 5.1.1 no such user)");
   const auto broken = [](DeliveryFailure failure, int status, const char* reply = "") {
     DeliveryOutcome outcome = answer(status, reply);
     outcome.failure = failure;

@@ -144,5 +144,38 @@ TEST(Slack, RetryMatrix) {
   EXPECT_EQ(judged("slack", answer(500, "rollup_error")).verdict, Verdict::kRetry);
 }
 
+TEST(Slack, NothingInALinkEndsIt) {
+  Notification notification = cpu_notification();
+  json settings = settings_of("slack");
+  const auto title = [&](const std::string& text) {
+    settings["title"] = text;
+    return message_of(notification, settings)["text"].get<std::string>();
+  };
+  EXPECT_EQ(title("load > 5"), "<https://db.example/alerts?a=1&amp;b=2|load &gt; 5>");
+  EXPECT_EQ(title("a < b"), "<https://db.example/alerts?a=1&amp;b=2|a &lt; b>");
+  EXPECT_EQ(title("one\ntwo\r\n"), "<https://db.example/alerts?a=1&amp;b=2|one two  >");
+  EXPECT_EQ(title("a &amp; b"), "<https://db.example/alerts?a=1&amp;b=2|a &amp; b>");
+  // A link holds no other: the owner's mark-up goes on as it is.
+  EXPECT_EQ(title("<!here> down"), "<!here> down <https://db.example/alerts?a=1&amp;b=2|link>");
+}
+
+TEST(Slack, NamesOfManyLinesStayInOne) {
+  Notification notification = cpu_notification();
+  for (AlertView& alert : notification.alerts) {
+    alert.labels.set("alertname", "disk\n> 90 & rising");
+    alert.annotations.set("dashboard_url", "https://dashboards.example/a");
+  }
+  summarize(notification);
+  const json message = message_of(notification);
+  EXPECT_EQ(message["text"].get<std::string>().find('\n'), std::string::npos);
+  const json blocks = message["attachments"][0]["blocks"];
+  EXPECT_EQ(blocks[0]["text"]["text"].get<std::string>().rfind(
+                ":red_circle: *disk &gt; 90 &amp; rising*\n", 0),
+            0U);
+  EXPECT_NE(blocks.back()["elements"][0]["text"].get<std::string>().find(
+                "<https://dashboards.example/a|Dashboard: disk &gt; 90 &amp; rising>"),
+            std::string::npos);
+}
+
 }  // namespace
 }  // namespace monitoring::notify
