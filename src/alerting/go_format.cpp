@@ -110,6 +110,8 @@ class Printer {
   void print_float(double number, char32_t verb, const Value& value);
   /// String() of times and durations, where the verb takes a text.
   bool print_stringer(const Value& value, char32_t verb);
+  void print_time_fields(const GoTime& time, char32_t verb);
+  void print_field(const char* type, std::int64_t number, char32_t verb);
   void print_list(const ListData& list, char32_t verb, std::size_t depth, const Value& value);
   void print_map(const MapData& map, char32_t verb, std::size_t depth, const Value& value);
   void print_object(const ObjectData& object, char32_t verb, std::size_t depth);
@@ -222,16 +224,46 @@ bool Printer::print_stringer(const Value& value, char32_t verb) {
   const auto* duration = value.as<GoDuration>();
   if (time == nullptr && duration == nullptr) return false;
   const bool takes_text = verb == 'v' || verb == 's' || verb == 'x' || verb == 'X' || verb == 'q';
-  if (erroring_ || !takes_text || (format_.flags.sharp_v && time == nullptr)) {
-    if (duration == nullptr) return false;
-    print_integer(duration->nanos, verb, value);
-    return true;
+  if (format_.flags.sharp_v && time != nullptr && !erroring_) {
+    format_.text(go_time_syntax(*time));
+  } else if (erroring_ || !takes_text || format_.flags.sharp_v) {
+    time != nullptr ? print_time_fields(*time, verb) : print_integer(duration->nanos, verb, value);
+  } else {
+    print_text(time != nullptr ? go_time_text(*time) : go_duration_text(*duration), verb, value);
   }
-  const bool sharp_v = format_.flags.sharp_v;
-  format_.flags.sharp_v = false;
-  print_text(time != nullptr ? go_time_text(*time) : go_duration_text(*duration), verb, value);
-  format_.flags.sharp_v = sharp_v;
   return true;
+}
+
+/// A verb that is for no text shows the struct: nanoseconds, seconds since the year 1, and the
+/// zone, which of UTC is a nil pointer.
+void Printer::print_time_fields(const GoTime& time, char32_t verb) {
+  out_ += '{';
+  print_field("uint64", time.nanos, verb);
+  out_ += ' ';
+  print_field("int64", time.seconds - GoTime{}.seconds, verb);
+  out_ += ' ';
+  if (verb == 'v') {
+    format_.pad("<nil>");
+  } else if (verb == 'b' || verb == 'o' || verb == 'd' || verb == 'x' || verb == 'X') {
+    print_field("", 0, verb);
+  } else {
+    out_ += "%!";
+    append_rune(out_, verb);
+    out_ += "(*time.Location=";
+    format_.pad("<nil>");
+    out_ += ')';
+  }
+  out_ += '}';
+}
+
+void Printer::print_field(const char* type, std::int64_t number, char32_t verb) {
+  constexpr std::u32string_view kVerbs = U"vdboOxXcqU";
+  if (kVerbs.find(verb) != kVerbs.npos) return print_integer(number, verb, {});
+  out_ += "%!";
+  append_rune(out_, verb);
+  out_ += std::string("(") + type + "=";
+  print_integer(number, 'v', {});
+  out_ += ')';
 }
 
 void Printer::print_list(const ListData& list, char32_t verb, std::size_t depth,
@@ -262,7 +294,9 @@ void Printer::print_map(const MapData& map, char32_t verb, std::size_t depth, co
 
 void Printer::print_object(const ObjectData& object, char32_t verb, std::size_t depth) {
   const Flags& flags = format_.flags;
-  if (flags.sharp_v) out_ += object.type_name;
+  const bool is_pointer = !object.type_name.empty() && object.type_name[0] == '*';
+  if (is_pointer && depth == 0) out_ += '&';
+  if (flags.sharp_v) out_ += object.type_name.substr(is_pointer ? 1 : 0);
   out_ += '{';
   bool first = true;
   for (const auto& [name, field] : object.fields) {
@@ -480,9 +514,20 @@ void Printer::print_extra() {
 
 std::string format_value(const Value& value, std::size_t limit) {
   Printer printer(limit);
+  // Not the operand itself: a pointer is followed.
+  printer.print_value(value, 'v', 1);
+  return printer.take();
+}
+
+namespace {
+
+std::string printed_operand(const Value& value, std::size_t limit) {
+  Printer printer(limit);
   printer.print_value(value, 'v', 0);
   return printer.take();
 }
+
+}  // namespace
 
 std::string go_sprint(const std::vector<Value>& values, std::size_t limit) {
   std::string out;
@@ -490,7 +535,7 @@ std::string go_sprint(const std::vector<Value>& values, std::size_t limit) {
   for (const auto& value : values) {
     const bool is_text = value.text() != nullptr;
     if (!is_text && !before_is_text) out += ' ';
-    out += format_value(value, limit);
+    out += printed_operand(value, limit);
     if (out.size() > limit) break;
     before_is_text = is_text;
   }
@@ -501,7 +546,7 @@ std::string go_sprintln(const std::vector<Value>& values, std::size_t limit) {
   std::string out;
   for (const auto& value : values) {
     if (&value != &values.front()) out += ' ';
-    out += format_value(value, limit);
+    out += printed_operand(value, limit);
     if (out.size() > limit) break;
   }
   return out + "\n";

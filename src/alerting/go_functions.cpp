@@ -216,10 +216,21 @@ Value printf(FunctionCall& call) {
   return go_sprintf(call.text(0), operands, call.limit());
 }
 
-/// html, js and urlquery take any values and work on what print makes of them.
+/// html, js and urlquery take any values and work on what print makes of them, where pointers are
+/// followed and nil is said as an action says it.
 std::string printed(FunctionCall& call) {
   if (call.arguments.size() == 1 && call.arguments[0].text() != nullptr) return call.text(0);
-  return go_sprint(call.arguments, call.limit());
+  std::vector<Value> shown;
+  for (const Value& value : call.arguments) {
+    if (value.is_nil()) {
+      shown.emplace_back("<no value>");
+    } else if (value.as_object() != nullptr) {
+      shown.push_back(value.pointee());
+    } else {
+      shown.push_back(value);
+    }
+  }
+  return go_sprint(shown, call.limit());
 }
 
 Value html(FunctionCall& call) {
@@ -268,8 +279,8 @@ std::string_view wanted_type(char letter) {
 bool fits(char letter, const Value& value) {
   const auto* list = value.as_list();
   switch (letter) {
-    case 's':
-      return value.text() != nullptr;
+    case 's':  // template.HTML is none
+      return value.as<std::string>() != nullptr;
     case 'q':
       return list != nullptr && list->type == ListType::kQueryResult;
     case 'o':

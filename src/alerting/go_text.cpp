@@ -352,7 +352,41 @@ std::string go_quote_rune(char32_t rune, bool ascii_only) {
   return out + "'";
 }
 
+namespace {
+
+/// strconv.underscoreOK: underscores stand between digits, or behind a base's prefix.
+bool underscores_fit(std::string_view text) {
+  if (!text.empty() && (text[0] == '+' || text[0] == '-')) text.remove_prefix(1);
+  char last = '^';
+  bool hex = false;
+  if (text.size() >= 2 && text[0] == '0' && (text[1] | 0x20) == 'x') {
+    hex = true;
+    last = '0';
+    text.remove_prefix(2);
+  }
+  for (const char c : text) {
+    if ((c >= '0' && c <= '9') || (hex && hex_value(c) >= 0)) {
+      last = '0';
+    } else if (c == '_') {
+      if (last != '0') return false;
+      last = '_';
+    } else {
+      if (last == '_') return false;
+      last = '!';
+    }
+  }
+  return last != '_';
+}
+
+}  // namespace
+
 std::optional<double> parse_go_float(std::string_view text) {
+  if (text.find('_') != text.npos) {
+    if (!underscores_fit(text)) return std::nullopt;
+    std::string digits(text);
+    digits.erase(std::remove(digits.begin(), digits.end(), '_'), digits.end());
+    return parse_go_float(digits);
+  }
   const auto start = text.find_first_not_of("+-");
   if (start == std::string_view::npos || start > 1) return std::nullopt;
   const auto magnitude = to_lower(text.substr(start));

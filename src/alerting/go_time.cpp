@@ -51,6 +51,7 @@ enum class Field {
   kSpaceDay,
   kZeroDay,
   kYearDay,
+  kSpaceYearDay,
   kHour,
   kHour12,
   kZeroHour12,
@@ -76,16 +77,36 @@ struct Chunk {
 
 /// In the order in which they are tried: longer before shorter.
 constexpr Chunk kChunks[] = {
-    {"January", Field::kLongMonth}, {"Jan", Field::kMonth},       {"Monday", Field::kLongWeekday},
-    {"Mon", Field::kWeekday},       {"MST", Field::kZone},        {"002", Field::kYearDay},
-    {"01", Field::kZeroMonth},      {"02", Field::kZeroDay},      {"03", Field::kZeroHour12},
-    {"04", Field::kZeroMinute},     {"05", Field::kZeroSecond},   {"06", Field::kYear},
-    {"15", Field::kHour},           {"1", Field::kMonthNumber},   {"2006", Field::kLongYear},
-    {"_2006", Field::kLongYear},    {"_2", Field::kSpaceDay},     {"2", Field::kDay},
-    {"3", Field::kHour12},          {"4", Field::kMinute},        {"5", Field::kSecond},
-    {"PM", Field::kUpperHalf},      {"pm", Field::kLowerHalf},    {"-07:00", Field::kColonOffset},
-    {"-0700", Field::kOffset},      {"-07", Field::kShortOffset}, {"Z07:00", Field::kIsoOffset},
-    {"Z0700", Field::kIsoOffset},   {"Z07", Field::kIsoOffset},
+    {"January", Field::kLongMonth},
+    {"Jan", Field::kMonth},
+    {"Monday", Field::kLongWeekday},
+    {"Mon", Field::kWeekday},
+    {"MST", Field::kZone},
+    {"002", Field::kYearDay},
+    {"01", Field::kZeroMonth},
+    {"02", Field::kZeroDay},
+    {"03", Field::kZeroHour12},
+    {"04", Field::kZeroMinute},
+    {"05", Field::kZeroSecond},
+    {"06", Field::kYear},
+    {"15", Field::kHour},
+    {"1", Field::kMonthNumber},
+    {"2006", Field::kLongYear},
+    {"_2006", Field::kLongYear},
+    {"__2", Field::kSpaceYearDay},
+    {"_2", Field::kSpaceDay},
+    {"2", Field::kDay},
+    {"3", Field::kHour12},
+    {"4", Field::kMinute},
+    {"5", Field::kSecond},
+    {"PM", Field::kUpperHalf},
+    {"pm", Field::kLowerHalf},
+    {"-07:00", Field::kColonOffset},
+    {"-0700", Field::kOffset},
+    {"-07", Field::kShortOffset},
+    {"Z07:00", Field::kIsoOffset},
+    {"Z0700", Field::kIsoOffset},
+    {"Z07", Field::kIsoOffset},
 };
 
 const Chunk* chunk_at(std::string_view layout) {
@@ -121,6 +142,8 @@ std::string field_text(Field field, const CivilTime& civil) {
       return padded(civil.day, 2);
     case Field::kYearDay:
       return padded(civil.year_day, 3);
+    case Field::kSpaceYearDay:
+      return padded(civil.year_day, 3, ' ');
     case Field::kHour:
       return padded(civil.hour, 2);
     case Field::kHour12:
@@ -229,6 +252,16 @@ std::string format_go_time(const GoTime& time, std::string_view layout) {
 
 std::string go_time_text(const GoTime& time) {
   return format_go_time(time, "2006-01-02 15:04:05.999999999 -0700 MST");
+}
+
+std::string go_time_syntax(const GoTime& time) {
+  const auto civil = civil_time(time);
+  std::string text = "time.Date(" + std::to_string(civil.year) + ", time.";
+  text += month_name(civil.month);
+  for (const int part : {civil.day, civil.hour, civil.minute, civil.second, time.nanos}) {
+    text += ", " + std::to_string(part);
+  }
+  return text + ", time.UTC)";
 }
 
 std::string rfc3339_text(const GoTime& time) {

@@ -29,6 +29,8 @@ std::string_view weekday_name(int weekday);
 std::string format_go_time(const GoTime& time, std::string_view layout);
 /// Time.String.
 std::string go_time_text(const GoTime& time);
+/// time.Time's GoString, for %#v.
+std::string go_time_syntax(const GoTime& time);
 /// Time.MarshalJSON without the quotes: RFC 3339 with the fraction that is there.
 std::string rfc3339_text(const GoTime& time);
 /// Duration.String: "1h2m3.5s".

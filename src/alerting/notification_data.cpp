@@ -24,7 +24,7 @@ Value template_data(const NotificationData& data) {
   std::vector<Value> alerts;
   alerts.reserve(data.alerts.size());
   for (const auto& alert : data.alerts) alerts.push_back(alert_value(alert));
-  return Value::object("template.Data",
+  return Value::object("*template.Data",
                        {{"Receiver", data.receiver},
                         {"Status", data.status},
                         {"Alerts", Value::list(ListType::kAlerts, std::move(alerts))},

@@ -74,8 +74,10 @@ Value humanize1024(FunctionCall& call) {
 }
 
 std::string long_duration(double magnitude, const std::string& sign) {
-  constexpr double kMost = 9.2e18;  // beyond int64: as in Go on amd64, there is no better answer
-  const auto total = static_cast<std::int64_t>(std::min(magnitude, kMost));
+  // Beyond int64 Go on amd64 has the smallest one; there is no better answer.
+  constexpr double kBeyond = 9223372036854775808.0;
+  const auto total = magnitude < kBeyond ? static_cast<std::int64_t>(magnitude)
+                                         : std::numeric_limits<std::int64_t>::min();
   const auto seconds = std::to_string(total % 60) + "s";
   const auto minutes = std::to_string(total / 60 % 60) + "m ";
   const auto hours = std::to_string(total / 3600 % 24) + "h ";

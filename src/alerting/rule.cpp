@@ -10,6 +10,10 @@ namespace {
 constexpr char kAlertName[] = "alertname";
 constexpr char kSeverity[] = "severity";
 constexpr char kMetricName[] = "__name__";
+/// The type of a rule's data as Go shows it.
+constexpr char kRuleDataType[] =
+    "struct { Labels map[string]string; ExternalLabels map[string]string; ExternalURL string; "
+    "Value float64 }";
 
 /// The variables that Prometheus defines before the text of every rule's template.
 const std::vector<std::string> kVariables{"labels", "externalLabels", "externalURL", "value"};
@@ -38,10 +42,10 @@ SampleView view_of(const Sample& sample, const RuleContext& rule) {
   const auto external_labels = Value::map(MapType::kStrings, rule.external_labels);
   const double value = sample.value.value_or(std::numeric_limits<double>::quiet_NaN());
   SampleView view;
-  view.data = Value::object("template.AlertTemplateData", {{"Labels", labels},
-                                                           {"ExternalLabels", external_labels},
-                                                           {"ExternalURL", rule.external_url},
-                                                           {"Value", value}});
+  view.data = Value::object(kRuleDataType, {{"Labels", labels},
+                                            {"ExternalLabels", external_labels},
+                                            {"ExternalURL", rule.external_url},
+                                            {"Value", value}});
   view.context.variables = {{"labels", labels},
                             {"externalLabels", external_labels},
                             {"externalURL", rule.external_url},

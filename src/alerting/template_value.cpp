@@ -119,6 +119,12 @@ bool Value::truth() const {
   return !is_nil();  // a struct is always true
 }
 
+Value Value::pointee() const {
+  const auto* object = as_object();
+  if (object == nullptr || object->type_name.empty() || object->type_name[0] != '*') return *this;
+  return Value::object(object->type_name.substr(1), object->fields);
+}
+
 std::size_t Value::nesting() const {
   if (const auto* list = as_list()) return list->nesting;
   if (const auto* map = as_map()) return map->nesting;

@@ -38,7 +38,7 @@ struct MapData {
 
 /// A Go struct: named fields in order. Reading a field that it has not is an error.
 struct ObjectData {
-  std::string type_name;  ///< as Go shows it: "template.Alert"
+  std::string type_name;  ///< as Go shows it: "template.Alert", "*template.Data"
   std::vector<std::pair<std::string, Value>> fields;
   std::size_t nesting = 1;
 };
@@ -103,6 +103,9 @@ class Value {
   std::string type_name() const;
   /// Go's text/template truth: false for nil, false, 0, and the empty.
   bool truth() const;
+  /// What an object that Go has a pointer to ("*template.Data") is itself; any other value as it
+  /// is.
+  Value pointee() const;
   std::size_t nesting() const;
 
  private:
