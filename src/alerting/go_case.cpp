@@ -68,25 +68,6 @@ bool is_separator(char32_t rune) {
   return rune < 0x80 ? !is_ascii_word(rune) : is_space(rune);
 }
 
-bool is_cased(char32_t rune) {
-  return rune_to_lower(rune) != rune || rune_to_upper(rune) != rune || rune == 0xDF;
-}
-
-/// Characters that do not end a word where letters are on both sides.
-bool is_within_word(char32_t rune) {
-  return rune == '.' || rune == ':' || rune == '\'' || rune == 0xB7 || rune == 0x2018 ||
-         rune == 0x2019 || rune == 0x2024 || rune == 0x2027;
-}
-
-/// Whether a word ends at this character: it is no letter, number, mark, connector or format.
-bool ends_word(char32_t rune) {
-  if (rune < 0x80) return !is_ascii_word(rune) && !is_within_word(rune);
-  static const auto* const kWord = new RE2("[\\pL\\pM\\pN\\p{Pc}\\p{Cf}]");
-  std::string text;
-  append_rune(text, rune);
-  return !is_within_word(rune) && !RE2::FullMatch(text, *kWord);
-}
-
 /// The first letter of a word, where one letter becomes several.
 const char* special_title(char32_t rune) {
   switch (rune) {
@@ -108,6 +89,26 @@ const char* special_title(char32_t rune) {
     default:
       return nullptr;
   }
+}
+
+bool is_cased(char32_t rune) {
+  return rune_to_lower(rune) != rune || rune_to_upper(rune) != rune ||
+         special_title(rune) != nullptr;
+}
+
+/// Characters that do not end a word where letters are on both sides.
+bool is_within_word(char32_t rune) {
+  return rune == '.' || rune == ':' || rune == '\'' || rune == 0xB7 || rune == 0x2018 ||
+         rune == 0x2019 || rune == 0x2024 || rune == 0x2027;
+}
+
+/// Whether a word ends at this character: it is no letter, number, mark, connector or format.
+bool ends_word(char32_t rune) {
+  if (rune < 0x80) return !is_ascii_word(rune) && !is_within_word(rune);
+  static const auto* const kWord = new RE2("[\\pL\\pM\\pN\\p{Pc}\\p{Cf}]");
+  std::string text;
+  append_rune(text, rune);
+  return !is_within_word(rune) && !RE2::FullMatch(text, *kWord);
 }
 
 void append_title(std::string& out, char32_t rune) {
