@@ -70,7 +70,8 @@ struct DeliveryOutcome {
   std::string rate_limits;
   /// The first bytes of the answer, at most 2 kB.
   std::string body_head;
-  /// Recipients of a mail that the server refused while it took the mail for others, with its replies.
+  /// Recipients of a mail that the server refused while it took the mail for others, with its
+  /// replies.
   std::string refused_recipients;
   /// For a failure: what went wrong, in words.
   std::string error;

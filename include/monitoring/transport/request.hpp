@@ -109,8 +109,8 @@ struct Outcome {
   /// The first Request::kept_body_bytes of the body, or of SMTP the first refusal, else the last
   /// reply: raw bytes.
   std::string body_head;
-  /// Recipients of a mail that the server refused while it took the mail for others: "address (reply)",
-  /// separated by "; ".
+  /// Recipients of a mail that the server refused while it took the mail for others: "address
+  /// (reply)", separated by "; ".
   std::string refused_recipients;
   /// For a failure: what happened, in words, without secrets of the request.
   std::string error;
