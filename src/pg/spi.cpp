@@ -298,8 +298,12 @@ class ParamArrays {
 std::uint64_t Spi::run(const char* sql, std::initializer_list<Param> params, bool read_only,
                        long limit) {
   ParamArrays in(params);
+  // It may hold names, and be a user's.
+  const std::string text = server_text(sql);
+  const char* statement = text.c_str();
   const int code = call([&] {
-    return SPI_execute_with_args(sql, in.count, in.types, in.values, in.nulls, read_only, limit);
+    return SPI_execute_with_args(statement, in.count, in.types, in.values, in.nulls, read_only,
+                                 limit);
   });
   if (code < 0) fail(code);
   return SPI_processed;
@@ -335,7 +339,9 @@ std::uint64_t Spi::execute(const char* sql, std::initializer_list<Param> params)
 }
 
 void Spi::run_script(const char* sql) {
-  const int code = call([&] { return SPI_execute(sql, false, 0); });
+  const std::string text = server_text(sql);
+  const char* script = text.c_str();
+  const int code = call([&] { return SPI_execute(script, false, 0); });
   if (code < 0) fail(code);
   free_unseen_rows();
 }

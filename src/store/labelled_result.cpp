@@ -10,6 +10,7 @@ extern "C" {
 #include <cstdlib>
 
 #include "monitoring/base/encoding.hpp"
+#include "monitoring/pg/encoding.hpp"
 
 namespace monitoring::store {
 
@@ -74,7 +75,8 @@ void refuse_more_rows(const pg::Rows& rows, std::int64_t row_limit) {
 }
 
 SPIPlanPtr plan_one_query(const std::string& sql) {
-  const char* text = sql.c_str();
+  const std::string in_server_encoding = pg::server_text(sql);
+  const char* text = in_server_encoding.c_str();
   // Planned by itself, so that nothing else can hide in the text.
   SPIPlanPtr plan = pg::call([&] {
     Oid types[] = {TIMESTAMPTZOID};
