@@ -16,6 +16,7 @@ SQL_PARTS = $(addprefix sql/install/, \
 	records.sql metrics.sql outbox.sql secrets.sql \
 	alerts.sql routing.sql \
 	collectors.sql costs.sql host.sql statements.sql table_packs.sql pack_metrics.sql packs.sql probes.sql \
+	advice.sql \
 	jobs.sql \
 	activate.sql system_metrics.sql adopt.sql supabase.sql invariants.sql \
 	checks.sql \

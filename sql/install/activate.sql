@@ -21,3 +21,10 @@ $$;
 COMMENT ON FUNCTION monitoring.activate() IS
     'Lets worker and courier work in this database, which is a restored or otherwise copied one; '
     'false if they were active already';
+
+-- What has no primary key could neither be updated nor deleted from once somebody makes a publication
+-- FOR ALL TABLES.
+ALTER TABLE monitoring.rollup_corrections REPLICA IDENTITY FULL;
+ALTER TABLE monitoring.rollup_pending REPLICA IDENTITY FULL;
+ALTER TABLE monitoring.notification_log REPLICA IDENTITY FULL;
+ALTER TABLE monitoring.probe_results REPLICA IDENTITY FULL;

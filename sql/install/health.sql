@@ -10,7 +10,8 @@ COMMENT ON TABLE monitoring.health_thresholds IS
     'Changed thresholds of health checks and of metrics; monitoring.effective_health_thresholds '
     'shows all that apply';
 COMMENT ON COLUMN monitoring.health_thresholds.check_name IS
-    'stuck_messages, error_rate, p95_ms, stale_workers, or the name of a metric';
+    'stuck_messages, error_rate, p95_ms, stale_workers, one of the other names in '
+    'monitoring.effective_health_thresholds, or the name of a metric';
 COMMENT ON COLUMN monitoring.health_thresholds.warning IS 'a value above is a warning; NULL: none is';
 COMMENT ON COLUMN monitoring.health_thresholds.critical IS 'a value above is critical; NULL: none is';
 COMMENT ON COLUMN monitoring.health_thresholds.inclusive IS
@@ -26,6 +27,13 @@ FROM (VALUES
     ('error_rate', 0.01, 0.05, false),
     ('p95_ms', 30000, 60000, false),
     ('stale_workers', 0, NULL, false),
+    ('firing_critical', 0, NULL, false),
+    ('nobody_told', 0, NULL, false),
+    ('receiver_failing_seconds', 300, NULL, false),
+    ('replication_wait_seconds', 10, NULL, false),
+    ('clock_behind_seconds', 5, NULL, false),
+    ('dropped_records_seconds', 300, NULL, false),
+    ('paused_seconds', 300, NULL, false),
     ('ai_error_rate', 1, 5, true),
     ('ai_tokens_hourly', 1000000, NULL, false),
     ('ai_cost_hourly', 100, NULL, false),
@@ -36,17 +44,38 @@ FROM (VALUES
 WHERE NOT EXISTS (SELECT FROM monitoring.health_thresholds AS t
                   WHERE t.check_name = d.check_name);
 COMMENT ON VIEW monitoring.effective_health_thresholds IS
-    'The thresholds that apply: those of monitoring.health_thresholds, and the defaults of all others';
+    'The thresholds that apply: those of monitoring.health_thresholds, and the defaults of all others. '
+    'firing_critical and nobody_told count alerts: critical ones that fire, and firing ones that '
+    'reach no receiver. Times in seconds: since when a receiver has not taken a notification, '
+    'sessions wait for a synchronous standby, the worker is paused; how far the clock is behind the '
+    'last evaluation; for how long dropped measurements are remembered';
 
 -- Not dumped: a restored copy has not been looked at yet.
 CREATE TABLE monitoring.health_state (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     status text,
     since timestamptz,
-    checked_at timestamptz
+    checked_at timestamptz,
+    dropped_records bigint,
+    dropped_at timestamptz
 );
 COMMENT ON TABLE monitoring.health_state IS
     'The overall status that the worker saw last, since when, and when it looked';
+COMMENT ON COLUMN monitoring.health_state.dropped_records IS
+    'Measurements that the record ring had dropped by then, and when that number last grew '
+    '(dropped_at)';
+
+-- Not dumped: a restored copy has told nobody yet.
+CREATE TABLE monitoring.health_told (
+    receiver text NOT NULL,
+    part text NOT NULL,
+    severity text NOT NULL,
+    since timestamptz NOT NULL,
+    told_at timestamptz NOT NULL,
+    PRIMARY KEY (receiver, part)
+);
+COMMENT ON TABLE monitoring.health_told IS
+    'Which alerts SystemHealth each receiver was told of that are not over';
 
 -- The newest measurements are read from the end of an index, a few hundred of millions, and open
 -- issues from a partial index. Without fresh statistics the planner would rather read and sort an
@@ -56,14 +85,29 @@ AS 'MODULE_PATHNAME', 'monitoring_get_system_health' LANGUAGE C VOLATILE PARALLE
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off;
 COMMENT ON FUNCTION public.get_system_health() IS
-    'Status of queues, processing and workers: healthy, warning or critical, with the reasons. '
+    'Status of queues, processing and workers: healthy, warning or critical, with the reasons, and '
+    'with findings, which say each reason in words and what to do (monitoring.health_findings). '
     'Processing looks at the newest 250 measurements each of queue_processing and api_call within '
     'the last hour: error_rate is failed by all operations, of 0 to 1 (tags success_count and '
     'error_count, or success); p95_ms is the 95th percentile of their values. Reasons: '
     'stuck_messages, error_rate, p95_ms, stale_workers (thresholds in '
     'monitoring.effective_health_thresholds), critical_issues, open_issues, stale (no sign of life '
     'for three intervals), inactive (a copy that monitoring.activate() was not called in), '
-    'missing_secret (an enabled receiver names a secret that is not there).';
+    'not_preloaded, no_launcher, no_worker, worker_failing, too_few_processes, paused, duty_failing, '
+    'collectors_late, dropped_records, clock_behind, replication_wait, missing_secret and '
+    'missing_receiver (something names one that is not there), receiver_failing, nobody_told (an '
+    'alert fires and no receiver is told), firing_critical.';
+
+CREATE VIEW monitoring.health_findings AS
+SELECT f.check_name, f.part, f.severity, f.reason, f.what_to_do
+FROM pg_catalog.jsonb_to_recordset(public.get_system_health() -> 'findings')
+    AS f (check_name text, part text, severity text, reason text, what_to_do text);
+COMMENT ON VIEW monitoring.health_findings IS
+    'What is wrong now, in words, and what to do about it; no row where all is healthy';
+COMMENT ON COLUMN monitoring.health_findings.check_name IS
+    'As in the reasons of get_system_health()';
+COMMENT ON COLUMN monitoring.health_findings.part IS
+    'queue_health, processing_health or worker_health';
 
 CREATE FUNCTION monitoring._check_health() RETURNS text
 AS 'MODULE_PATHNAME', 'monitoring_check_health' LANGUAGE C VOLATILE PARALLEL UNSAFE
@@ -71,7 +115,9 @@ SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off;
 COMMENT ON FUNCTION monitoring._check_health() IS
     'Part of the worker: writes the overall status down; a change becomes an event '
-    'health_status_changed and a notification for every enabled receiver';
+    'health_status_changed. Each part that is not healthy is told like an alert SystemHealth with '
+    'the labels severity, part and database: through routes, silences and inhibition, and where no '
+    'route leads to a receiver, to every enabled one that is no watchdog''s';
 
 CREATE FUNCTION monitoring.health_check() RETURNS jsonb
 AS 'MODULE_PATHNAME', 'monitoring_health_check' LANGUAGE C VOLATILE PARALLEL UNSAFE
@@ -93,4 +139,5 @@ AS 'MODULE_PATHNAME', 'monitoring_readiness' LANGUAGE C VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION monitoring.readiness() IS
     'ready, or not_ready with the reasons: in_recovery (a standby), inactive (a copy that '
-    'monitoring.activate() was not called in)';
+    'monitoring.activate() was not called in), not_preloaded, no_launcher, no_worker, '
+    'worker_failing, stale (the worker gives no sign of life), paused';

@@ -218,8 +218,10 @@ SELECT p.period,
        monitoring._pending_periods(p.period) AS pending_periods,
        g.last_run_at,
        (SELECT i.message FROM monitoring.worker_issues i
-        WHERE i.issue_type = 'duty_failed' AND NOT i.resolved
-          AND i.details ->> 'duty' = 'aggregate_' || p.period
+        WHERE i.worker_name = 'monitoring worker' AND i.resolved IS NOT TRUE
+          AND i.issue_type IN ('roll-up', CASE p.period WHEN 'hourly' THEN 'hourly-metrics-aggregation'
+                               WHEN 'daily' THEN 'daily-metrics-aggregation'
+                               ELSE 'weekly-metrics-aggregation' END)
         ORDER BY i.created_at DESC LIMIT 1) AS last_error
 FROM (VALUES ('hourly'), ('daily'), ('weekly')) AS p(period)
 LEFT JOIN monitoring.rollup_progress g ON true;

@@ -129,6 +129,38 @@ COMMENT ON COLUMN monitoring.watchdogs.last_ping_at IS
     'Time of the evaluation that queued the last ping';
 SELECT pg_catalog.pg_extension_config_dump('monitoring.watchdogs', '');
 
+-- Whoever deletes a receiver that alerts are led to would silence them.
+CREATE FUNCTION monitoring._keep_used_receiver() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    used_by text;
+BEGIN
+    IF TG_RELID <> 'monitoring.receivers'::regclass THEN
+        RAISE EXCEPTION USING ERRCODE = 'trigger_protocol_violated',
+            MESSAGE = 'monitoring._keep_used_receiver() is a trigger function of monitoring.receivers';
+    END IF;
+    SELECT string_agg(u.name, ', ' ORDER BY u.name) INTO used_by FROM (
+        SELECT 'route ' || r.id AS name FROM monitoring.routes AS r
+        WHERE r.receiver = OLD.receiver_name
+        UNION ALL
+        SELECT format('escalation policy "%s"', e.policy_name) FROM monitoring.escalations AS e
+        WHERE jsonb_path_exists(e.steps, '$[*] ? (@.receiver == $name)',
+                                jsonb_build_object('name', OLD.receiver_name))) AS u;
+    IF used_by IS NOT NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'foreign_key_violation',
+            MESSAGE = format('receiver "%s" is used by %s', OLD.receiver_name, used_by),
+            HINT = 'Change or delete these first: alerts that they lead to it would reach nobody.';
+    END IF;
+    RETURN OLD;
+END
+$$;
+COMMENT ON FUNCTION monitoring._keep_used_receiver() IS
+    'Trigger: refuses to delete a receiver that a route or an escalation policy names';
+REVOKE ALL ON FUNCTION monitoring._keep_used_receiver() FROM PUBLIC;
+CREATE TRIGGER keep_used BEFORE DELETE ON monitoring.receivers
+FOR EACH ROW EXECUTE FUNCTION monitoring._keep_used_receiver();
+
 -- State. Groups, their members, the log and the escalations are written in the transaction that
 -- queues the notifications they tell of.
 
@@ -279,6 +311,8 @@ BEGIN
     DELETE FROM monitoring.notification_log AS l WHERE l.receiver = NEW.receiver_name;
     UPDATE monitoring.notification_log AS l SET receiver = NEW.receiver_name
     WHERE l.receiver = OLD.receiver_name;
+    UPDATE monitoring.health_told AS t SET receiver = NEW.receiver_name
+    WHERE t.receiver = OLD.receiver_name;
     UPDATE monitoring.notifications AS n SET receiver = NEW.receiver_name
     WHERE n.receiver = OLD.receiver_name AND n.status IN ('queued', 'sending', 'retrying');
     RETURN NULL;

@@ -62,3 +62,36 @@ COMMENT ON FUNCTION monitoring.release_vault_secret(text, text[], text[]) IS
     'Lets receivers and probes use a secret of Supabase Vault under its name there, as set_secret() lets '
     'them use one of our own; for those who may read monitoring.secrets and the vault. '
     'monitoring.set_secret(secret_name, NULL) takes it back.';
+
+-- What failed because of a secret or a setting is tried again as soon as that is mended.
+CREATE FUNCTION monitoring._retry_mended() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    mended text[];
+BEGIN
+    IF TG_RELID NOT IN ('monitoring.receivers'::regclass, 'monitoring.secrets'::regclass) THEN
+        RAISE EXCEPTION USING ERRCODE = 'trigger_protocol_violated',
+            MESSAGE = 'monitoring._retry_mended() is a trigger function of the extension''s tables';
+    END IF;
+    IF TG_TABLE_NAME = 'receivers' THEN
+        mended := ARRAY[NEW.receiver_name];
+    ELSE
+        SELECT array_agg(r.receiver_name) INTO mended FROM monitoring.receivers AS r
+        WHERE EXISTS (SELECT FROM jsonb_path_query(
+                          r.settings, '$.**.secret ? (@.type() == "string")') AS named (secret)
+                      WHERE named.secret #>> '{}' = NEW.secret_name);
+    END IF;
+    UPDATE monitoring.notifications AS n SET next_attempt_at = clock_timestamp()
+    WHERE n.receiver = ANY (mended) AND n.status = 'retrying'
+      AND n.next_attempt_at > clock_timestamp();
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION monitoring._retry_mended() IS
+    'Trigger: lets notifications go that wait for their next attempt at a receiver that was mended';
+REVOKE ALL ON FUNCTION monitoring._retry_mended() FROM PUBLIC;
+CREATE TRIGGER retry_mended AFTER INSERT OR UPDATE ON monitoring.secrets
+FOR EACH ROW EXECUTE FUNCTION monitoring._retry_mended();
+CREATE TRIGGER retry_mended AFTER UPDATE OF kind, settings, enabled ON monitoring.receivers
+FOR EACH ROW EXECUTE FUNCTION monitoring._retry_mended();

@@ -118,6 +118,7 @@ void publish(const store::SystemHealth& health, const std::vector<store::ProbedS
   }
   shmem::HealthNote note{};
   note.checked_at = pg::timestamptz_of(health.timestamp);
+  note.checked_us = shmem::steady_now();
   note.pending_messages = health.queues.pending_messages;
   note.latency_ms = latency_ms;
   const store::HostUse use = store::host_use(health.timestamp);
@@ -130,6 +131,23 @@ void publish(const store::SystemHealth& health, const std::vector<store::ProbedS
   strlcpy(note.reasons, reasons.c_str(), sizeof note.reasons);
   note_services(probed, &note);
   shmem::note_health(MyDatabaseId, note);
+}
+
+/// What keeps this database from being worked on; a duty that fails, or too few processes to go
+/// round, do not.
+std::vector<std::string> obstacles(pg::Spi& spi) {
+  std::vector<std::string> names;
+  const auto thresholds = store::read_health_thresholds(spi);
+  for (const HealthFinding& finding :
+       store::find_process_faults(spi, now(), store::Asker::anybody, thresholds)) {
+    const bool works_on = finding.check.name == health_checks::kDutyFailing.name ||
+                          finding.check.name == health_checks::kTooFewProcesses.name;
+    const std::string name(finding.check.name);
+    if (!works_on && std::find(names.begin(), names.end(), name) == names.end()) {
+      names.push_back(name);
+    }
+  }
+  return names;
 }
 
 bool is_active(pg::Spi& spi) {
@@ -225,11 +243,13 @@ MONITORING_FUNCTION(monitoring_liveness) {
 MONITORING_FUNCTION(monitoring_readiness) {
   const bool in_recovery = pg::call([] { return RecoveryInProgress(); });
   std::vector<std::string> reasons;
-  if (in_recovery) reasons.emplace_back("in_recovery");
   {
     pg::Spi spi;
-    if (!is_active(spi)) reasons.emplace_back("inactive");
+    if (!in_recovery) reasons = obstacles(spi);
+    const bool is_told = std::count(reasons.begin(), reasons.end(), "inactive") > 0;
+    if (!is_told && !is_active(spi)) reasons.emplace_back("inactive");
   }
+  if (in_recovery) reasons.insert(reasons.begin(), "in_recovery");
   return jsonb_datum(Json{
       {"status", reasons.empty() ? "ready" : "not_ready"},
       {"reasons", reasons},

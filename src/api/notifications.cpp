@@ -112,6 +112,7 @@ MONITORING_FUNCTION(monitoring_send_test_alert) {
     throw pg::Report(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                      "receiver \"" + receiver + "\" is disabled");
   }
+  spi.query("SELECT monitoring._say_obstacles()");
   PG_RETURN_INT64(*id);
 }
 

@@ -24,6 +24,11 @@ using nlohmann::json;
 constexpr std::string_view kApi = "https://api.twilio.com/2010-04-01/Accounts/";
 /// Characters of a message's body; Twilio refuses more (error 21617).
 constexpr std::size_t kLongestBody = 1600;
+/// Characters of a call's TwiML, mark-up included; Twilio refuses more.
+constexpr std::size_t kLongestTwiml = 4000;
+constexpr std::string_view kTwimlBegin = "<Response><Say>";
+constexpr std::string_view kTwimlEnd = "</Say></Response>";
+constexpr std::string_view kEllipsis = "\u2026";
 /// Alerts named one by one: a text message is to be short.
 constexpr std::size_t kMostAlerts = 5;
 
@@ -54,21 +59,45 @@ std::string body_of(const Notification& notification) {
   return body;
 }
 
-std::string xml_escaped(std::string_view text) {
+/// What no XML document may hold are control characters, U+FFFE and U+FFFF. A line break may be
+/// there, and means nothing to who reads it out.
+bool is_spoken(std::string_view character) {
+  if (character.size() == 1) return static_cast<unsigned char>(character[0]) >= 0x20;
+  return character != "\xEF\xBF\xBE" && character != "\xEF\xBF\xBF";
+}
+
+std::string_view xml_escaped(std::string_view character) {
+  if (character == "&") return "&amp;";
+  if (character == "<") return "&lt;";
+  if (character == ">") return "&gt;";
+  return is_spoken(character) ? character : " ";
+}
+
+/// Valid UTF-8, escaped, of at most so many characters. It is cut between characters of the text,
+/// so that no entity is cut.
+std::string xml_escaped_within(std::string_view text, std::size_t most) {
   std::string out;
-  for (const char c : text) {
-    if (c == '&') {
-      out += "&amp;";
-    } else if (c == '<') {
-      out += "&lt;";
-    } else if (c == '>') {
-      out += "&gt;";
-    } else {
-      // XML knows no other control characters than white space.
-      out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+  std::size_t length = 0;
+  std::size_t end_with_room = 0;  // where an ellipsis would still fit
+  while (!text.empty()) {
+    const std::string_view character = text.substr(0, utf8_sequence(text));
+    const std::string_view escaped = xml_escaped(character);
+    length += utf8_length(escaped);
+    if (length > most) {
+      out.resize(end_with_room);
+      return out.append(kEllipsis);
     }
+    out += escaped;
+    if (length < most) end_with_room = out.size();
+    text.remove_prefix(character.size());
   }
   return out;
+}
+
+std::string twiml(std::string_view said) {
+  const std::size_t markup = kTwimlBegin.size() + kTwimlEnd.size();
+  return std::string(kTwimlBegin) + xml_escaped_within(said, kLongestTwiml - markup) +
+         std::string(kTwimlEnd);
 }
 
 Result<json> compose(const Notification& notification, const json& settings, Instant /*now*/) {
@@ -78,7 +107,7 @@ Result<json> compose(const Notification& notification, const json& settings, Ins
   if (!calls(settings)) {
     form["Body"] = body;
   } else if (!settings.contains("twiml_url")) {
-    form["Twiml"] = "<Response><Say>" + xml_escaped(body) + "</Say></Response>";
+    form["Twiml"] = twiml(body);
   }
   return form;
 }

@@ -11,6 +11,7 @@ extern "C" {
 }
 // clang-format keeps the server's headers first.
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <utility>
 
@@ -108,6 +109,7 @@ WorkerSlot* find_or_reserve_worker(Shared& s, Oid database) {
   s.slots[index] = WorkerSlot{};
   s.slots[index].role = Role::worker;
   s.slots[index].database = database;
+  s.slots[index].waiting_us = steady_now();
   return &s.slots[index];
 }
 
@@ -124,10 +126,22 @@ bool has_processes(const Shared& s, Oid database) {
   });
 }
 
+template <std::size_t size>
+void keep(char (&place)[size], std::string_view text) {
+  const std::size_t length = std::min(text.size(), size - 1);
+  std::memcpy(place, text.data(), length);
+  place[length] = '\0';
+}
+
 void keep_error_text(WorkerSlot& slot, std::string_view text) {
-  const std::size_t length = std::min(text.size(), kErrorTextSize - 1);
-  std::memcpy(slot.last_error, text.data(), length);
-  slot.last_error[length] = '\0';
+  keep(slot.last_error, text);
+}
+
+FailingDuty* find_failing(WorkerSlot& slot, std::string_view duty) {
+  FailingDuty* end = slot.failing + slot.failing_count;
+  FailingDuty* found =
+      std::find_if(slot.failing, end, [&](const FailingDuty& one) { return duty == one.name; });
+  return found != end ? found : nullptr;
 }
 
 void settle_in(WorkerSlot& slot, TimestampTz now) {
@@ -136,6 +150,11 @@ void settle_in(WorkerSlot& slot, TimestampTz now) {
   slot.activity = Activity::running;
   slot.outcome = Outcome::failed;
   slot.started_at = now;
+  slot.started_us = steady_now();
+  slot.waiting_us = 0;
+  slot.yield_requested = false;
+  slot.failing_count = 0;
+  if (std::exchange(slot.wait, Wait::none) != Wait::none) slot.last_error[0] = '\0';
 }
 
 void wake_launcher_of(Shared& s) {
@@ -149,6 +168,8 @@ void leave_slot(int, Datum) {
     WorkerSlot& slot = s.slots[my_slot];
     slot.pid = 0;
     slot.activity = Activity::waiting;
+    slot.waiting_us = steady_now();
+    slot.doing[0] = '\0';
     if (slot.role != Role::worker) slot = WorkerSlot{};
     wake_launcher_of(s);
   });
@@ -176,6 +197,13 @@ bool wait_for_change(int timeout_ms, Done&& done) {
 }
 
 }  // namespace
+
+SteadyUs steady_now() {
+  using std::chrono::microseconds;
+  using Steady = std::chrono::steady_clock;
+  const auto since_boot = Steady::now().time_since_epoch();  // allowed: ages of processes
+  return std::chrono::duration_cast<microseconds>(since_boot).count();
+}
 
 bool slots_available() {
   return pg::settings().preloaded;
@@ -235,8 +263,22 @@ void start_failed(const StartOrder& order) {
   });
 }
 
-void note_waiting(int slot, std::string_view why) {
-  locked(LW_EXCLUSIVE, [&](Shared& s) { keep_error_text(s.slots[slot], why); });
+void note_waiting(int slot, Wait wait, std::string_view why) {
+  locked(LW_EXCLUSIVE, [&](Shared& s) {
+    keep_error_text(s.slots[slot], why);
+    s.slots[slot].wait = wait;
+  });
+}
+
+void note_failed_starts(int slot, std::uint32_t count) {
+  locked(LW_EXCLUSIVE, [&](Shared& s) { s.slots[slot].failed_starts = count; });
+}
+
+void request_yield(int slot) {
+  locked(LW_EXCLUSIVE, [&](Shared& s) {
+    s.slots[slot].yield_requested = true;
+    if (s.slots[slot].pid != 0) set_latch_of(s.slots[slot]);
+  });
 }
 
 void release_slot(int slot) {
@@ -302,7 +344,10 @@ void set_outcome(Outcome outcome) {
 
 void set_activity(Activity activity) {
   const bool changed = locked(LW_EXCLUSIVE, [&](Shared& s) {
-    return std::exchange(s.slots[my_slot].activity, activity) != activity;
+    if (s.slots[my_slot].activity == activity) return false;
+    s.slots[my_slot].activity = activity;
+    s.slots[my_slot].paused_us = steady_now();
+    return true;
   });
   if (changed) ConditionVariableBroadcast(&state().changed);
 }
@@ -318,6 +363,7 @@ void count_error(std::string_view text) {
   locked(LW_EXCLUSIVE, [&](Shared& s) {
     s.slots[my_slot].errors += 1;
     keep_error_text(s.slots[my_slot], text);
+    s.slots[my_slot].wait = Wait::none;
   });
 }
 
@@ -327,6 +373,68 @@ void clear_error() {
 
 bool pause_requested() {
   return locked(LW_SHARED, [](const Shared& s) { return s.slots[my_slot].pause_requested; });
+}
+
+bool yield_requested() {
+  return locked(LW_SHARED, [](const Shared& s) { return s.slots[my_slot].yield_requested; });
+}
+
+void note_doing(const char* duty) {
+  locked(LW_EXCLUSIVE, [&](Shared& s) {
+    WorkerSlot& slot = s.slots[my_slot];
+    keep(slot.doing, duty != nullptr ? duty : "");
+    slot.doing_us = steady_now();
+  });
+}
+
+void note_failing(const char* duty, std::string_view error) {
+  locked(LW_EXCLUSIVE, [&](Shared& s) {
+    WorkerSlot& slot = s.slots[my_slot];
+    FailingDuty* entry = find_failing(slot, duty);
+    if (entry == nullptr) {
+      if (slot.failing_count == kMostFailing) return;
+      entry = &slot.failing[slot.failing_count++];
+      keep(entry->name, duty);
+      entry->since = steady_now();
+    }
+    keep(entry->error, error);
+  });
+}
+
+void note_working(const char* duty) {
+  locked(LW_EXCLUSIVE, [&](Shared& s) {
+    WorkerSlot& slot = s.slots[my_slot];
+    FailingDuty* entry = find_failing(slot, duty);
+    if (entry != nullptr) *entry = slot.failing[--slot.failing_count];
+  });
+}
+
+void note_courier_wanted(Oid database, bool is_wanted) {
+  locked(LW_EXCLUSIVE, [&](Shared& s) {
+    WorkerSlot* slot = find(s, Role::worker, database);
+    if (slot == nullptr || is_wanted == (slot->courier_wanted_us != 0)) return;
+    slot->courier_wanted_us = is_wanted ? steady_now() : 0;
+  });
+}
+
+std::optional<SteadyUs> courier_wanted_elsewhere(Oid database) {
+  constexpr SteadyUs kLongestWaitForCaller = 10 * 1000 * 1000;
+  const SteadyUs now = steady_now();
+  return locked(LW_SHARED, [&](const Shared& s) {
+    std::optional<SteadyUs> longest;
+    for (int i = 0; i < s.slot_count; ++i) {
+      const WorkerSlot& slot = s.slots[i];
+      if (slot.database == database || slot.courier_wanted_us == 0) continue;
+      // One that hangs, or is paused, would not order a courier when its turn came.
+      const bool hangs = slot.doing[0] != '\0' && now - slot.doing_us > kLongestWaitForCaller;
+      const bool waits = slot.role == Role::worker && slot.pid != 0 && !hangs &&
+                         slot.activity == Activity::running;
+      if (waits && (!longest || slot.courier_wanted_us < *longest)) {
+        longest = slot.courier_wanted_us;
+      }
+    }
+    return longest;
+  });
 }
 
 bool take_courier_wanted() {

@@ -125,6 +125,7 @@ constexpr const char* kOperatorGrants =
     "   OR p.proname IN ('_try_alert_rule', '_try_collector', '_import_collectors',"
     "    '_note_on_alert')"
     "   OR p.proname IN ('_rollup_rebaseline', '_wake_worker')"  // activate()
+    "   OR p.proname = '_say_obstacles'"                         // send_test_alert()
     "   OR p.proname IN ('_dimensions_hash', '_m2', '_m2_merge', '_measures_add', '_measures_sum',"
     "    '_sketch_merge', '_sketch_merge_agg', '_sum', '_sum_add', '_summary')"  // roll-ups
     "   OR p.proname IN ('_install_pack_rules', '_metrics_of_collector', '_refuse_odd_mapping',"

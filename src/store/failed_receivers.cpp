@@ -5,13 +5,24 @@
 namespace monitoring::store {
 
 std::vector<alerting::Element> failed_receivers(pg::Spi& spi) {
+  // Those that have lost a notification and have taken none since; and those that have been failing
+  // for as long as health bears with, by the clock that attempts go by.
   static pg::Prepared statement(
-      "SELECT r.receiver_name, r.kind, coalesce(i.details ->> 'reason', ''),"
-      " coalesce(i.details ->> 'error', '')"
-      " FROM monitoring.worker_issues i"
-      " JOIN monitoring.receivers r ON r.receiver_name = i.details ->> 'receiver'"
-      " WHERE i.worker_name = 'courier' AND i.issue_type = 'notification_dead'"
-      " AND i.resolved IS NOT TRUE AND r.enabled",
+      "SELECT DISTINCT ON (f.receiver) f.receiver, f.kind, f.reason, f.error FROM ("
+      " SELECT r.receiver_name AS receiver, r.kind, coalesce(i.details ->> 'reason', '') AS reason,"
+      "  coalesce(i.details ->> 'error', '') AS error, 1 AS rank"
+      "  FROM monitoring.worker_issues i"
+      "  JOIN monitoring.receivers r ON r.receiver_name = i.details ->> 'receiver'"
+      "  WHERE i.worker_name = 'courier' AND i.issue_type = 'notification_dead'"
+      "  AND i.resolved IS NOT TRUE AND r.enabled"
+      " UNION ALL"
+      " SELECT r.receiver_name, r.kind, 'retrying', coalesce(n.last_error, ''), 2"
+      "  FROM monitoring.effective_health_thresholds t, monitoring.receivers r"
+      "  JOIN monitoring.notifications n ON n.receiver = r.receiver_name"
+      "  WHERE t.check_name = 'receiver_failing_seconds' AND r.enabled"
+      "  AND n.status IN ('retrying', 'sending') AND n.attempts > 0"
+      "  AND n.queued_at < clock_timestamp() - make_interval(secs => t.warning)) AS f"
+      " ORDER BY f.receiver, f.rank",
       {});
   const pg::Rows rows = statement.query(spi);
   std::vector<alerting::Element> elements;

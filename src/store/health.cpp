@@ -2,15 +2,15 @@
 
 #include "monitoring/pg/prepared.hpp"
 #include "monitoring/pg/settings.hpp"
-#include "monitoring/store/secrets.hpp"
 
 extern "C" {
 #include <catalog/pg_type.h>
 }
 // clang-format keeps the server's headers first.
 #include <algorithm>
-#include <map>
+#include <cstdio>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "monitoring/base/rfc3339.hpp"
 
@@ -18,47 +18,24 @@ namespace monitoring::store {
 
 namespace {
 
+namespace checks = health_checks;
+
 /// What has not given a sign for so many of its intervals is stale.
 constexpr int kStaleIntervals = 3;
 constexpr Duration kProcessingWindow = std::chrono::hours(1);
 
-struct Threshold {
-  std::optional<double> warning;
-  std::optional<double> critical;
-  /// The warning level itself is a warning already.
-  bool inclusive = false;
-
-  HealthStatus of(double value) const {
-    if (critical && value > *critical) return HealthStatus::critical;
-    if (warning && (inclusive ? value >= *warning : value > *warning)) return HealthStatus::warning;
-    return HealthStatus::healthy;
-  }
-};
-
-using Thresholds = std::map<std::string, Threshold, std::less<>>;
-
-Thresholds read_thresholds(pg::Spi& spi) {
-  static pg::Prepared statement(
-      "SELECT check_name, warning, critical, inclusive FROM monitoring.effective_health_thresholds"
-      " WHERE check_name IN ('stuck_messages', 'error_rate', 'p95_ms', 'stale_workers')",
-      {});
-  const pg::Rows rows = statement.query(spi);
-  Thresholds thresholds;
-  for (std::uint64_t i = 0; i < rows.size(); ++i) {
-    thresholds[*rows.text(i, 1)] = {rows.float8(i, 2), rows.float8(i, 3), *rows.boolean(i, 4)};
-  }
-  return thresholds;
-}
-
 /// A check that exceeds its threshold is a reason for its own status.
-void judge(const Thresholds& thresholds, std::string_view check_name, std::optional<double> value,
-           Verdict* verdict) {
-  const auto found = thresholds.find(check_name);
+void judge(const HealthThresholds& thresholds, const HealthCheck& check,
+           std::optional<double> value, Verdict* verdict) {
+  const auto found = thresholds.find(check.name);
   if (!value || found == thresholds.end()) return;
-  verdict->raise(found->second.of(*value), check_name);
+  const HealthStatus status = found->second.of(*value);
+  char number[32];
+  std::snprintf(number, sizeof number, "%.6g", *value);
+  verdict->raise({check, status, std::string(check.name) + " is " + number});
 }
 
-QueueHealth queue_health(pg::Spi& spi, Instant now, const Thresholds& thresholds) {
+QueueHealth queue_health(pg::Spi& spi, Instant now, const HealthThresholds& thresholds) {
   static pg::Prepared statement(
       "SELECT count(*), count(*) FILTER (WHERE s.stuck_messages > 0),"
       " coalesce(sum(s.stuck_messages), 0)::int8, coalesce(sum(s.pending_messages), 0)::int8,"
@@ -76,8 +53,12 @@ QueueHealth queue_health(pg::Spi& spi, Instant now, const Thresholds& thresholds
   health.stuck_messages = *rows.int8(0, 3);
   health.pending_messages = *rows.int8(0, 4);
   health.last_check_time = rows.timestamptz(0, 5);
-  judge(thresholds, "stuck_messages", static_cast<double>(health.stuck_messages), &health.verdict);
-  if (*rows.boolean(0, 6)) health.verdict.raise(HealthStatus::warning, "stale");
+  judge(thresholds, checks::kStuckMessages, static_cast<double>(health.stuck_messages),
+        &health.verdict);
+  if (*rows.boolean(0, 6)) {
+    health.verdict.raise({checks::kStale, HealthStatus::warning,
+                          "queues have not been checked for three intervals"});
+  }
   return health;
 }
 
@@ -125,7 +106,7 @@ std::optional<Instant> last_operation(pg::Spi& spi, Instant now) {
   return recent ? recent : last_operation(spi, Instant::min(), now);
 }
 
-ProcessingHealth processing_health(pg::Spi& spi, Instant now, const Thresholds& thresholds) {
+ProcessingHealth processing_health(pg::Spi& spi, Instant now, const HealthThresholds& thresholds) {
   const pg::Rows rows = recent_operations(spi, now);
   const std::int64_t succeeded = *rows.int8(0, 2);
   const std::int64_t failed = *rows.int8(0, 3);
@@ -137,8 +118,8 @@ ProcessingHealth processing_health(pg::Spi& spi, Instant now, const Thresholds& 
     health.error_rate = static_cast<double>(failed) / static_cast<double>(all);
   }
   if (health.measurements == 0) health.last_measurement_time = last_operation(spi, now);
-  judge(thresholds, "error_rate", health.error_rate, &health.verdict);
-  judge(thresholds, "p95_ms", health.p95_ms, &health.verdict);
+  judge(thresholds, checks::kErrorRate, health.error_rate, &health.verdict);
+  judge(thresholds, checks::kP95, health.p95_ms, &health.verdict);
   return health;
 }
 
@@ -156,35 +137,26 @@ void judge_monitoring_worker(pg::Spi& spi, Instant now, Asker asker, Verdict* ve
   const pg::Rows rows = statement.query(
       spi, {pg::timestamptz(now - silence), pg::datum(OIDOID, ObjectIdGetDatum(MyDatabaseId))});
   if (asker == Asker::anybody && *rows.boolean(0, 1)) {
-    verdict->raise(HealthStatus::warning, "stale");
+    verdict->raise({checks::kStale, HealthStatus::warning,
+                    "health has not been looked at for three intervals"});
   }
-  if (!*rows.boolean(0, 2)) verdict->raise(HealthStatus::warning, "inactive");
-}
-
-/// A receiver that names a secret which is not there will not be told of anything. A dump holds no
-/// secrets, so every restored copy begins like this.
-void judge_receivers(pg::Spi& spi, Verdict* verdict) {
-  static pg::Prepared statement(
-      "SELECT DISTINCT named.secret #>> '{}', EXISTS (SELECT FROM monitoring.secrets s"
-      "  WHERE s.secret_name = named.secret #>> '{}') FROM monitoring.receivers r, LATERAL"
-      " jsonb_path_query(r.settings, '$.**.secret ? (@.type() == \"string\")') AS named(secret)"
-      " WHERE r.enabled AND NOT EXISTS (SELECT FROM monitoring.secrets s"
-      "  WHERE s.secret_name = named.secret #>> '{}' AND NOT s.in_vault)",
-      {});
-  const pg::Rows rows = statement.query(spi);
-  std::vector<std::string> released;
-  bool is_missing = false;
-  for (std::uint64_t row = 0; row < rows.size(); ++row) {
-    if (!*rows.boolean(row, 2)) is_missing = true;
-    released.push_back(*rows.text(row, 1));
-  }
-  if (released.empty()) return;
-  if (is_missing || !vault_has_all(spi, released)) {
-    verdict->raise(HealthStatus::warning, "missing_secret");
+  if (!*rows.boolean(0, 2)) {
+    verdict->raise({checks::kInactive, HealthStatus::warning,
+                    "this database is a copy, and was not activated"});
   }
 }
 
-WorkerHealth worker_health(pg::Spi& spi, Instant now, Asker asker, const Thresholds& thresholds) {
+/// Some of them, the newest first.
+std::string newest_issues(pg::Spi& spi, const std::string& condition) {
+  const std::string sql =
+      "SELECT string_agg(i.text, '; ') FROM (SELECT left(worker_name || ': ' || coalesce(message,"
+      " issue_type), 200) AS text FROM monitoring.worker_issues WHERE resolved IS NOT TRUE AND " +
+      condition + " ORDER BY created_at DESC, id LIMIT 3) AS i";
+  return spi.query(sql.c_str()).text(0, 1).value_or("");
+}
+
+WorkerHealth worker_health(pg::Spi& spi, Instant now, Asker asker,
+                           const HealthThresholds& thresholds) {
   // Any severity that is neither information nor critical is a warning: the table takes any text.
   static pg::Prepared statement(
       "SELECT h.workers, h.stale, i.open, i.critical, i.warnings FROM"
@@ -201,12 +173,25 @@ WorkerHealth worker_health(pg::Spi& spi, Instant now, Asker asker, const Thresho
   health.stale_workers = *rows.int8(0, 2);
   health.open_issues = *rows.int8(0, 3);
   health.critical_issues = *rows.int8(0, 4);
-  if (health.critical_issues > 0) health.verdict.raise(HealthStatus::critical, "critical_issues");
-  if (*rows.int8(0, 5) > 0) health.verdict.raise(HealthStatus::warning, "open_issues");
-  judge(thresholds, "stale_workers", static_cast<double>(health.stale_workers), &health.verdict);
-  if (health.stale_workers > 0) health.verdict.raise(HealthStatus::warning, "stale");
+  if (health.critical_issues > 0) {
+    health.verdict.raise({checks::kCriticalIssues, HealthStatus::critical,
+                          newest_issues(spi, "severity = 'critical'")});
+  }
+  if (*rows.int8(0, 5) > 0) {
+    health.verdict.raise({checks::kOpenIssues, HealthStatus::warning,
+                          newest_issues(spi, "severity NOT IN ('info', 'critical')")});
+  }
+  judge(thresholds, checks::kStaleWorkers, static_cast<double>(health.stale_workers),
+        &health.verdict);
+  if (health.stale_workers > 0) {
+    health.verdict.raise({checks::kStale, HealthStatus::warning,
+                          std::to_string(health.stale_workers) +
+                              " workers have given no sign of life for three intervals"});
+  }
   judge_monitoring_worker(spi, now, asker, &health.verdict);
-  judge_receivers(spi, &health.verdict);
+  for (HealthFinding& finding : find_faults(spi, now, asker, thresholds)) {
+    health.verdict.raise(std::move(finding));
+  }
   return health;
 }
 
@@ -222,12 +207,13 @@ Json json_of(const std::optional<double>& value) {
 
 }  // namespace
 
-void Verdict::raise(HealthStatus to, std::string_view reason) {
-  if (to == HealthStatus::healthy) return;
-  status = std::max(status, to);
-  if (std::find(reasons.begin(), reasons.end(), reason) == reasons.end()) {
-    reasons.emplace_back(reason);
+void Verdict::raise(HealthFinding finding) {
+  if (finding.status == HealthStatus::healthy) return;
+  status = std::max(status, finding.status);
+  if (std::find(reasons.begin(), reasons.end(), finding.check.name) == reasons.end()) {
+    reasons.emplace_back(finding.check.name);
   }
+  findings.push_back(std::move(finding));
 }
 
 HealthStatus SystemHealth::overall() const {
@@ -235,7 +221,7 @@ HealthStatus SystemHealth::overall() const {
 }
 
 SystemHealth system_health(pg::Spi& spi, Instant now, Asker asker) {
-  const Thresholds thresholds = read_thresholds(spi);
+  const HealthThresholds thresholds = read_health_thresholds(spi);
   SystemHealth health;
   health.timestamp = now;
   health.queues = queue_health(spi, now, thresholds);
@@ -243,6 +229,27 @@ SystemHealth system_health(pg::Spi& spi, Instant now, Asker asker) {
   health.workers = worker_health(spi, now, asker, thresholds);
   return health;
 }
+
+namespace {
+
+Json findings_json(const SystemHealth& health) {
+  Json findings = Json::array();
+  const auto add = [&](const char* part, const Verdict& verdict) {
+    for (const HealthFinding& finding : verdict.findings) {
+      findings.push_back({{"check_name", finding.check.name},
+                          {"part", part},
+                          {"severity", status_text(finding.status)},
+                          {"reason", finding.reason},
+                          {"what_to_do", finding.check.hint}});
+    }
+  };
+  add("queue_health", health.queues.verdict);
+  add("processing_health", health.processing.verdict);
+  add("worker_health", health.workers.verdict);
+  return findings;
+}
+
+}  // namespace
 
 std::string health_json(const SystemHealth& health) {
   const QueueHealth& queues = health.queues;
@@ -270,7 +277,8 @@ std::string health_json(const SystemHealth& health) {
                 {"workers", workers.workers},
                 {"stale_workers", workers.stale_workers},
                 {"open_issues", workers.open_issues},
-                {"critical_issues", workers.critical_issues}}}}
+                {"critical_issues", workers.critical_issues}}},
+              {"findings", findings_json(health)}}
       .dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 

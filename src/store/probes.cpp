@@ -54,8 +54,7 @@ std::vector<DueProbe> take_due_probes(pg::Spi& spi, Instant now, std::size_t mos
       " p.every, p.set_by"
       " FROM monitoring.probes p LEFT JOIN monitoring.probe_state s USING (probe_name)"
       " WHERE p.enabled AND (coalesce(s.next_probe_at, $1) <= $1"
-      // From a clock that was ahead.
-      "  OR s.next_probe_at > $1 + p.every + interval '1 hour')"
+      "  OR s.next_probe_at > $1 + p.every)"
       " ORDER BY 10, p.probe_name LIMIT $2 FOR SHARE OF p SKIP LOCKED",
       {TIMESTAMPTZOID, INT8OID});
   const pg::Rows rows =
@@ -106,9 +105,11 @@ void record_probe(pg::Spi& spi, const ProbeResult& result) {
                         pg::timestamptz(result.certificate_expires_at), pg::text(result.error)});
 }
 
+/// One that is further away than its interval was reckoned by a clock that has been set back since.
 std::optional<Instant> next_probe_at(pg::Spi& spi) {
   const pg::Rows rows = spi.query(
-      "SELECT min(coalesce(s.next_probe_at, p.created_at)) FROM monitoring.probes p"
+      "SELECT min(CASE WHEN s.next_probe_at <= clock_timestamp() + p.every THEN s.next_probe_at"
+      "  ELSE p.created_at END) FROM monitoring.probes p"
       " LEFT JOIN monitoring.probe_state s USING (probe_name) WHERE p.enabled");
   return rows.timestamptz(0, 1);
 }

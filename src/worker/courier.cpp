@@ -132,26 +132,35 @@ void Courier::take_over() {
   transaction.commit();
 }
 
-void Courier::turn(bool look) {
+void Courier::turn(bool look, Instant now) {
   dispatcher_.set_limits(dispatch_limits());
   take_completions();
-  end_pauses();
+  end_pauses(now);
   take_back();
   dispatcher_.start_waiting();
-  if (look || next_turn_at() <= clock_.now()) look_ = true;
-  if (wants_transaction() && next_transaction_at() <= clock_.now()) record_and_lease();
+  if (look || next_turn_at(now) <= now) look_ = true;
+  if (wants_transaction() && next_transaction_at(now) <= now) record_and_lease();
 }
 
-Instant Courier::next_transaction_at() const {
-  if (in_flight_.empty() || to_record_.size() >= kManyEnded) return clock_.now();
+void Courier::set_back(Duration step) {
+  last_transaction_at_ += step;
+  put_off_until_ += step;
+  for (auto& [receiver, until] : paused_) until += step;
+  // What the tables say is asked anew, and mended by the sweep.
+  next_sweep_ = Instant{};
+  look_ = true;
+}
+
+Instant Courier::next_transaction_at(Instant now) const {
+  if (in_flight_.empty() || to_record_.size() >= kManyEnded) return now;
   const bool in_batches = in_flight_.size() >= kManyLeased;
   const Duration pause =
       in_batches ? std::max(kBetweenBatches, last_transaction_took_) : kBetweenTransactions;
   return last_transaction_at_ + pause;
 }
 
-Instant Courier::next_turn_at() const {
-  if (wants_transaction()) return next_transaction_at();
+Instant Courier::next_turn_at(Instant now) const {
+  if (wants_transaction()) return next_transaction_at(now);
   return next_due_ ? std::min(*next_due_, next_sweep_) : next_sweep_;
 }
 
@@ -305,8 +314,7 @@ bool Courier::is_paused(const std::string& receiver) const {
   return paused_.count(receiver) > 0;
 }
 
-void Courier::end_pauses() {
-  const Instant now = clock_.now();
+void Courier::end_pauses(Instant now) {
   for (auto next = paused_.begin(); next != paused_.end();) {
     next = next->second <= now ? paused_.erase(next) : std::next(next);
   }

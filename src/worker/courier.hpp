@@ -40,13 +40,16 @@ class Courier {
   /// off for a moment while requests are under way, so that it is about many of them. Transactions
   /// are opened and closed inside, none is open when it returns. After an error (PgError) it can be
   /// called again: what has ended and is not recorded yet is kept.
-  void turn(bool look);
+  void turn(bool look, Instant now);
+
+  /// The clock was set back by this (negative) step.
+  void set_back(Duration step);
 
   /// Readable when turn() has something to do because of the network.
   int descriptor() const { return reactor_->descriptor(); }
 
   /// When turn(true) is to be called if nothing else happens before.
-  Instant next_turn_at() const;
+  Instant next_turn_at(Instant now) const;
 
   /// Requests under way, and answers that are not recorded yet.
   std::size_t pending() const { return in_flight_.size() + to_record_.size(); }
@@ -71,7 +74,7 @@ class Courier {
   using MeansOfReceivers = std::map<std::string, Means>;
 
   bool wants_transaction() const { return look_ || has_ended_; }
-  Instant next_transaction_at() const;
+  Instant next_transaction_at(Instant now) const;
   void take_completions();
   /// Keeps what is to be recorded of an attempt.
   void note_end(const InFlight& entry, const notify::Judgement& judgement,
@@ -86,7 +89,7 @@ class Courier {
   void sweep(pg::Spi& spi, std::set<std::string>& failing);
   void forget_idle_receivers();
   bool is_paused(const std::string& receiver) const;
-  void end_pauses();
+  void end_pauses(Instant now);
   /// Rows that may be leased for it at a time.
   std::uint32_t most_to_hold(const std::string& name, const Receiver& receiver) const;
   /// Takes back what has not been sent to receivers that have become slow or want to be left alone.

@@ -27,6 +27,10 @@ namespace monitoring::worker {
 namespace {
 
 constexpr Duration kLongestBackOff = std::chrono::seconds(30);
+/// How long a courier goes on while other databases wait for a process for theirs.
+constexpr Duration kLongestTurn = std::chrono::seconds(10);
+/// Under which name its failures are told.
+constexpr const char* kDuty = "courier";
 
 /// Runs the courier until it is asked to stop or has had nothing to do for long enough.
 class CourierProcess {
@@ -36,15 +40,18 @@ class CourierProcess {
         courier_(clock),
         probes_(clock),
         waiter_({courier_.descriptor(), probes_.descriptor()}),
-        idle_since_(clock.now()) {}
+        started_at_(steady_clock_.now()),
+        idle_since_(started_at_) {}
 
+  /// The clocks are read once before a turn and once after it.
   void run() {
     bool look = true;
     while (!shutdown_requested()) {
       shmem::count_tick(GetCurrentTimestamp());
-      const Duration back_off = turn(look);
-      if (may_leave()) break;
-      look = rest(back_off);
+      const Duration back_off = turn(look, clock_.now());
+      const Instant now = clock_.now();
+      if (may_leave(now, steady_clock_.now())) break;
+      look = rest(back_off, now);
       serve_interrupts();
     }
     shmem::set_outcome(shmem::Outcome::asked_to_stop);
@@ -52,54 +59,71 @@ class CourierProcess {
 
  private:
   /// Zero, or how long to wait after an error.
-  Duration turn(bool look) {
+  Duration turn(bool look, Instant now) {
+    const Duration step = steps_.back_since_last_look(now, steady_clock_.now());
+    if (step != Duration::zero()) {
+      courier_.set_back(step);
+      probes_.set_back(step);
+    }
     try {
       if (!has_taken_over_) courier_.take_over();
       has_taken_over_ = true;
-      courier_.turn(look);
-      probes_.turn(look);
+      courier_.turn(look, now);
+      probes_.turn(look, now);
+      if (failures_ > 0) shmem::note_working(kDuty);
       failures_ = 0;
       return Duration::zero();
     } catch (const pg::PgError& error) {
       if (shutdown_requested()) return Duration::zero();
       shmem::count_error(error.message());
+      shmem::note_failing(kDuty, error.message());
       log_error(LOG, "monitoring courier", error);
       failures_ += 1;
       return back_off(failures_, kLongestBackOff);
     }
   }
 
-  bool may_leave() {
-    const Instant now = clock_.now();
+  /// The process is wanted elsewhere: what is under way comes to its end, and nothing new begins.
+  bool has_had_its_turn(Instant steady) const {
+    if (!shmem::courier_wanted_elsewhere(MyDatabaseId)) return false;
+    return courier_.pending() == 0 || steady - started_at_ >= kLongestTurn;
+  }
+
+  bool may_leave(Instant now, Instant steady) {
+    if (failures_ == 0 && has_had_its_turn(steady)) return true;
     const Duration patience = std::chrono::seconds(pg::settings().courier_idle_timeout_s);
     const auto next_due = courier_.next_due();
     const auto probe_due = probes_.next_due();
     const bool waits = courier_.pending() > 0 || (next_due && *next_due <= now + patience) ||
                        probes_.is_busy() || (probe_due && *probe_due <= now + patience);
-    if (waits || failures_ > 0) idle_since_ = now;
-    return now - idle_since_ >= patience;
+    if (waits || failures_ > 0) idle_since_ = steady;
+    return steady - idle_since_ >= patience;
   }
 
   /// Waits for work; whether there may be something new in the tables then.
-  bool rest(Duration back_off) {
+  bool rest(Duration back_off, Instant now) {
     show_activity(courier_.pending() > 0 ? "delivering notifications" : nullptr);
     if (back_off > Duration::zero()) {
       nap(back_off);
       return true;
     }
-    const Instant patience_ends =
-        idle_since_ + std::chrono::seconds(pg::settings().courier_idle_timeout_s);
-    const Instant until =
-        std::min({courier_.next_turn_at(), probes_.next_turn_at(), patience_ends});
-    return waiter_.wait(until - clock_.now());
+    const Instant until = std::min({courier_.next_turn_at(now), probes_.next_turn_at(now),
+                                    now + std::chrono::seconds(pg::settings().naptime_s)});
+    const Duration patience = std::chrono::seconds(pg::settings().courier_idle_timeout_s);
+    const Instant patience_ends = now + patience - (steady_clock_.now() - idle_since_);
+    return waiter_.wait(std::min(until, patience_ends) - now);
   }
 
   const Clock& clock_;
+  const SteadyClock steady_clock_;
+  ClockSteps steps_;
   Courier courier_;
   CourierProbes probes_;
   Waiter waiter_;
   bool has_taken_over_ = false;
   int failures_ = 0;
+  /// By the steady clock, as is the next.
+  Instant started_at_;
   /// Since when there has been nothing under way and nothing due soon.
   Instant idle_since_;
 };
@@ -144,7 +168,7 @@ void monitoring_courier_main(Datum main_arg) {
   on_shmem_exit(worker::tell_worker, main_arg);
   worker::in_slot = shmem::occupy_own_slot(shmem::Role::courier, database, GetCurrentTimestamp());
   if (!worker::in_slot) proc_exit(0);
-  BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
+  worker::connect_to(database);
   pg::enter([] { worker::run_courier(); });
   proc_exit(0);
 }

@@ -94,20 +94,26 @@ std::optional<std::string> wrong(const store::DueProbe& probe, const transport::
 CourierProbes::CourierProbes(const Clock& clock)
     : clock_(clock), reactor_(make_reactor()), dispatcher_(*reactor_, dispatch_limits()) {}
 
-Instant CourierProbes::next_turn_at() const {
-  if (!results_.empty()) return clock_.now();
+Instant CourierProbes::next_turn_at(Instant now) const {
+  if (!results_.empty()) return now;
   const Instant next_look = look_ ? last_look_ + kBetweenLooks : Instant::max();
   return next_due_ ? std::min(*next_due_, next_look) : next_look;
 }
 
-void CourierProbes::turn(bool look) {
+void CourierProbes::set_back(Duration step) {
+  last_look_ += step;
+  next_due_.reset();
+  look_ = true;
+}
+
+void CourierProbes::turn(bool look, Instant now) {
   if (look) look_ = true;
   if (!running_.empty()) {
     dispatcher_.set_limits(dispatch_limits());
     take_completions();
     dispatcher_.start_waiting();
   }
-  if (clock_.now() >= next_turn_at()) record_and_take_due();
+  if (next_turn_at(now) <= now) record_and_take_due(now);
 }
 
 void CourierProbes::take_completions() {
@@ -146,10 +152,9 @@ void CourierProbes::finish(const Running& running, const transport::Outcome& out
   results_.push_back(std::move(result));
 }
 
-void CourierProbes::record_and_take_due() {
+void CourierProbes::record_and_take_due(Instant now) {
   std::vector<Due> due;
   store::Secrets secrets;
-  const Instant now = clock_.now();
   {
     pg::Transaction transaction;
     {

@@ -28,11 +28,13 @@ class CourierProbes {
 
   /// One turn; `look` says that there may be new probes. No transaction is open when it returns.
   /// After an error (PgError) it can be called again: results that are not recorded yet are kept.
-  void turn(bool look);
+  void turn(bool look, Instant now);
+  /// The clock was set back by this (negative) step.
+  void set_back(Duration step);
   /// Readable when turn() has something to do because of the network.
   int descriptor() const { return reactor_->descriptor(); }
   /// When turn() is to be called if nothing else happens before.
-  Instant next_turn_at() const;
+  Instant next_turn_at(Instant now) const;
   /// A probe is under way, or its result not recorded.
   bool is_busy() const { return !running_.empty() || !results_.empty(); }
   /// When the next probe is due; nullopt if there is none.
@@ -58,7 +60,7 @@ class CourierProbes {
 
   void take_completions();
   void take(Running running, const transport::Outcome& outcome);
-  void record_and_take_due();
+  void record_and_take_due(Instant now);
   static store::Secrets secrets_of(pg::Spi& spi, const std::vector<store::DueProbe>& due);
   static std::optional<std::string> refusal(const store::DueProbe& probe,
                                             const store::Secrets& secrets);

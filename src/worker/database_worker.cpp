@@ -43,9 +43,14 @@ class DatabaseWorker {
 
  private:
   Installation look();
-  Duration work(bool woken);
+  Duration work(bool woken, Instant now, Instant steady);
+  /// Other databases wait for a process, and this one has had its turn.
+  bool may_yield() const;
 
+  /// A wait in here is for the day's time only where a duty is; all others go by the steady clock.
   const Clock& clock_;
+  const SteadyClock steady_clock_;
+  ClockSteps steps_;
   /// Made when the worker is first active.
   std::optional<DutyRunner> duties_;
   Installation installation_ = Installation::holding;
@@ -67,35 +72,46 @@ Installation DatabaseWorker::look() {
     if (found == Installation::active && !duties_) duties_.emplace(clock_, make_duties(spi));
   }
   transaction.commit();
-  next_look_ = clock_.now() + seconds(pg::settings().naptime_s);
   return found;
 }
 
 /// Runs what is due and returns how long there is nothing to do. `woken`: somebody has set the
 /// latch, maybe because something about this installation has changed.
-Duration DatabaseWorker::work(bool woken) {
+Duration DatabaseWorker::work(bool woken, Instant now, Instant steady) {
   const Duration longest = seconds(pg::settings().naptime_s);
+  const Duration set_back = steps_.back_since_last_look(now, steady);
+  if (duties_ && set_back != Duration::zero()) {
+    duties_->set_back(set_back, now);
+    note_clock_step(set_back);
+  }
   if (shmem::pause_requested()) {
     shmem::set_activity(shmem::Activity::paused);
     return longest;
   }
-  const bool has_work = duties_ && duties_->has_work();
-  if (has_work || woken || next_look_ <= clock_.now()) installation_ = look();
+  const bool has_work = duties_ && duties_->has_work(now);
+  if (has_work || woken || next_look_ <= steady) {
+    installation_ = look();
+    next_look_ = steady + longest;
+  }
   if (installation_ == Installation::gone) return Duration::zero();
   if (installation_ == Installation::holding) {
     shmem::set_activity(shmem::Activity::holding);
     return longest;
   }
   shmem::set_activity(shmem::Activity::running);
-  duties_->run_due();
+  duties_->run_due(now);
   return std::min(longest, duties_->next_due() - clock_.now());
+}
+
+bool DatabaseWorker::may_yield() const {
+  return shmem::yield_requested() && !shmem::pause_requested();
 }
 
 void DatabaseWorker::run() {
   bool woken = true;
-  while (!shutdown_requested()) {
+  while (!shutdown_requested() && !may_yield()) {
     shmem::count_tick(GetCurrentTimestamp());
-    const Duration rest = work(woken);
+    const Duration rest = work(woken, clock_.now(), steady_clock_.now());
     if (installation_ == Installation::gone) {
       return shmem::set_outcome(shmem::Outcome::no_extension);
     }
@@ -115,10 +131,10 @@ void report_only() {
 /// An error outside of a duty, such as a lock that DROP EXTENSION holds, ends the process; the
 /// launcher starts the next one. One that came from the request to stop is no failure.
 void work(const shmem::StartOrder& order) {
+  use_own_settings("monitoring worker");
   if (order.only_look) return report_only();
   install_signal_handlers();
   register_duty_timer();
-  use_own_settings("monitoring worker");
   const SystemClock clock;
   try {
     DatabaseWorker(clock).run();
@@ -139,7 +155,7 @@ void monitoring_worker_main(Datum) {
   std::memcpy(&order, MyBgworkerEntry->bgw_extra, sizeof order);
   Oid database = InvalidOid;
   if (!shmem::occupy_slot(order, GetCurrentTimestamp(), &database)) proc_exit(0);
-  BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
+  worker::connect_to(database);
   pg::enter([&] { worker::work(order); });
   proc_exit(0);
 }

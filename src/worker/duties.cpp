@@ -1,5 +1,6 @@
 #include "worker/duties.hpp"
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -8,8 +9,10 @@
 #include "monitoring/pg/settings.hpp"
 #include "monitoring/shmem/record_ring.hpp"
 #include "monitoring/store/alert_eval.hpp"
+#include "monitoring/store/clock_steps.hpp"
 #include "monitoring/store/jobs.hpp"
 #include "monitoring/store/records.hpp"
+#include "monitoring/worker/system_clock.hpp"
 #include "worker/collect_duty.hpp"
 #include "worker/self_metrics.hpp"
 #include "worker/send_duty.hpp"
@@ -120,6 +123,21 @@ Duty invariants(Instant now) {
   return duty;
 }
 
+Duration clock_step_to_settle{};
+
+/// At the start, and when the clock was set back.
+Duty settle_clock() {
+  Duty duty;
+  duty.name = "clock";
+  duty.next_after = [](Instant ran_at) { return ran_at + kNever; };
+  duty.wanted = [] { return clock_step_to_settle != Duration::zero(); };
+  duty.run = [](DutyContext& context) {
+    store::bring_nearer(context.spi, clock_step_to_settle, context.now);
+    clock_step_to_settle = {};
+  };
+  return duty;
+}
+
 std::function<Instant(Instant)> by_clock(const std::string& text) {
   const Result<CronSchedule> schedule = CronSchedule::parse(text);
   if (!schedule) throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE, schedule.error());
@@ -133,9 +151,11 @@ std::function<Instant(Instant)> by_clock(const std::string& text) {
 Duty job_duty(const store::Job& job) {
   Duty duty;
   duty.name = job.name;
-  duty.next_after = job.name == "queue-check" ? every(&pg::Settings::queue_check_interval_s)
-                                              : by_clock(job.schedule);
-  duty.first_at = duty.next_after(job.last_run_at);
+  duty.by_time_of_day = job.name != "queue-check";
+  duty.next_after =
+      duty.by_time_of_day ? by_clock(job.schedule) : every(&pg::Settings::queue_check_interval_s);
+  // The last run may lie in the future of a clock that was set back.
+  duty.first_at = std::min(duty.next_after(job.last_run_at), duty.next_after(SystemClock().now()));
   duty.run = [job](DutyContext& context) {
     if (store::pg_cron_has(context.spi, job.name)) return;
     context.spi.query(job.command.c_str());
@@ -182,8 +202,13 @@ Duty evaluate_alerts() {
 
 }  // namespace
 
+void note_clock_step(Duration step) {
+  clock_step_to_settle += step;
+}
+
 std::vector<Duty> make_duties(pg::Spi& spi) {
   std::vector<Duty> duties;
+  duties.push_back(settle_clock());
   duties.push_back(call_of("partitions", "monitoring._maintain_partitions()",
                            [](Instant ran_at) { return ran_at + hours(1); }));
   duties.push_back(drain());

@@ -27,6 +27,8 @@ struct Duty {
   Instant first_at{};
   /// The run after one at this time; asked anew each time, as settings change.
   std::function<Instant(Instant)> next_after;
+  /// It is due at times of the day, and not some time after its last run.
+  bool by_time_of_day = false;
   /// Whether it should run although its time has not come. Cheap: asked on every wake-up, outside
   /// of a transaction. May be empty.
   std::function<bool()> wanted;
@@ -41,5 +43,9 @@ struct Duty {
 
 /// All duties, in the order in which those due at the same time run.
 std::vector<Duty> make_duties(pg::Spi& spi);
+
+/// The clock was set back by this (negative) step: what the tables hold of the future is to come
+/// nearer.
+void note_clock_step(Duration step);
 
 }  // namespace monitoring::worker

@@ -136,26 +136,41 @@ void DutyRunner::fail(Entry& entry, Instant started, const Failure& failure) {
   entry.due = std::max(entry.duty.next_after(started),
                        clock_.now() + back_off(entry.failures, kLongestBackOff));
   shmem::count_error(entry.duty.name + ": " + failure.message);
+  shmem::note_failing(entry.duty.name.c_str(), failure.message);
   report(entry, started, failure);
 }
 
 void DutyRunner::run(Entry& entry) {
   const Instant started = clock_.now();
+  const auto began = std::chrono::steady_clock::now();
   show_activity(entry.duty.name.c_str());
+  shmem::note_doing(entry.duty.name.c_str());
   const std::optional<Failure> failure = try_to(entry, started);
   const bool failed = failure.has_value();
+  shmem::note_doing(nullptr);
+  const auto took = std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - began);
   store::count_cost(store::CostPart::duty, entry.duty.name,
-                    {1, failed ? 1U : 0U, clock_.now() - started, failed ? 0 : entry.rows_written});
+                    {1, failed ? 1U : 0U, took, failed ? 0 : entry.rows_written});
   if (shutdown_requested()) return;
   if (failure) return fail(entry, started, *failure);
+  if (entry.failures > 0) shmem::note_working(entry.duty.name.c_str());
   entry.failures = 0;
   entry.reported.clear();
   entry.may_have_issues = false;
   entry.due = entry.duty.next_after(started);
 }
 
-bool DutyRunner::has_work() {
-  const Instant now = clock_.now();
+/// What was to be done in ten seconds still is. What goes by the time of day goes by the new one,
+/// should that be sooner.
+void DutyRunner::set_back(Duration step, Instant now) {
+  for (Entry& entry : entries_) {
+    const Instant by_interval = entry.due + step;
+    entry.due =
+        entry.duty.by_time_of_day ? std::min(entry.due, entry.duty.next_after(now)) : by_interval;
+  }
+}
+
+bool DutyRunner::has_work(Instant now) {
   bool any = false;
   for (Entry& entry : entries_) {
     const Duty& duty = entry.duty;
@@ -171,10 +186,10 @@ bool DutyRunner::has_work() {
   return any;
 }
 
-void DutyRunner::run_due() {
+void DutyRunner::run_due(Instant now) {
   for (Entry& entry : entries_) {
     if (shutdown_requested() || shmem::pause_requested()) return;
-    if (entry.due <= clock_.now()) run(entry);
+    if (entry.due <= now) run(entry);
   }
 }
 

@@ -22,9 +22,11 @@ class DutyRunner {
   DutyRunner(const Clock& clock, std::vector<Duty> duties);
 
   /// Whether any duty is due. Cheap, and needs no transaction.
-  bool has_work();
+  bool has_work(Instant now);
   /// Runs what has_work() has found; leaves early when the worker is asked to stop or pause.
-  void run_due();
+  void run_due(Instant now);
+  /// The clock was set back by this (negative) step and says `now`.
+  void set_back(Duration step, Instant now);
   /// When the next duty is due. A time in the past means at once.
   Instant next_due() const;
 

@@ -47,6 +47,9 @@ constexpr Duration kRestartDelay = milliseconds(100);
 constexpr Duration kRetryWhenFull = seconds(5);
 /// A worker that has run for this long is no longer the one that kept failing.
 constexpr Duration kStable = seconds(60);
+/// How long a worker keeps its process while other databases wait for one. It does everything that
+/// is due once before it looks at this.
+constexpr Duration kTurn = seconds(5);
 /// How many databases without the extension are looked at again per safety timer.
 constexpr int kLooksPerNap = 8;
 
@@ -61,18 +64,23 @@ struct Database {
   BackgroundWorkerHandle* handle = nullptr;
   Instant ordered_at;
   Instant next_start;
+  /// When its last process ended: who has waited longest comes first.
+  Instant ended_at;
   int failures = 0;
+  /// ALTER DATABASE ... ALLOW_CONNECTIONS false.
+  bool closed = false;
+  bool has_been_asked_to_yield = false;
 };
 
 struct Listed {
   shmem::DatabaseName name;
-  bool can_have_worker;  ///< it can be connected to and is no template
+  bool can_have_worker;  ///< it is no template and not half dropped
+  bool closed;
 };
 
 bool can_have_worker(const FormData_pg_database& database) {
-  if (!database.datallowconn || database.datistemplate) return false;
   // A negative limit other than -1 marks a database whose DROP was interrupted.
-  return database.datconnlimit >= -1;
+  return !database.datistemplate && database.datconnlimit >= -1;
 }
 
 /// All databases. Needs a transaction.
@@ -84,7 +92,9 @@ std::vector<Listed> list_databases() {
     HeapTuple tuple = nullptr;
     while (HeapTupleIsValid(tuple = heap_getnext(scan, ForwardScanDirection))) {
       const auto* database = reinterpret_cast<Form_pg_database>(GETSTRUCT(tuple));
-      databases.push_back({{database->oid, database->datname}, can_have_worker(*database)});
+      databases.push_back({{database->oid, database->datname},
+                           can_have_worker(*database),
+                           !database->datallowconn});
     }
     table_endscan(scan);
     table_close(relation, AccessShareLock);
@@ -112,6 +122,11 @@ class Launcher {
   bool start(Oid oid, Database& database, bool only_look);
   void forget_slot(Database& database);
   void report_shortage();
+  void note_stable(Database& database);
+  std::vector<Oid> in_order_of_waiting(Knowledge knowledge) const;
+  void share_out();
+  void note_closed();
+  void note_shortage(int need);
   int capacity() const;
   int count_processes() const;
   int count_wanting() const;
@@ -140,11 +155,14 @@ int Launcher::count_processes() const {
                                         [](const auto& entry) { return !!entry.second.order; }));
 }
 
-/// Databases that have, or may have, the extension.
+/// Databases that have, or may have, the extension, and may have a worker.
 int Launcher::count_wanting() const {
   return static_cast<int>(
-      std::count_if(databases_.begin(), databases_.end(),
-                    [](const auto& entry) { return entry.second.knowledge != Knowledge::absent; }));
+      std::count_if(databases_.begin(), databases_.end(), [](const auto& entry) {
+        const Database& database = entry.second;
+        return database.order || (database.knowledge != Knowledge::absent &&
+                                  !(database.closed && database.knowledge == Knowledge::present));
+      }));
 }
 
 /// After a launcher's own restart its workers are still there.
@@ -180,12 +198,13 @@ void Launcher::refresh_list() {
   std::vector<shmem::DatabaseName> names;
   for (const Listed& database : list_databases()) {
     names.push_back(database.name);
-    if (database.can_have_worker) present.push_back(database.name.database);
+    if (!database.can_have_worker) continue;
+    present.push_back(database.name.database);
+    databases_[database.name.database].closed = database.closed;
   }
   transaction.commit();
   shmem::replace_names(names);
 
-  for (const Oid oid : present) databases_.try_emplace(oid);
   for (auto entry = databases_.begin(); entry != databases_.end();) {
     const bool gone = std::find(present.begin(), present.end(), entry->first) == present.end();
     if (gone && !entry->second.order) {
@@ -222,7 +241,9 @@ void Launcher::conclude(Oid oid, Database& database, shmem::Outcome outcome) {
   database.order.reset();
   if (database.handle != nullptr) pfree(database.handle);
   database.handle = nullptr;
+  database.has_been_asked_to_yield = false;
   const Instant now = clock_.now();
+  database.ended_at = now;
   switch (outcome) {
     case shmem::Outcome::no_extension:
       database.knowledge = Knowledge::absent;
@@ -240,6 +261,9 @@ void Launcher::conclude(Oid oid, Database& database, shmem::Outcome outcome) {
       if (now - database.ordered_at > kStable) database.failures = 0;
       database.failures += 1;
       database.next_start = now + back_off(database.failures, kLongestBackOff);
+      if (database.slot) {
+        shmem::note_failed_starts(*database.slot, static_cast<std::uint32_t>(database.failures));
+      }
       pg::call([&] {
         ereport(
             LOG,
@@ -263,13 +287,22 @@ void Launcher::settle(Oid oid, Database& database) {
       shmem::start_failed(*database.order);
       return settle(oid, database);
     }
-    if (slot.pid != 0) return;
+    if (slot.pid != 0) return note_stable(database);
     conclude(oid, database, slot.outcome);
   }
   if (database.knowledge == Knowledge::absent) forget_slot(database);
 }
 
+/// A worker that keeps running is not one that keeps failing.
+void Launcher::note_stable(Database& database) {
+  if (database.failures == 0 || clock_.now() - database.ordered_at <= kStable) return;
+  database.failures = 0;
+  shmem::note_failed_starts(*database.slot, 0);
+}
+
+/// A database that is closed to connections may be looked at, and has no worker.
 bool Launcher::may_start(const Database& database, Knowledge knowledge) const {
+  if (database.closed && knowledge == Knowledge::present) return false;
   return database.knowledge == knowledge && !database.order && database.next_start <= clock_.now();
 }
 
@@ -319,13 +352,59 @@ void Launcher::start_due() {
   start_those(Knowledge::present, capacity(), false);
 }
 
+/// Those that have waited longest come first.
+std::vector<Oid> Launcher::in_order_of_waiting(Knowledge knowledge) const {
+  std::vector<std::pair<Instant, Oid>> waiting;
+  for (const auto& [oid, database] : databases_) {
+    if (may_start(database, knowledge)) waiting.emplace_back(database.ended_at, oid);
+  }
+  std::sort(waiting.begin(), waiting.end());
+  std::vector<Oid> order;
+  for (const auto& [ended_at, oid] : waiting) order.push_back(oid);
+  return order;
+}
+
 void Launcher::start_those(Knowledge knowledge, int room, bool only_look) {
-  for (auto& [oid, database] : databases_) {
+  for (const Oid oid : in_order_of_waiting(knowledge)) {
     if (count_processes() >= room) return;
-    if (!may_start(database, knowledge)) continue;
-    if (start(oid, database, only_look)) continue;
+    Database& database = databases_.at(oid);
+    if (start(oid, database, only_look || database.closed)) continue;
     full_until_ = clock_.now() + kRetryWhenFull;
     return;
+  }
+}
+
+/// Where databases wait for a process, as many workers as there are of these make way, those that
+/// have had one for longest first.
+void Launcher::share_out() {
+  const Instant now = clock_.now();
+  std::size_t waiting = in_order_of_waiting(Knowledge::present).size();
+  std::vector<std::pair<Instant, Database*>> served;
+  for (auto& [oid, database] : databases_) {
+    if (!database.order || database.order->only_look) continue;
+    if (database.has_been_asked_to_yield) {
+      waiting -= std::min<std::size_t>(waiting, 1);
+    } else if (now - database.ordered_at >= kTurn) {
+      served.emplace_back(database.ordered_at, &database);
+    }
+  }
+  std::sort(served.begin(), served.end());
+  served.resize(std::min(served.size(), waiting));
+  for (const auto& [ordered_at, database] : served) {
+    database->has_been_asked_to_yield = true;
+    shmem::request_yield(*database->slot);
+  }
+}
+
+/// Those that are closed to connections say so in worker_status.
+void Launcher::note_closed() {
+  for (auto& [oid, database] : databases_) {
+    if (!database.closed || database.order || database.knowledge != Knowledge::present) continue;
+    if (!database.slot) database.slot = shmem::reserve_worker_slot(oid);
+    if (!database.slot) return;
+    shmem::note_waiting(*database.slot, shmem::Wait::for_connections_to_be_allowed,
+                        "the database does not accept connections: ALTER DATABASE ... "
+                        "ALLOW_CONNECTIONS true lets the worker start");
   }
 }
 
@@ -333,6 +412,17 @@ bool Launcher::anything_unknown() const {
   return std::any_of(databases_.begin(), databases_.end(), [](const auto& entry) {
     return entry.second.knowledge == Knowledge::unknown;
   });
+}
+
+void Launcher::note_shortage(int need) {
+  char text[shmem::kErrorTextSize];
+  std::snprintf(text, sizeof text,
+                "no free background worker process: set max_worker_processes to at least %d", need);
+  for (const auto& [oid, database] : databases_) {
+    if (database.slot && !database.order && !database.closed && database.failures == 0) {
+      shmem::note_waiting(*database.slot, shmem::Wait::for_process, text);
+    }
+  }
 }
 
 /// A full set of worker processes: one WARNING, and a line in worker_status for each who waits.
@@ -344,19 +434,15 @@ void Launcher::report_shortage() {
   const int need = is_full && missing > 0 ? std::max(max_worker_processes + missing,
                                                      count_wanting() + other_processes())
                                           : 0;
+  if (need > 0) note_shortage(need);
   if (need == reported_need_) return;
   reported_need_ = need;
   if (need == 0) return;
-  char text[shmem::kErrorTextSize];
-  std::snprintf(text, sizeof text,
-                "no free background worker process: set max_worker_processes to at least %d", need);
-  for (const auto& [oid, database] : databases_) {
-    if (database.slot && !database.order) shmem::note_waiting(*database.slot, text);
-  }
   pg::call([&] {
     ereport(WARNING, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
                       errmsg("monitoring has no worker process for %d of %d databases", missing,
                              missing + count_processes()),
+                      errdetail("The databases take turns, so each is looked at less often."),
                       errhint("Set max_worker_processes to at least %d.", need)));
   });
 }
@@ -367,6 +453,12 @@ Instant Launcher::next_wake() const {
   for (const auto& [oid, database] : databases_) {
     if (database.knowledge == Knowledge::absent) continue;
     if (!database.order && database.next_start > now) wake = std::min(wake, database.next_start);
+  }
+  if (!in_order_of_waiting(Knowledge::present).empty()) {
+    for (const auto& [oid, database] : databases_) {
+      if (!database.order || database.has_been_asked_to_yield) continue;
+      wake = std::min(wake, std::max(database.ordered_at + kTurn, now + milliseconds(100)));
+    }
   }
   if (full_until_ > now) wake = std::min(wake, full_until_);
   return wake;
@@ -385,6 +477,8 @@ void Launcher::run() {
     }
     for (auto& [oid, database] : databases_) settle(oid, database);
     start_due();
+    share_out();
+    note_closed();
     report_shortage();
     nap(next_wake() - clock_.now());
   }
@@ -414,9 +508,11 @@ void monitoring_launcher_main(Datum) {
   BackgroundWorkerUnblockSignals();
   if (!shmem::occupy_own_slot(shmem::Role::launcher, InvalidOid, GetCurrentTimestamp()))
     proc_exit(1);
-  BackgroundWorkerInitializeConnection(nullptr, nullptr, 0);
+  worker::connect_to(InvalidOid);
   pg::enter([] {
-    const worker::SystemClock clock;
+    worker::use_own_settings("monitoring launcher");
+    // Nothing of what the launcher does goes by the time of day.
+    const worker::SteadyClock clock;
     worker::Launcher(clock).run();
   });
   // Any other code would mean that the launcher has nothing more to do, ever.

@@ -1,6 +1,8 @@
 #include "worker/process.hpp"
 
 extern "C" {
+#include <catalog/pg_authid.h>
+#include <miscadmin.h>
 #include <pgstat.h>
 #include <postmaster/bgworker.h>
 #include <postmaster/interrupt.h>
@@ -9,15 +11,21 @@ extern "C" {
 #include <tcop/tcopprot.h>
 #include <utils/backend_status.h>
 #include <utils/guc.h>
+#include <utils/guc_tables.h>
 #include <utils/timestamp.h>
 #include <utils/wait_event.h>
 }
 // clang-format keeps the server's headers first.
 #include <algorithm>
+#include <map>
+#include <string_view>
+#include <utility>
 
 #include "monitoring/pg/settings.hpp"
 #include "monitoring/pg/spi.hpp"
+#include "monitoring/pg/transaction.hpp"
 #include "monitoring/pg/version.hpp"
+#include "monitoring/shmem/worker_slots.hpp"
 
 namespace monitoring::worker {
 
@@ -34,6 +42,58 @@ void on_sigterm(SIGNAL_ARGS) {
   errno = saved;
 }
 
+/// What postgresql.conf and the like say, before a database or a role has had its say.
+std::map<std::string, std::string>* cluster_settings = nullptr;
+
+/// Whether ALTER DATABASE or ALTER ROLE may have changed it for worse. Ours are meant to be set
+/// for one database; TimeZone is what the queries of its rules and collectors go by; those of the
+/// transaction end with it.
+bool is_restored(const config_generic& setting) {
+  const std::string_view name = setting.name;
+  if (setting.context != PGC_USERSET && setting.context != PGC_SUSET) return false;
+  if (name.rfind("monitoring.", 0) == 0 || name == "TimeZone" || name == "seed") return false;
+  if (name == "role" || name == "session_authorization") return false;
+  return name.rfind("transaction_", 0) != 0 || name == "transaction_timeout";
+}
+
+bool set_for_people(const config_generic& setting) {
+  return setting.source >= PGC_S_GLOBAL && setting.source <= PGC_S_DATABASE_USER;
+}
+
+/// As a session's own: the server's stay in pg_settings.reset_val, where collectors find them. One
+/// that this server does not know, or does not take, is passed over.
+void set(const char* name, const char* value) {
+  if (GetConfigOption(name, true, false) == nullptr) return;
+  set_config_option(name, value, PGC_SUSET, PGC_S_SESSION, GUC_ACTION_SET, true, LOG, false);
+}
+
+void restore_cluster_settings() {
+  for (const config_generic* setting : pg::all_settings()) {
+    if (!is_restored(*setting) || !set_for_people(*setting)) continue;
+    const auto before = cluster_settings->find(setting->name);
+    if (before == cluster_settings->end()) continue;
+    pg::call([&] { set(setting->name, before->second.c_str()); });
+  }
+}
+
+/// ALTER DATABASE ... SET role or session_authorization makes the process somebody else.
+void be_superuser_again() {
+  pg::call([] { set("role", "none"); });
+  if (GetSessionUserId() == BOOTSTRAP_SUPERUSERID) return;
+  pg::Transaction transaction;
+  pg::call([] { set("session_authorization", GetUserNameFromId(BOOTSTRAP_SUPERUSERID, false)); });
+  transaction.commit();
+}
+
+emit_log_hook_type log_hook_before = nullptr;
+
+/// An error that gets as far as the log ends the process: worker_status and health say which.
+void keep_last_words(ErrorData* error) {
+  if (log_hook_before != nullptr) log_hook_before(error);
+  if (error->elevel < ERROR || error->message == nullptr || shutdown_requested()) return;
+  shmem::count_error(error->message);
+}
+
 /// Applies monitoring.duty_lock_timeout. Where we and a user's session wait for each other we give
 /// way: we look for a deadlock at once, should our wait be the one that closes the circle, and give
 /// up ours before the session looks for one, which it does after the server's deadlock_timeout.
@@ -48,6 +108,19 @@ Instant SystemClock::now() const {
   return pg::instant_of(GetCurrentTimestamp());
 }
 
+Instant SteadyClock::now() const {
+  const auto since_boot = std::chrono::steady_clock::now().time_since_epoch();
+  return Instant(std::chrono::duration_cast<Duration>(since_boot));
+}
+
+Duration ClockSteps::back_since_last_look(Instant wall, Instant steady) {
+  const Duration step = (wall - wall_) - (steady - steady_);
+  const bool is_first = steady_ == Instant{};
+  wall_ = wall;
+  steady_ = steady;
+  return !is_first && step < -kSmallestStep ? step : Duration::zero();
+}
+
 void install_signal_handlers() {
   pqsignal(SIGTERM, on_sigterm);
   pqsignal(SIGHUP, SignalHandlerForConfigReload);
@@ -58,11 +131,24 @@ void unblock_signals() {
   BackgroundWorkerUnblockSignals();
 }
 
+void connect_to(Oid database) {
+  log_hook_before = std::exchange(emit_log_hook, keep_last_words);
+  cluster_settings = new std::map<std::string, std::string>;
+  for (const config_generic* setting : pg::all_settings()) {
+    if (!is_restored(*setting)) continue;
+    const char* value = GetConfigOption(setting->name, true, false);
+    if (value != nullptr) (*cluster_settings)[setting->name] = value;
+  }
+  // Whether a database is closed to people is the launcher's to heed: it may want to know whether
+  // the extension is there.
+  BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, BGWORKER_BYPASS_ALLOWCONN);
+}
+
 void use_own_settings(const char* application_name) {
-  // As a session's own: the server's stay in pg_settings.reset_val, where collectors find them.
-  const auto set = [](const char* name, const char* value) {
-    SetConfigOption(name, value, PGC_SUSET, PGC_S_SESSION);
-  };
+  // First of all: it may have been armed while connecting.
+  pg::call([] { set("transaction_timeout", "0"); });
+  restore_cluster_settings();
+  be_superuser_again();
   pg::call([&] {
     set("search_path", "pg_catalog, pg_temp");
     set("default_transaction_isolation", "read committed");
@@ -72,6 +158,15 @@ void use_own_settings(const char* application_name) {
     set("row_security", "on");
     set("statement_timeout", "0");
     set("idle_in_transaction_session_timeout", "0");
+    set("idle_session_timeout", "0");
+    set("exit_on_error", "off");
+    set("array_nulls", "on");
+    set("transform_null_equals", "off");
+    set("quote_all_identifiers", "off");
+    set("extra_float_digits", "1");
+    set("default_table_access_method", "heap");
+    // People are told that a standby is gone while it is gone: nothing of ours waits for one.
+    set("synchronous_commit", "local");
     set("application_name", application_name);
     set("deadlock_timeout", "20ms");
     // Which would log every wait of ours that is longer than that.

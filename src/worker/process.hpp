@@ -22,8 +22,13 @@ bool shutdown_requested();
 /// also in the middle of a malloc(), and the process would then crash on its way out.
 void unblock_signals();
 
-/// Sets what the statements of our own processes rely on. What a database or role sets for people
-/// does not apply to them.
+/// Connects the process, which has its slot, to its database as the bootstrap superuser. An error
+/// that ends the process is left in the slot.
+void connect_to(Oid database);
+
+/// Sets what the statements of our own processes rely on. What ALTER DATABASE and ALTER ROLE set
+/// for people does not apply to them, but for monitoring's own settings and TimeZone. After
+/// connect_to().
 void use_own_settings(const char* application_name);
 
 /// What the server expects of a process between two pieces of work: reads the configuration after

@@ -31,6 +31,7 @@ constexpr const char* kPlainText = "text/plain; charset=utf-8";
 ClusterView look(Instant now) {
   ClusterView view;
   view.now = now;
+  view.steady_now = shmem::steady_now();
   view.started_at = pg::instant_of(PgStartTime);
   view.in_recovery = RecoveryInProgress();
   for (const auto& [database, connections] : pg::count_connections()) {

@@ -5,6 +5,7 @@
 
 #include "monitoring/base/rfc3339.hpp"
 #include "monitoring/pg/spi.hpp"
+#include "monitoring/shmem/process_checks.hpp"
 
 namespace monitoring::worker {
 
@@ -52,9 +53,22 @@ struct Judged {
   const WorkerSlot* slot;
   HealthStatus status = HealthStatus::healthy;
   std::vector<std::string> reasons;
+  /// What the processes say, in words.
+  std::vector<std::string> findings;
   std::optional<Duration> age;
   bool stale = false;
 };
+
+/// The server asks no database for monitoring.health_thresholds: that of pauses as it is shipped.
+constexpr shmem::SteadyUs kLongestPause = 300'000'000;
+
+shmem::SteadyUs micros(Duration duration) {
+  return duration.count();
+}
+
+shmem::SteadyUs cluster_started(const ClusterView& view) {
+  return view.steady_now - micros(std::max(view.now - view.started_at, Duration::zero()));
+}
 
 /// A copy that was not activated is not looked at, and that is a warning of its own.
 void judge_holding(Judged* judged) {
@@ -65,8 +79,8 @@ void judge_holding(Judged* judged) {
 /// No result yet: a worker that has just started may still be looking.
 void judge_unknown(const ClusterView& view, Judged* judged) {
   const bool has_process = judged->slot->pid != 0;
-  const Instant since = has_process ? pg::instant_of(judged->slot->started_at) : view.started_at;
-  judged->stale = view.now - since > view.stale_after;
+  const shmem::SteadyUs since = has_process ? judged->slot->started_us : cluster_started(view);
+  judged->stale = view.steady_now - since > micros(view.stale_after);
 }
 
 bool has_service_down(const shmem::HealthNote& note) {
@@ -78,7 +92,7 @@ bool has_service_down(const shmem::HealthNote& note) {
 
 void judge_result(const ClusterView& view, Judged* judged) {
   const shmem::HealthNote& note = judged->slot->health;
-  judged->age = std::max(view.now - pg::instant_of(note.checked_at), Duration::zero());
+  judged->age = Duration(view.steady_now - note.checked_us);
   judged->stale = *judged->age > view.stale_after;
   judged->status = note.overall;
   judged->reasons = split(note.reasons);
@@ -87,7 +101,25 @@ void judge_result(const ClusterView& view, Judged* judged) {
   judged->reasons.emplace_back("service_down");
 }
 
-Judged judge(const ClusterView& view, const WorkerSlot& slot) {
+void add_findings(const ClusterView& view, Judged* judged) {
+  shmem::ProcessTerms terms{};
+  terms.now = view.steady_now;
+  terms.patience = micros(view.stale_after);
+  terms.longest_pause = kLongestPause;
+  terms.expected_since = cluster_started(view);
+  for (const HealthFinding& finding :
+       shmem::check_processes(view.processes, judged->slot->database, terms)) {
+    const std::string name(finding.check.name);
+    judged->status = std::max(judged->status, finding.status);
+    judged->findings.push_back(name + ": " + finding.reason);
+    const auto& reasons = judged->reasons;
+    if (std::find(reasons.begin(), reasons.end(), name) == reasons.end()) {
+      judged->reasons.push_back(name);
+    }
+  }
+}
+
+Judged judge_slot(const ClusterView& view, const WorkerSlot& slot) {
   const auto name = view.names.find(slot.database);
   Judged judged;
   judged.name = name != view.names.end() ? name->second : std::to_string(slot.database);
@@ -104,6 +136,12 @@ Judged judge(const ClusterView& view, const WorkerSlot& slot) {
   if (!judged.stale) return judged;
   judged.status = HealthStatus::critical;
   judged.reasons = {"stale"};
+  return judged;
+}
+
+Judged judge(const ClusterView& view, const WorkerSlot& slot) {
+  Judged judged = judge_slot(view, slot);
+  if (!view.in_recovery) add_findings(view, &judged);
   return judged;
 }
 
@@ -150,6 +188,7 @@ Verdict judge_all(const ClusterView& view) {
 Json json_of(const Judged& judged) {
   return {{"status", status_text(judged.status)},
           {"reasons", judged.reasons},
+          {"findings", judged.findings},
           {"worker", name_of(judged.slot->activity)},
           {"age_seconds", judged.age ? Json(seconds_of(*judged.age)) : Json(nullptr)}};
 }
@@ -254,9 +293,14 @@ Statement readiness(const ClusterView& view) {
   std::vector<std::string> reasons;
   if (view.in_recovery) reasons.emplace_back("in_recovery");
   if (!view.in_recovery && !has_launcher(view)) reasons.emplace_back("no_launcher");
+  // One that takes turns with others, and was looked at not long ago, is not missed.
   const bool missing =
-      std::any_of(view.processes.begin(), view.processes.end(), [](const WorkerSlot& slot) {
-        return slot.role == Role::worker && slot.activity == Activity::waiting;
+      std::any_of(view.processes.begin(), view.processes.end(), [&](const WorkerSlot& slot) {
+        if (slot.role != Role::worker || slot.activity != Activity::waiting) return false;
+        const bool takes_turns =
+            slot.health.checked_us != 0 && slot.failed_starts == 0 &&
+            view.steady_now - slot.health.checked_us <= micros(view.stale_after);
+        return !takes_turns;
       });
   if (missing) reasons.emplace_back("no_worker");
   const Json json = {{"status", reasons.empty() ? "ready" : "not_ready"},

@@ -18,6 +18,8 @@ namespace monitoring::worker {
 struct ClusterView {
   Instant now{};
   Instant started_at{};
+  /// The same moment by the clock that nobody sets.
+  shmem::SteadyUs steady_now = 0;
   bool in_recovery = false;
   int client_connections = 0;
   /// What has not been looked at for so long is stale.

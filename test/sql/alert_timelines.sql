@@ -3,7 +3,7 @@
 -- queued then, and nothing else.
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS monitoring;
-RESET client_min_messages;
+-- Rules are made before whom they lead to, which is said each time.
 SET monitoring.allow_superuser_rules = on;
 SET TIME ZONE 'UTC';
 

@@ -1,7 +1,7 @@
 -- Alert rules on virtual time: what fires when, what is recorded, what is refused, and attacks.
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS monitoring;
-RESET client_min_messages;
+-- Rules are made before whom they lead to, which is said each time.
 
 -- All of it in one transaction, so that the worker of this database has no rule to evaluate.
 BEGIN;

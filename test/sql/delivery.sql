@@ -2,7 +2,7 @@
 -- what waits for what, receivers that fail, watchdogs, acknowledgements, and the trail of all of it.
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS monitoring;
-RESET client_min_messages;
+-- Rules are made before whom they lead to, which is said each time.
 \set VERBOSITY terse
 SET TIME ZONE 'UTC';
 SET datestyle = 'ISO';

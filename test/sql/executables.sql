@@ -20,10 +20,9 @@ $$;
 
 CREATE TEMP TABLE allowed (who text, names text, why text);
 INSERT INTO allowed VALUES
-('owner', '_check_alert_rule _check_owner _check_probe _check_receiver _check_routing '
+('owner', '_advise _check_alert_rule _check_owner _check_probe _check_receiver _check_routing '
     '_check_secret _check_threshold _check_values _enable_pack_of_rows _follow_receiver '
-    '_insert_system_metric '
-    '_note_correction',
+    '_insert_system_metric _keep_used_receiver _note_correction _retry_mended',
     'trigger function: fires without a right of the user, and is for the extension''s tables only'),
 ('owner', '_changes_handler', 'handler of the access method'),
 ('owner', '_sketch_add _sketch_add_piece _sketch_add_sketch _sketch_combine _sketch_deserialize '
@@ -36,6 +35,8 @@ INSERT INTO allowed VALUES
 ('owner', '_protect_members _protect_relation _restoring', 'of the install script'),
 ('owner', '_integer_tag', 'of get_system_health(), which runs as its owner'),
 ('owner', '_queue_notification', 'of the health duty; it writes to any receiver'),
+('owner', '_may_reach_somebody', 'of the trigger _advise()'),
+('operator', '_say_obstacles', 'of send_test_alert()'),
 ('owner', '_route_alerts', 'for tests of routing without an evaluation'),
 ('owner', 'adopt apply_retention grant_access release_vault_secret set_secret_from_file setup_supabase',
     'reaches outside of the extension, drops partitions or gives rights'),
@@ -123,9 +124,13 @@ INSERT INTO harmless VALUES
     'is refused, and only operators may, who may delete events anyway'),
 ('_enable_pack_of_rows', 'when a row is inserted into queues or probes', 'the table alone says '
     'which pack: no argument; another table is refused by its OID; the pack''s queries are shipped'),
+('_advise', 'the new row', 'it reads, and says of names in the row whether there is such a thing; it '
+    'changes nothing, and evaluates no name or expression of a user'),
 ('_follow_receiver', 'two names of a receiver, by renaming one', 'it replaces the one by the other where '
     'configuration and state refer to receivers, which whoever may rename one may write anyway; another '
-    'table is refused by its OID');
+    'table is refused by its OID'),
+('_retry_mended', 'a receiver, or the name of a secret', 'what waits for a receiver is tried '
+    'earlier; neither the secret nor the settings are read by it');
 SELECT x.name, x.who, h.choice, h.why
 FROM executable x JOIN pg_proc p USING (oid) LEFT JOIN harmless h USING (name)
 WHERE p.prosecdef ORDER BY 1;

@@ -1,7 +1,7 @@
 -- Thresholds on recorded metrics, on virtual time: levels, windows, aggregates, series, hysteresis.
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS monitoring;
-RESET client_min_messages;
+-- Rules are made before whom they lead to, which is said each time.
 
 BEGIN;
 LOCK TABLE monitoring.alert_progress, monitoring.worker_issues IN EXCLUSIVE MODE;

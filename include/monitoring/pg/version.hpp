@@ -12,6 +12,7 @@ extern "C" {
 #include <storage/proc.h>
 #include <storage/smgr.h>
 #include <utils/acl.h>
+#include <utils/guc_tables.h>
 #include <utils/memutils.h>
 #include <utils/regproc.h>
 #include <utils/rel.h>
@@ -20,8 +21,22 @@ extern "C" {
 #include <varatt.h>
 #endif
 }
+// clang-format keeps the server's headers first.
+#include <vector>
 
 namespace monitoring::pg {
+
+/// Every setting of the server. 16 put them into a hash table.
+inline std::vector<const config_generic*> all_settings() {
+#if PG_VERSION_NUM >= 160000
+  int count = 0;
+  config_generic** settings = get_guc_variables(&count);
+#else
+  config_generic** settings = get_guc_variables();
+  const int count = GetNumConfigOptions();
+#endif
+  return {settings, settings + count};
+}
 
 // 16 renamed RelFileNode to RelFileLocator.
 #if PG_VERSION_NUM >= 160000

@@ -34,7 +34,23 @@ enum class Activity : std::uint8_t {
 /// How the last process of a slot ended.
 enum class Outcome : std::uint8_t { none, failed, asked_to_stop, no_extension, has_extension };
 
+/// What a database without a process waits for, as far as the launcher knows.
+enum class Wait : std::uint8_t { none, for_process, for_connections_to_be_allowed };
+
 constexpr std::size_t kErrorTextSize = 256;
+
+/// Microseconds since the machine was started: for ages, which a wall clock that was set would
+/// falsify. 0 stands for never.
+using SteadyUs = std::int64_t;
+SteadyUs steady_now();
+
+/// A duty that fails. It lies in shared memory because a full disk takes no row.
+struct FailingDuty {
+  char name[40];
+  SteadyUs since;
+  char error[160];  ///< cut if it is longer
+};
+constexpr std::size_t kMostFailing = 8;
 
 enum class ServiceState : std::uint8_t { unknown, connected, disconnected };
 
@@ -49,6 +65,7 @@ constexpr std::size_t kMostServices = 16;
 /// What the last look at a database's health has found.
 struct HealthNote {
   TimestampTz checked_at;  ///< 0: never
+  SteadyUs checked_us;     ///< the same by the clock that nobody sets
   std::int64_t pending_messages;
   double latency_ms;         ///< of the smallest statement
   std::int32_t memory_mb;    ///< in use on the machine; negative: not known
@@ -57,7 +74,7 @@ struct HealthNote {
   HealthStatus queues;
   HealthStatus processing;
   HealthStatus workers;
-  char reasons[160];  ///< separated by commas, cut if there are too many
+  char reasons[400];  ///< separated by commas, cut if there are too many
   std::uint32_t service_count;
   ServiceNote services[kMostServices];  ///< the first ones by name
 };
@@ -75,6 +92,17 @@ struct WorkerSlot {
   int proc;                ///< index of its PGPROC, whose latch wakes it
   TimestampTz started_at;  ///< 0: never
   TimestampTz last_tick_at;
+  SteadyUs started_us;          ///< of the process; 0: none has been there
+  SteadyUs waiting_us;          ///< since when there is no process; 0: there is one
+  SteadyUs paused_us;           ///< since when it is paused, or holding
+  SteadyUs doing_us;            ///< since when it does what `doing` says
+  SteadyUs courier_wanted_us;   ///< since when no process has been free for its courier; 0: not so
+  Wait wait;                    ///< last_error says this, and ends with it
+  bool yield_requested;         ///< other databases wait for a process: leave when it suits
+  std::uint32_t failed_starts;  ///< in a row
+  std::uint32_t failing_count;
+  FailingDuty failing[kMostFailing];
+  char doing[40];  ///< the duty under way; empty: none
   std::uint64_t ticks;
   std::uint64_t errors;
   HealthNote health;  ///< of a worker's slot; survives the process
@@ -109,7 +137,11 @@ std::optional<StartOrder> order_start(int slot, bool only_look);
 /// Takes a start order back when no process came of it; nothing happens if one did.
 void start_failed(const StartOrder& order);
 /// Says in worker_status why the database has no process.
-void note_waiting(int slot, std::string_view why);
+void note_waiting(int slot, Wait wait, std::string_view why);
+/// How many processes of the slot have failed in a row.
+void note_failed_starts(int slot, std::uint32_t count);
+/// Asks the process to leave once it has had its turn, because others wait for one.
+void request_yield(int slot);
 /// Gives the slot up. It must have no process.
 void release_slot(int slot);
 WorkerSlot read_slot(int slot);
@@ -143,6 +175,16 @@ void count_error(std::string_view text);
 /// What last_error told of is over.
 void clear_error();
 bool pause_requested();
+bool yield_requested();
+/// What the process does now; nullptr: nothing.
+void note_doing(const char* duty);
+/// A duty has failed, or works again.
+void note_failing(const char* duty, std::string_view error);
+void note_working(const char* duty);
+/// There is, or is not, a process free for the courier of this database.
+void note_courier_wanted(Oid database, bool is_wanted);
+/// Since when the longest waiting of the other databases has had no process for its courier.
+std::optional<SteadyUs> courier_wanted_elsewhere(Oid database);
 /// True once after commits that have queued notifications.
 bool take_courier_wanted();
 

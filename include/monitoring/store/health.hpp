@@ -12,16 +12,20 @@
 #include <vector>
 
 #include "monitoring/base/clock.hpp"
-#include "monitoring/base/health_status.hpp"
+#include "monitoring/base/health_finding.hpp"
+#include "monitoring/store/health_checks.hpp"
 
 namespace monitoring::store {
 
 /// A status and why it is not healthy. Raising never makes it better.
 struct Verdict {
   HealthStatus status = HealthStatus::healthy;
+  /// The names of the checks, each once.
   std::vector<std::string> reasons;
+  /// What they found, in words.
+  HealthFindings findings;
 
-  void raise(HealthStatus to, std::string_view reason);
+  void raise(HealthFinding finding);
 };
 
 struct QueueHealth {
@@ -59,16 +63,14 @@ struct SystemHealth {
   HealthStatus overall() const;
 };
 
-/// Who asks: the monitoring worker does not call itself silent.
-enum class Asker { anybody, monitoring_worker };
-
 SystemHealth system_health(pg::Spi& spi, Instant now, Asker asker = Asker::anybody);
 
 /// The JSON of public.get_system_health().
 std::string health_json(const SystemHealth& health);
 
-/// Compares the status with the last one that was written down. A change is logged as an event
-/// health_status_changed and queues a notification for every enabled receiver, in this transaction.
+/// Compares the status with the last one that was written down and logs a change as an event
+/// health_status_changed. Each part that is not healthy is an alert SystemHealth: whom the routes
+/// lead it to is told of it, in this transaction.
 SystemHealth check_health(pg::Spi& spi, Instant now);
 
 }  // namespace monitoring::store

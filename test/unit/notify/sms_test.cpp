@@ -73,6 +73,41 @@ TEST(Sms, ACallReadsTheTextOut) {
   EXPECT_NE(form.at("Twiml").find("a &lt; b &amp; c"), std::string::npos);
 }
 
+/// Twilio takes 4,000 characters of TwiML, and an entity is several; no XML holds U+FFFF.
+TEST(Sms, ACallIsCutAfterItIsEscapedAndBetweenCharacters) {
+  json settings = settings_of("sms");
+  settings["voice"] = true;
+  for (const char* unit : {"&", "<", "x&", "\xF0\x9F\x94\xA5&&&"}) {
+    Notification notification = cpu_notification();
+    std::string said;
+    while (said.size() < 8000) said += unit;
+    notification.alerts[0].annotations.set("summary", said);
+    const auto form = form_of(http_request("sms", notification, settings).body);
+    const std::string& twiml = form.at("Twiml");
+    EXPECT_LE(utf8_length(twiml), 4000U) << unit;
+    EXPECT_EQ(valid_utf8(twiml), twiml);
+    EXPECT_NE(twiml.find("\u2026</Say></Response>"), std::string::npos) << unit;
+    for (std::size_t at = twiml.find('&'); at != std::string::npos; at = twiml.find('&', at + 1)) {
+      const std::string entity = twiml.substr(at, twiml.find(';', at) - at + 1);
+      EXPECT_TRUE(entity == "&amp;" || entity == "&lt;" || entity == "&gt;") << entity;
+    }
+  }
+}
+
+TEST(Sms, ACallHoldsNothingThatNoXmlMayHold) {
+  json settings = settings_of("sms");
+  settings["voice"] = true;
+  Notification notification = cpu_notification();
+  notification.alerts[0].annotations.set("summary",
+                                         "a\xEF\xBF\xBF"
+                                         "b\xEF\xBF\xBE"
+                                         "c\x01"
+                                         "d\x1F"
+                                         "e\nf");
+  const auto form = form_of(http_request("sms", notification, settings).body);
+  EXPECT_NE(form.at("Twiml").find("a b c d e f"), std::string::npos) << form.at("Twiml");
+}
+
 TEST(Sms, ACallByAUrl) {
   json settings = settings_of("sms");
   settings["twiml_url"] = "https://voice.example/twiml?x=1";
