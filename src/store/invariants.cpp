@@ -40,8 +40,12 @@ struct Query {
 constexpr Query kQueries[] = {
     // Passes keep the state and what is published of it in one transaction.
     {"published_rows_match_states",
-     "WITH sample AS MATERIALIZED (SELECT period, period_start FROM monitoring.rollup_periods"
-     "  WHERE NOT rows_removed ORDER BY pg_catalog.random() LIMIT 20)"
+     "WITH sample AS MATERIALIZED (SELECT p.period, p.period_start"
+     "  FROM monitoring.rollup_periods p WHERE NOT p.rows_removed"
+     // Late rows: their state is published by the next hourly pass.
+     "  AND NOT EXISTS (SELECT FROM monitoring.rollup_state o WHERE NOT o.published"
+     "   AND o.period_start = p.period_start AND o.period = p.period)"
+     "  ORDER BY pg_catalog.random() LIMIT 20)"
      " SELECT pg_catalog.format('%s of %s: %s has %s measurements in its state, %s in"
      " aggregated_metrics', COALESCE(s.period, a.period), COALESCE(s.period_start, a.period_start),"
      " COALESCE(s.metric_name, a.metric_name), COALESCE(s.n, 0), COALESCE(a.n, 0))"
@@ -60,6 +64,9 @@ constexpr Query kQueries[] = {
      "   (SELECT FROM monitoring.rollup_periods h WHERE h.period = 'hourly' AND h.rows_removed"
      "    AND h.period_start >= d.period_start"
      "    AND h.period_start < d.period_start + interval '24 hours')"
+     "  AND NOT EXISTS (SELECT FROM monitoring.rollup_state o WHERE NOT o.published"
+     "    AND o.period_start >= d.period_start"
+     "    AND o.period_start < d.period_start + interval '24 hours')"
      "  ORDER BY pg_catalog.random() LIMIT 5),"
      " hours AS (SELECT x.period_start AS day, s.metric_name, pg_catalog.sum(s.count_value) AS n"
      "  FROM sample x JOIN monitoring.rollup_state s ON s.period = 'hourly' AND s.published"

@@ -35,11 +35,10 @@ sub write
 
 sub start
 {
-	my ($self, $node) = @_;
+	my ($self, $node, @args) = @_;
 	local $ENV{LD_PRELOAD} = $self->{library};
 	local $ENV{DISK_FAULT} = $self->{plan}->filename;
-	$node->start;
-	return;
+	return $node->start(@args);
 }
 
 # psql commands: from here on the session's backend makes so many writes to files, and dies at the next.

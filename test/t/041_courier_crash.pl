@@ -103,5 +103,7 @@ wait_until($node, q(SELECT count(*) > 0 FROM monitoring.notification_attempts a
 	JOIN monitoring.notifications n ON n.id = a.notification_id WHERE n.receiver = 'hangs'),
 	what => 'and has its attempts on record');
 
+is(patient_sql($node, 'SELECT * FROM monitoring.check_invariants() WHERE NOT ok'), '', 'all invariants hold');
+
 $node->stop;
 done_testing();

@@ -115,5 +115,7 @@ diag("$sent notifications of $groups groups to 3 receivers; between $least and $
 is(patient_sql($node, q(SELECT count(*) FROM (SELECT alert_id, generation FROM monitoring.alert_history WHERE to_state = 'firing'
 	GROUP BY 1, 2 HAVING count(*) > 1) AS twice)), '0', 'and no crash has fired an alert twice');
 
+is(patient_sql($node, 'SELECT * FROM monitoring.check_invariants() WHERE NOT ok'), '', 'all invariants hold');
+
 $node->stop;
 done_testing();
