@@ -8,7 +8,8 @@
 
 # What was set on the command line goes along; the environment and PGXS's defaults do not.
 harness_settings = $(foreach name, PG_CONFIG CXX COPT PROVE_TESTS REGRESS ISOLATION UNIT_FILTER \
-	BENCH_FILTER BENCH_ROWS BENCH_SIZES BENCH_SERIES BENCH_RUNS BENCH_SECONDS ROLLUP_SLOW ALERT_CRASH_GROUPS CRASH_ROUNDS CRASH_FULL_DISK CRASH_SEED, \
+	BENCH_FILTER BENCH_ROWS BENCH_SIZES BENCH_SERIES BENCH_RUNS BENCH_SECONDS ROLLUP_SLOW ALERT_CRASH_GROUPS \
+	CRASH_ROUNDS CRASH_FULL_DISK CRASH_SEED, \
 	$(if $(filter command%, $(origin $(name))), $(name)='$($(name))'))
 in_copy = @test/run/packages && $(harness_settings) exec test/run/in-copy
 
