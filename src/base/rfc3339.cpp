@@ -84,10 +84,11 @@ bool read_offset(Reader& reader, std::int64_t& seconds) {
 std::string rfc3339(Instant instant) {
   const std::int64_t micros = instant.time_since_epoch().count();
   std::int64_t seconds = floor_divide(micros, kMicrosPerSecond);
-  std::int64_t fraction = micros - seconds * kMicrosPerSecond;
+  std::int64_t fraction = 0;
   if (seconds < kFirstSecond || seconds > kLastSecond) {
     seconds = std::clamp(seconds, kFirstSecond, kLastSecond);
-    fraction = 0;
+  } else {
+    fraction = micros - seconds * kMicrosPerSecond;
   }
   const std::int64_t days = floor_divide(seconds, kSecondsPerDay);
   const int second_of_day = static_cast<int>(seconds - days * kSecondsPerDay);

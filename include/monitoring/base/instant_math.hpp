@@ -15,7 +15,9 @@ inline constexpr bool is_finite(Instant instant) {
 inline constexpr Instant later(Instant instant, Duration by) {
   if (!is_finite(instant)) return instant;
   Duration::rep sum = 0;
-  if (!__builtin_add_overflow(instant.time_since_epoch().count(), by.count(), &sum)) {
+  // A sum that fits may still be the number of an infinity.
+  if (!__builtin_add_overflow(instant.time_since_epoch().count(), by.count(), &sum) &&
+      is_finite(Instant(Duration(sum)))) {
     return Instant(Duration(sum));
   }
   constexpr Duration kUnit(1);
