@@ -32,7 +32,8 @@ class ByteArena {
   const char* keep(std::string_view bytes) {
     constexpr std::size_t kAlign = alignof(std::max_align_t);
     const std::size_t size = (bytes.size() + kAlign - 1) / kAlign * kAlign;
-    if (size > free_) add_block(size);
+    // Of an empty string, too, there is a place: no bytes at all would be those of a free slot.
+    if (next_ == nullptr || size > free_) add_block(size);
     char* place = next_;
     next_ += size;
     free_ -= size;

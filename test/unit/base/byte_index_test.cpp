@@ -98,5 +98,13 @@ TEST(ByteIndex, TellsEqualBytesApartByTheirValues) {
   EXPECT_EQ(index.find(bytes, 1, [](int) { return false; }), nullptr);
 }
 
+TEST(ByteIndex, FindsTheEmptyString) {
+  ByteArena arena;
+  ByteIndex<int> index(1);
+  index.insert({arena.keep(""), 0}, 0, 7);
+  ASSERT_NE(index.find(""), nullptr);
+  EXPECT_EQ(*index.find(""), 7);
+}
+
 }  // namespace
 }  // namespace monitoring
