@@ -12,7 +12,7 @@ SQL_PARTS = $(addprefix sql/install/, \
 	collisions.sql foundation.sql sketch.sql changes.sql measurements.sql \
 	worker.sql issues.sql events.sql \
 	rollups.sql views.sql retention.sql \
-	queues.sql health.sql \
+	owners.sql queues.sql health.sql \
 	records.sql metrics.sql outbox.sql secrets.sql \
 	alerts.sql routing.sql \
 	collectors.sql costs.sql host.sql statements.sql table_packs.sql pack_metrics.sql packs.sql probes.sql \

@@ -12,6 +12,7 @@ extern "C" {
 #include "monitoring/hooks/statements.hpp"
 #include "monitoring/hooks/utility.hpp"
 #include "monitoring/pg/settings.hpp"
+#include "monitoring/pg/time_limit.hpp"
 #include "monitoring/shmem/cluster_collectors.hpp"
 #include "monitoring/shmem/database_names.hpp"
 #include "monitoring/shmem/record_ring.hpp"
@@ -67,6 +68,7 @@ void install_while_preloading() {
 }  // namespace
 
 void _PG_init() {
+  monitoring::process_cancel_token() = new monitoring::pg::InterruptToken;
   monitoring::pg::define_settings(process_shared_preload_libraries_in_progress);
   if (process_shared_preload_libraries_in_progress) install_while_preloading();
 }

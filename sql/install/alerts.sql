@@ -35,6 +35,7 @@ CREATE TABLE monitoring.alert_rules (
     row_limit integer NOT NULL DEFAULT 10000 CONSTRAINT row_limit_is_positive CHECK (row_limit > 0),
     enabled boolean NOT NULL DEFAULT true,
     owner name NOT NULL DEFAULT current_user,
+    owner_oid oid NOT NULL DEFAULT 0,
     -- That of the rule's author: what the rule's names mean depends on no other session.
     search_path text NOT NULL DEFAULT pg_catalog.current_setting('search_path'),
     created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
@@ -61,12 +62,18 @@ COMMENT ON COLUMN monitoring.alert_rules.timeout IS 'an evaluation that takes lo
 COMMENT ON COLUMN monitoring.alert_rules.row_limit IS 'a result of more rows is an error';
 COMMENT ON COLUMN monitoring.alert_rules.owner IS
     'the role that runs the query; a superuser''s runs if monitoring.allow_superuser_rules is on';
+COMMENT ON COLUMN monitoring.alert_rules.owner_oid IS
+    'which role had that name when owner was last set; nothing runs as another role of the name';
 COMMENT ON COLUMN monitoring.alert_rules.search_path IS 'where the names in expr are looked up';
 SELECT pg_catalog.pg_extension_config_dump('monitoring.alert_rules', '');
 SELECT pg_catalog.pg_extension_config_dump('monitoring.alert_rules_id_seq', '');
 
 CREATE TRIGGER check_owner BEFORE INSERT OR UPDATE OR DELETE ON monitoring.alert_rules
 FOR EACH ROW EXECUTE FUNCTION monitoring._check_owner('also before');
+CREATE TRIGGER bind_owner BEFORE INSERT OR UPDATE OF owner, owner_oid ON monitoring.alert_rules
+FOR EACH ROW EXECUTE FUNCTION monitoring._bind_owner();
+CREATE TRIGGER forget_overruns AFTER DELETE OR UPDATE ON monitoring.alert_rules
+FOR EACH ROW EXECUTE FUNCTION monitoring._forget_overruns('alert rule', 'rule_name');
 CREATE TRIGGER check_rule BEFORE INSERT OR UPDATE ON monitoring.alert_rules
 FOR EACH ROW EXECUTE FUNCTION monitoring._check_alert_rule();
 

@@ -22,6 +22,7 @@ CREATE TABLE monitoring.collectors (
         CHECK (pg_catalog.cardinality(pg_catalog.parse_ident(source)) = 2),
     enabled boolean NOT NULL DEFAULT true,
     owner name NOT NULL DEFAULT current_user,
+    owner_oid oid NOT NULL DEFAULT 0,
     -- That of the collector's author: what its names mean depends on no other session.
     search_path text NOT NULL DEFAULT pg_catalog.current_setting('search_path'),
     created_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
@@ -60,6 +61,8 @@ COMMENT ON COLUMN monitoring.collectors.source IS
 COMMENT ON COLUMN monitoring.collectors.owner IS
     'the role that runs the query; a superuser''s runs if monitoring.allow_superuser_rules is on, '
     'or if it is a pack''s, as shipped';
+COMMENT ON COLUMN monitoring.collectors.owner_oid IS
+    'which role had that name when owner was last set; nothing runs as another role of the name';
 COMMENT ON COLUMN monitoring.collectors.search_path IS 'where the names in the query are looked up';
 COMMENT ON COLUMN monitoring.collectors.next_run_at IS
     'when it is due; NULL before the first run, which comes within ten seconds';
@@ -76,9 +79,16 @@ COMMENT ON COLUMN monitoring.collectors.missed_runs IS
     'runs that were skipped because the worker was late';
 SELECT pg_catalog.pg_extension_config_dump('monitoring.collectors', '');
 
-CREATE TRIGGER check_owner BEFORE INSERT OR UPDATE OF owner, query, search_path, source
+CREATE TRIGGER check_owner BEFORE INSERT OR UPDATE OF owner, owner_oid, query, search_path, source
 ON monitoring.collectors
 FOR EACH ROW EXECUTE FUNCTION monitoring._check_owner();
+CREATE TRIGGER bind_owner BEFORE INSERT OR UPDATE OF owner, owner_oid ON monitoring.collectors
+FOR EACH ROW EXECUTE FUNCTION monitoring._bind_owner();
+-- Not of what the worker writes itself after each run.
+CREATE TRIGGER forget_overruns AFTER DELETE OR UPDATE OF collector_name, query, timeout, series_limit,
+    source, enabled, owner, search_path
+ON monitoring.collectors
+FOR EACH ROW EXECUTE FUNCTION monitoring._forget_overruns('collector', 'collector_name');
 
 CREATE TABLE monitoring.collector_metrics (
     collector_name text NOT NULL,

@@ -453,14 +453,19 @@ CREATE TABLE monitoring.enabled_packs (
     with_alerts boolean NOT NULL,
     mapping jsonb NOT NULL,
     owner name NOT NULL,
+    owner_oid oid NOT NULL DEFAULT 0,
     enabled_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
 );
 COMMENT ON TABLE monitoring.enabled_packs IS
     'What enable_pack() was told. Its collectors and rules are rows of monitoring.collectors and '
     'monitoring.alert_rules';
 SELECT pg_catalog.pg_extension_config_dump('monitoring.enabled_packs', '');
+COMMENT ON COLUMN monitoring.enabled_packs.owner_oid IS
+    'which role had that name when owner was last set';
 CREATE TRIGGER check_owner BEFORE INSERT OR UPDATE ON monitoring.enabled_packs
 FOR EACH ROW EXECUTE FUNCTION monitoring._check_owner();
+CREATE TRIGGER bind_owner BEFORE INSERT OR UPDATE OF owner, owner_oid ON monitoring.enabled_packs
+FOR EACH ROW EXECUTE FUNCTION monitoring._bind_owner();
 
 CREATE VIEW monitoring.packs AS
 SELECT p.pack_name, p.description, e.pack_name IS NOT NULL AS enabled,
@@ -498,7 +503,7 @@ $$;
 COMMENT ON FUNCTION monitoring._refuse_unknown_pack(text) IS 'An error unless there is such a pack';
 
 CREATE VIEW monitoring._wanted_table_collectors AS
-SELECT e.pack_name, e.owner, a.collector_name, a.source, a.every, a.query
+SELECT e.pack_name, e.owner, e.owner_oid, a.collector_name, a.source, a.every, a.query
 FROM monitoring.enabled_packs AS e, monitoring._table_collectors(e.pack_name, e.mapping) AS a
 WHERE pg_catalog.to_regclass(a.source) IS NOT NULL
   AND NOT EXISTS (
@@ -526,6 +531,7 @@ BEGIN
     FROM monitoring._wanted_table_collectors AS w
     WHERE NOT EXISTS (SELECT FROM monitoring.collectors AS c
                       WHERE c.collector_name = w.collector_name)
+      AND EXISTS (SELECT FROM pg_roles AS r WHERE r.rolname = w.owner AND r.oid = w.owner_oid)
     ON CONFLICT (collector_name) DO NOTHING;
     GET DIAGNOSTICS made = ROW_COUNT;
     DELETE FROM monitoring.collectors AS c

@@ -28,6 +28,7 @@ CREATE TABLE monitoring.queues (
         CONSTRAINT check_timeout_is_positive CHECK (check_timeout > interval '0'),
     enabled boolean NOT NULL DEFAULT true,
     owner name NOT NULL DEFAULT current_user,
+    owner_oid oid NOT NULL DEFAULT 0,
     created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
     CONSTRAINT table_has_source CHECK (kind = 'pgmq' OR source IS NOT NULL)
 );
@@ -57,10 +58,16 @@ COMMENT ON COLUMN monitoring.queues.stuck_after IS
 COMMENT ON COLUMN monitoring.queues.check_timeout IS 'a check that takes longer is given up';
 COMMENT ON COLUMN monitoring.queues.owner IS
     'the role that reads the source; where it is a superuser, the owner of the source does';
+COMMENT ON COLUMN monitoring.queues.owner_oid IS
+    'which role had that name when owner was last set; nothing runs as another role of the name';
 SELECT pg_catalog.pg_extension_config_dump('monitoring.queues', '');
 
 CREATE TRIGGER check_owner BEFORE INSERT OR UPDATE OR DELETE ON monitoring.queues
 FOR EACH ROW EXECUTE FUNCTION monitoring._check_owner('also before');
+CREATE TRIGGER bind_owner BEFORE INSERT OR UPDATE OF owner, owner_oid ON monitoring.queues
+FOR EACH ROW EXECUTE FUNCTION monitoring._bind_owner();
+CREATE TRIGGER forget_overruns AFTER DELETE OR UPDATE ON monitoring.queues
+FOR EACH ROW EXECUTE FUNCTION monitoring._forget_overruns('queue_monitor', 'queue_name');
 
 -- Not dumped: a restored copy has not looked at anything yet.
 CREATE TABLE monitoring.queue_state (

@@ -2,6 +2,8 @@
 
 #include <re2/re2.h>
 
+#include <algorithm>
+#include <memory>
 #include <vector>
 
 namespace monitoring::alerting {
@@ -10,12 +12,41 @@ namespace {
 
 /// For a compiled pattern; RE2 refuses larger ones.
 constexpr std::int64_t kMaxRegexBytes = 1 << 20;
+constexpr std::size_t kMaxPatternBytes = 64UL * 1024;
+/// RE2 keeps the borders of all groups for each place of the program that it may be at, and bounds
+/// the program only.
+constexpr std::size_t kMaxGroupBytes = 16UL << 20;
+/// Places of the program times characters: the worst that one search takes, about a second.
+constexpr std::size_t kMaxSearchSteps = 500'000'000;
 
 RE2::Options options() {
   RE2::Options result;
   result.set_log_errors(false);
   result.set_max_mem(kMaxRegexBytes);
   return result;
+}
+
+/// What forbids to search the text with the groups up to this one.
+std::optional<std::string> too_much(const RE2& regex, std::size_t text_bytes, std::size_t groups) {
+  const auto places = static_cast<std::size_t>(regex.ProgramSize());
+  // The threads of this character and of the next, with the beginning and the end of each group.
+  if (places * groups * 2 * 2 * sizeof(char*) > kMaxGroupBytes) {
+    return "regexp has too many groups for its size";
+  }
+  if (places * text_bytes > kMaxSearchSteps) return "regexp is too large for so long a text";
+  return std::nullopt;
+}
+
+/// Compiles a pattern; null if that failed, with the reason in the call.
+std::unique_ptr<const RE2> compile(FunctionCall& call, const std::string& pattern) {
+  if (pattern.size() > kMaxPatternBytes) {
+    call.fail("error parsing regexp: pattern too long");
+    return nullptr;
+  }
+  auto regex = std::make_unique<const RE2>(pattern, options());
+  if (regex->ok()) return regex;
+  call.fail("error parsing regexp: " + regex->error());
+  return nullptr;
 }
 
 bool is_name_character(char c) {
@@ -84,6 +115,13 @@ void append_expansion(std::string& out, const std::vector<Piece>& pieces,
   }
 }
 
+/// The groups that the pieces insert, and group 0.
+std::size_t groups_needed(const RE2& regex, const std::vector<Piece>& pieces) {
+  std::size_t last = 0;
+  for (const auto& piece : pieces) last = std::max(last, piece.group.value_or(0));
+  return std::min(last, static_cast<std::size_t>(regex.NumberOfCapturingGroups())) + 1;
+}
+
 std::size_t character_length(char first) {
   const auto byte = static_cast<unsigned char>(first);
   return byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : byte >= 0xC0 ? 2 : 1;
@@ -92,24 +130,28 @@ std::size_t character_length(char first) {
 }  // namespace
 
 Value regex_match(FunctionCall& call) {
-  const RE2 regex(call.text(0), options());
-  if (!regex.ok()) return call.fail("error parsing regexp: " + regex.error());
-  return RE2::PartialMatch(call.text(1), regex);
+  const auto regex = compile(call, call.text(0));
+  if (regex == nullptr) return {};
+  if (auto error = too_much(*regex, call.text(1).size(), 1)) return call.fail(std::move(*error));
+  return RE2::PartialMatch(call.text(1), *regex);
 }
 
 Value regex_replace_all(FunctionCall& call) {
-  const RE2 regex(call.text(0), options());
-  if (!regex.ok()) return call.fail("error parsing regexp: " + regex.error());
-  const auto pieces = split_replacement(regex, call.text(1));
+  const auto regex = compile(call, call.text(0));
+  if (regex == nullptr) return {};
+  const auto pieces = split_replacement(*regex, call.text(1));
   const auto& text = call.text(2);
-  std::vector<re2::StringPiece> groups(static_cast<std::size_t>(regex.NumberOfCapturingGroups()) +
-                                       1);
+  std::vector<re2::StringPiece> groups(groups_needed(*regex, pieces));
+  if (auto error = too_much(*regex, text.size(), groups.size())) {
+    return call.fail(std::move(*error));
+  }
   std::string out;
   std::size_t at = 0;
   std::optional<std::size_t> last_end;
   while (at <= text.size() && out.size() <= call.limit()) {
-    const bool found = regex.Match(text, at, text.size(), RE2::UNANCHORED, groups.data(),
-                                   static_cast<int>(groups.size()));
+    if (call.context.cancel->cancelled()) return call.fail("rendering was cancelled");
+    const bool found = regex->Match(text, at, text.size(), RE2::UNANCHORED, groups.data(),
+                                    static_cast<int>(groups.size()));
     if (!found) break;
     const auto start = static_cast<std::size_t>(groups[0].data() - text.data());
     const auto end = start + groups[0].size();

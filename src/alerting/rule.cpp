@@ -129,6 +129,7 @@ Outcome Rule::expand(const std::vector<Sample>& samples, const RuleContext& cont
   std::vector<Element> elements;
   elements.reserve(samples.size());
   for (const auto& sample : samples) {
+    if (context.cancel->cancelled()) return Error::of("the evaluation was cancelled");
     if (const auto* name = find_reserved_label(sample.labels)) return reserved_label_error(*name);
     const auto view = view_of(sample, context);
     Element element;

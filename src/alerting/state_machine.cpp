@@ -328,14 +328,15 @@ Step step(const Policy& policy, const std::vector<Instance>& previous, const Out
   evaluation.advance();
   const auto active = evaluation.active_count();
   if (active > policy.max_instances) {
-    return fail(policy, previous,
-                Error::of("the rule has " + std::to_string(active) +
-                              " alert instances, more than the limit of " +
-                              std::to_string(policy.max_instances),
-                          "Aggregate the result further, or raise the limit."),
-                now);
+    return fail(policy, previous, too_many_instances(active, policy.max_instances), now);
   }
   return std::move(evaluation).finish(std::nullopt);
+}
+
+Error too_many_instances(std::size_t count, std::size_t limit) {
+  return Error::of("the rule has " + std::to_string(count) +
+                       " alert instances, more than the limit of " + std::to_string(limit),
+                   "Aggregate the result further, or raise the limit.");
 }
 
 std::optional<NoData> no_data_from_text(std::string_view text) {

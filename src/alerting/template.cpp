@@ -101,7 +101,7 @@ Value Evaluator::fail(std::size_t position, std::string message) {
 bool Evaluator::spend(std::size_t position, std::size_t steps) {
   steps_ += steps;
   if (steps_ > context_.limits.steps) fail(position, "the template takes too many steps");
-  if (context_.cancel != nullptr && steps_ - steps_at_last_check_ >= kStepsPerCancelCheck) {
+  if (steps_ - steps_at_last_check_ >= kStepsPerCancelCheck) {
     steps_at_last_check_ = steps_;
     if (context_.cancel->cancelled()) fail(position, "rendering was cancelled");
   }

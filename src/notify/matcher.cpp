@@ -24,9 +24,13 @@ std::size_t regex_error_position(const std::string& value, const std::string& pi
   return value.size();
 }
 
+/// For a compiled pattern: there may be thousands of routes and silences in memory.
+constexpr std::int64_t kMaxRegexBytes = 1 << 20;
+
 Result<std::shared_ptr<const re2::RE2>> compile(const std::string& value) {
   re2::RE2::Options options;
   options.set_log_errors(false);
+  options.set_max_mem(kMaxRegexBytes);
   auto regex = std::make_shared<const re2::RE2>(std::string(kAnchor) + value + ")$", options);
   if (regex->ok()) return std::shared_ptr<const re2::RE2>(std::move(regex));
   return Error::at(regex_error_position(value, regex->error_arg()),

@@ -1,6 +1,7 @@
 #include "monitoring/pg/guard.hpp"
 
 extern "C" {
+#include <miscadmin.h>
 #include <utils/memutils.h>
 }
 // clang-format keeps the server's header first.
@@ -93,6 +94,9 @@ struct Surroundings {
     MemoryContextSwitchTo(context);
     InterruptHoldoffCount = interrupts_held_off;
     QueryCancelHoldoffCount = cancels_held_off;
+    // A cancel is raised before signal barriers are looked at, with the flag for both cleared: who
+    // waits for the barrier would wait until somebody signals this process again.
+    InterruptPending = true;
   }
 };
 

@@ -2,65 +2,27 @@
 
 extern "C" {
 #include <access/xact.h>
-#include <storage/latch.h>
+#include <postmaster/interrupt.h>
 #include <storage/lmgr.h>
 #include <storage/lock.h>
 #include <utils/guc.h>
-#include <utils/timeout.h>
 }
 
 // clang-format keeps the server's headers first.
 #include <algorithm>
 
+#include "monitoring/pg/time_limit.hpp"
 #include "monitoring/pg/transaction.hpp"
+#include "pg/session_state.hpp"
 
 namespace monitoring::pg {
 
 namespace {
 
-/// Written by the signal handler.
-volatile sig_atomic_t timer_fired = 0;
-
-/// Cancels the running statement as pg_cancel_backend() does; timer_fired tells the two apart.
-void on_timer() {
-  timer_fired = 1;
-  InterruptPending = true;
-  QueryCancelPending = true;
-  SetLatch(MyLatch);
-}
-
-/// The timer of this process, registered at its first use: a process has ten of them to give away.
-TimeoutId timer() {
-  static bool registered = false;
-  static TimeoutId id;
-  if (!registered) {
-    id = call([] { return RegisterTimeout(USER_TIMEOUT, on_timer); });
-    registered = true;
-  }
-  return id;
-}
-
 int milliseconds(Duration duration) {
   const auto ms = std::chrono::ceil<std::chrono::milliseconds>(duration).count();
   return static_cast<int>(std::clamp<std::int64_t>(ms, 1, PG_INT32_MAX));
 }
-
-class ArmedTimer {
- public:
-  explicit ArmedTimer(Duration timeout) : id_(timer()) {
-    enable_timeout_after(id_, milliseconds(timeout));
-  }
-  ~ArmedTimer() {
-    disable_timeout(id_, false);
-    // It fired when all was done already: nobody else asked for this cancel.
-    if (timer_fired != 0) QueryCancelPending = false;
-  }
-  ArmedTimer(const ArmedTimer&) = delete;
-  ArmedTimer& operator=(const ArmedTimer&) = delete;
-
- private:
-  TimeoutId id_;
-};
 
 void set_local(const char* name, const char* value) {
   set_config_option(name, value, PGC_SUSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
@@ -95,39 +57,107 @@ void leave(const Surroundings& before) {
   });
 }
 
-void release_session_locks() {
-  if (MyBackendType != B_BG_WORKER) return;
-  call([] { LockReleaseSession(USER_LOCKMETHOD); });
+/// Names what did not end where the process is ended for it.
+void explain_the_end(void* what) {
+  if (!ends_for_overrun()) return;
+  errcontext("%s, which went on although it was canceled", static_cast<const char*>(what));
 }
 
-std::optional<OwnerFailure> failure_of(const std::optional<PgError>& error) {
-  if (!error) return std::nullopt;
-  return OwnerFailure{false, error->sqlstate(), error->message()};
+class ErrorContext {
+ public:
+  explicit ErrorContext(const char* what) {
+    callback_.callback = explain_the_end;
+    callback_.arg = const_cast<char*>(what);
+    callback_.previous = error_context_stack;
+    error_context_stack = &callback_;
+  }
+  ~ErrorContext() { error_context_stack = callback_.previous; }
+  ErrorContext(const ErrorContext&) = delete;
+  ErrorContext& operator=(const ErrorContext&) = delete;
+
+ private:
+  ErrorContextCallback callback_{};
+};
+
+OwnerFailure timed_out(Duration timeout) {
+  return {true, ERRCODE_QUERY_CANCELED,
+          "timed out after " + std::to_string(milliseconds(timeout)) + " ms"};
+}
+
+/// What is no failure of this run is thrown on: the end of a limit around it, a cancel that means
+/// more than this run.
+OwnerFailure failure_of(const PgError& error, const TimeLimit& limit, Duration timeout) {
+  if (limit.outer_expired()) throw error;
+  if (limit.expired()) return timed_out(timeout);
+  const bool is_ours = do_cancels_mean_foreign_code() && !ShutdownRequestPending;
+  if (is_cancel(error) && !is_ours) throw error;
+  return {false, error.sqlstate(), error.message()};
+}
+
+/// A cancel and a shutdown that came before are not this run's.
+void let_earlier_interrupts_through() {
+  call([] { CHECK_FOR_INTERRUPTS(); });
+}
+
+/// Rolled back whatever came of it: cursors, transaction-level locks and NOTIFYs go with it.
+void run_and_roll_back(Oid owner, const OwnerLimits& limits, const std::function<void()>& body) {
+  detail::SubTransaction scope;
+  become(owner, limits);
+  body();
+}
+
+void run_and_keep(Oid owner, const OwnerLimits& limits, const std::function<void()>& body) {
+  detail::SubTransaction scope;
+  const Surroundings before = become(owner, limits);
+  body();
+  leave(before);
+  scope.commit();
+}
+
+template <class Body>
+std::optional<OwnerFailure> limited(Duration timeout, const char* what, Body&& body) {
+  const TimeLimit limit(timeout, what);
+  const ErrorContext context(what);
+  try {
+    body();
+  } catch (const PgError& error) {
+    return failure_of(error, limit, timeout);
+  }
+  // It has caught our cancel, and has come to an end all the same.
+  if (limit.expired() && !limit.outer_expired()) return timed_out(timeout);
+  return std::nullopt;
 }
 
 }  // namespace
 
 std::optional<OwnerFailure> run_as_owner(Oid owner, const OwnerLimits& limits,
                                          const std::function<void()>& body) {
-  std::optional<OwnerFailure> failure;
-  timer_fired = 0;
+  prepare_session_for(owner);
+  const ForeignCode foreign;
+  let_earlier_interrupts_through();
   try {
-    failure = failure_of(attempt([&] {
-      const Surroundings before = become(owner, limits);
-      {
-        ArmedTimer armed(limits.timeout);
-        body();
+    const auto failure = limited(limits.timeout, limits.what, [&] {
+      if (limits.read_only) {
+        run_and_roll_back(owner, limits, body);
+      } else {
+        run_and_keep(owner, limits, body);
       }
-      leave(before);
-    }));
-  } catch (const PgError& error) {
-    if (timer_fired == 0 || error.sqlstate() != ERRCODE_QUERY_CANCELED) throw;
-    failure =
-        OwnerFailure{true, ERRCODE_QUERY_CANCELED,
-                     "timed out after " + std::to_string(milliseconds(limits.timeout)) + " ms"};
+    });
+    clean_session();
+    return failure;
+  } catch (...) {
+    clean_session();
+    throw;
   }
-  release_session_locks();
-  return failure;
+}
+
+std::optional<OwnerFailure> run_within(Duration timeout, const char* what,
+                                       const std::function<void()>& body) {
+  return limited(timeout, what, [&] {
+    detail::SubTransaction scope;
+    body();
+    scope.commit();
+  });
 }
 
 }  // namespace monitoring::pg

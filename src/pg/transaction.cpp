@@ -43,7 +43,7 @@ void Transaction::abort() {
 }
 
 bool is_cancel(const PgError& error) {
-  return error.sqlstate() == ERRCODE_QUERY_CANCELED || error.sqlstate() == ERRCODE_ADMIN_SHUTDOWN;
+  return error.sqlstate() == ERRCODE_QUERY_CANCELED && error.raised_by() == "ProcessInterrupts";
 }
 
 namespace detail {

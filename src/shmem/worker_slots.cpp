@@ -338,6 +338,25 @@ bool occupy_own_slot(Role role, Oid database, TimestampTz now) {
   return true;
 }
 
+void note_overrun(Oid database, std::string_view what) {
+  locked(LW_EXCLUSIVE, [&](Shared& s) {
+    WorkerSlot* slot = find(s, Role::worker, database);
+    if (slot == nullptr || slot->overrun_of[0] != '\0') return;
+    keep(slot->overrun_of, what);
+    if (slot->pid == MyProcPid) slot->outcome = Outcome::overrun;
+  });
+}
+
+std::string take_overrun() {
+  char text[kErrorTextSize];
+  locked(LW_EXCLUSIVE, [&](Shared& s) {
+    WorkerSlot& slot = s.slots[my_slot];
+    std::memcpy(text, slot.overrun_of, sizeof text);
+    slot.overrun_of[0] = '\0';
+  });
+  return text;
+}
+
 void set_outcome(Outcome outcome) {
   locked(LW_EXCLUSIVE, [&](Shared& s) { s.slots[my_slot].outcome = outcome; });
 }

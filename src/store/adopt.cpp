@@ -1,6 +1,9 @@
 #include "monitoring/store/adopt.hpp"
 
+#include "monitoring/pg/relations.hpp"
+
 extern "C" {
+#include <catalog/pg_class.h>
 #include <catalog/pg_type.h>
 }
 // clang-format keeps the server's headers first.
@@ -125,6 +128,7 @@ void check_schema(pg::Spi& spi, std::string_view old_schema) {
                    "schema \"" + std::string(old_schema) + "\" does not exist");
 }
 
+/// A table, locked: what it is cannot change while it is copied.
 struct Relation {
   Oid oid;
   std::string name;
@@ -133,17 +137,18 @@ struct Relation {
 /// The old table, or nothing if there is none of that name.
 std::optional<Relation> find(pg::Spi& spi, std::string_view old_schema, const Source& source) {
   const pg::Rows rows = spi.query(
-      "SELECT c.oid, format('%I.%I', n.nspname, c.relname), c.relkind = 'r'"
+      "SELECT format('%I.%I', n.nspname, c.relname)"
       " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
       " WHERE n.nspname = $1 AND c.relname = $2",
       {pg::text(old_schema), pg::text(source.table)});
   if (rows.empty()) return std::nullopt;
-  Relation relation{static_cast<Oid>(*rows.int8(0, 1)), *rows.text(0, 2)};
-  if (!*rows.boolean(0, 3)) {
-    throw pg::Report(ERRCODE_WRONG_OBJECT_TYPE, relation.name + " is not an ordinary table")
+  const std::string name = *rows.text(0, 1);
+  const pg::LockedRelation locked = pg::lock_relation(name);
+  if (locked.kind != RELKIND_RELATION) {
+    throw pg::Report(ERRCODE_WRONG_OBJECT_TYPE, name + " is not an ordinary table")
         .hint("Copy what it shows into a table of that name.");
   }
-  return relation;
+  return Relation{locked.oid, name};
 }
 
 void check_columns(pg::Spi& spi, const Relation& relation, const Source& source) {
@@ -167,6 +172,8 @@ std::int64_t copy(pg::Spi& spi, const Relation& relation, const Source& source) 
   const std::string sql =
       *spi.query("SELECT format($1, $2)", {pg::text(source.copy), pg::text(relation.name)})
            .text(0, 1);
+  // Its name must not lead elsewhere by now: code of a view would run as the caller.
+  const pg::NamedRelations nothing_else(sql.c_str(), {relation.oid});
   return static_cast<std::int64_t>(spi.execute(sql.c_str()));
 }
 

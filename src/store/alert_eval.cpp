@@ -7,6 +7,7 @@ extern "C" {
 }
 // clang-format keeps the server's headers first.
 #include <algorithm>
+#include <chrono>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -22,6 +23,7 @@ extern "C" {
 #include "store/alert_instances.hpp"
 #include "store/clock_step.hpp"
 #include "store/failed_receivers.hpp"
+#include "store/rule_query.hpp"
 #include "store/shared_reads.hpp"
 #include "store/stored_rule.hpp"
 #include "store/watchdogs.hpp"
@@ -155,17 +157,38 @@ class Pass {
   std::uint64_t written_ = 0;
 };
 
-std::string issue_worker(const std::string& rule_name) {
-  return "alert rule/" + rule_name;
+/// More rows with a value than there may be alerts are an error whatever they become.
+std::optional<Error> too_many_alerts(const StoredRule& stored, const std::vector<Sample>& samples) {
+  const auto count = static_cast<std::size_t>(
+      std::count_if(samples.begin(), samples.end(),
+                    [](const Sample& sample) { return sample.value.has_value(); }));
+  if (stored.threshold || count <= stored.policy.max_instances) return std::nullopt;
+  return alerting::too_many_instances(count, stored.policy.max_instances);
 }
 
+/// What a rule's rows become is the rule's time, too.
 Outcome Pass::outcome_of(const StoredRule& stored, const alerting::Rule& rule,
                          const std::vector<Instance>& previous) {
   if (stored.unusable) return Error::of(*stored.unusable);
+  using Steady = std::chrono::steady_clock;
+  const Steady::time_point begun = Steady::now();
   const QueryOutcome result = reads_.run(stored);
   if (result.failure) return Error::of(result.failure->message);
-  if (!stored.threshold) return expand(rule, result.samples, now_);
-  return threshold_outcome(rule, threshold_of(stored), result.samples, previous, now_);
+  if (auto error = too_many_alerts(stored, result.samples)) return std::move(*error);
+  // What is read for several rules together is nobody's time.
+  const Duration taken = stored.has_own_query()
+                             ? std::chrono::duration_cast<Duration>(Steady::now() - begun)
+                             : Duration::zero();
+  const std::string what = issue_worker(stored.policy.rule_name);
+  Outcome outcome = Error::of("the rule was not expanded");
+  const auto failure = pg::run_within(stored.timeout - taken, what.c_str(), [&] {
+    outcome = stored.threshold
+                  ? threshold_outcome(rule, threshold_of(stored), result.samples, previous, now_)
+                  : expand(rule, result.samples, now_);
+  });
+  if (!failure) return outcome;
+  const std::string why = failure->timed_out ? "the rule's time was over" : failure->message;
+  return Error::of("its rows could not be made alerts: " + why);
 }
 
 void Pass::evaluate(const StoredRule& stored) {
@@ -347,7 +370,7 @@ std::int64_t evaluate_all(pg::Spi& spi, Instant now, Care care) {
   Pieces pieces(care);
   const std::vector<StoredRule> rules = load_due_rules(spi, now, std::nullopt);
   std::set<std::int64_t> alone;
-  SharedReads reads(rules, now, alone);
+  SharedReads reads(spi, rules, now, alone);
   Pass pass(spi, now, reads);
   for (const StoredRule& rule : rules) pieces.evaluate(pass, rule);
   finish_pass(pass, pieces);
@@ -390,7 +413,7 @@ DuePassTurn take_turn(pg::Spi& spi, DuePass& pass, const std::function<bool()>& 
 
   Pieces pieces(care);
   const std::vector<StoredRule> due = rules_left(spi, pass);
-  SharedReads reads(due, pass.at, pass.alone);
+  SharedReads reads(spi, due, pass.at, pass.alone);
   Pass turn(spi, pass.at, reads);
   const bool complete = evaluate_some(turn, pieces, due, pass, enough);
   const bool thorough = complete && (!pass.since || multiple(*pass.since, kThoroughInterval) !=

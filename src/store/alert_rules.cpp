@@ -21,7 +21,7 @@ constexpr const char* kColumns =
     " r.owner::text, o.oid,"
     " o.rolsuper, r.search_path, e.message, t.metric_name, t.comparison, t.warning, t.critical,"
     " t.resolve_at, t.over_last, t.aggregate,"
-    " t.matching::text, t.levels::text, t.rule_id"
+    " t.matching::text, t.levels::text, t.rule_id, r.owner_oid"
     " FROM monitoring.alert_rules r"
     " LEFT JOIN pg_roles o ON o.rolname = r.owner"
     " LEFT JOIN monitoring.alert_rule_errors e ON e.rule_id = r.id"
@@ -82,6 +82,7 @@ StoredRule rule_row(const pg::Rows& rows, std::uint64_t row) {
   rule.row_limit = *rows.int8(row, 12);
   rule.owner = *rows.text(row, 13);
   if (const auto owner = rows.int8(row, 14)) rule.owner_id = static_cast<Oid>(*owner);
+  rule.bound_owner = static_cast<Oid>(*rows.int8(row, 28));
   rule.owner_is_superuser = rows.boolean(row, 15).value_or(false);
   rule.search_path = *rows.text(row, 16);
   rule.last_error = rows.text(row, 17);
@@ -127,7 +128,7 @@ void check_definition(const std::string& rule_name, const Labels& labels,
 
 void check_by_running(pg::Spi& spi, std::int64_t rule_id, Instant now) {
   const StoredRule rule = load_rule(spi, rule_id);
-  const QueryOutcome outcome = run_rule_query(rule, now);
+  const QueryOutcome outcome = try_rule_query(rule, now);
   if (!outcome.failure) return;
   const char* hint =
       rule.owner_is_superuser && rule.has_own_query() && !pg::settings().allow_superuser_rules

@@ -4,21 +4,17 @@
 #include "monitoring/pg/memory.hpp"
 #include "monitoring/pg/owner_scope.hpp"
 #include "monitoring/pg/prepared.hpp"
+#include "monitoring/pg/relations.hpp"
 #include "monitoring/pg/settings.hpp"
+#include "monitoring/pg/time_limit.hpp"
 #include "monitoring/pg/transaction.hpp"
-#include "monitoring/pg/version.hpp"
 
 extern "C" {
-#include <access/htup_details.h>
-#include <catalog/namespace.h>
-#include <catalog/pg_class.h>
 #include <catalog/pg_type.h>
 #include <executor/spi.h>
 #include <miscadmin.h>
-#include <nodes/makefuncs.h>
 #include <utils/jsonb.h>
 #include <utils/plancache.h>
-#include <utils/syscache.h>
 }
 // clang-format keeps the server's headers first.
 #include <algorithm>
@@ -31,6 +27,7 @@ extern "C" {
 #include "monitoring/shmem/worker_slots.hpp"
 #include "monitoring/store/alert_rules.hpp"
 #include "monitoring/store/issues.hpp"
+#include "monitoring/store/owner_runs.hpp"
 #include "monitoring/store/records.hpp"
 #include "store/collected_metrics.hpp"
 #include "store/labelled_result.hpp"
@@ -60,6 +57,8 @@ struct Collector {
   std::string metrics;
   std::string owner;
   std::optional<Oid> owner_id;
+  /// The role that it was given to.
+  Oid bound_owner = InvalidOid;
   bool owner_is_superuser = false;
   /// The text is the extension's own, as shipped.
   bool is_shipped = false;
@@ -91,7 +90,8 @@ struct Collected {
   " due.at, c.consecutive_failures, c.source,"                                            \
   " c.last_error IS NOT NULL, c.stretched_every,"                                         \
   " c.last_run_at IS NOT NULL,"                                                           \
-  " c.consecutive_failures = 0 AND coalesce(c.average_duration_ms < 20, false)"           \
+  " c.consecutive_failures = 0 AND coalesce(c.average_duration_ms < 20, false),"          \
+  " c.owner_oid"                                                                          \
   " FROM monitoring.collectors c LEFT JOIN pg_catalog.pg_roles o ON o.rolname = c.owner," \
   " LATERAL (SELECT coalesce(c.next_run_at, c.created_at + least(c.every, '10 seconds')"  \
   "  * ((hashtext(c.collector_name) & 1023) / 1024.0)) AS at) AS due "
@@ -136,6 +136,7 @@ Collector collector_row(const pg::Rows& rows, std::uint64_t row) {
   collector.stretched = pg::interval_at(rows, row, 20).value_or(Duration::zero());
   collector.has_run = *rows.boolean(row, 21);
   collector.is_quick = *rows.boolean(row, 22);
+  collector.bound_owner = static_cast<Oid>(*rows.int8(row, 23));
   return collector;
 }
 
@@ -228,63 +229,59 @@ std::vector<CollectedSample> samples_of(const Collector& collector, const pg::Ro
   const CollectorShape shape = collector_shape_of(rows);
   std::vector<CollectedSample> samples;
   samples.reserve(rows.size());
+  pg::InterruptToken interrupts;
   for (std::uint64_t row = 0; row < rows.size(); ++row) {
+    interrupts.cancelled();
     if (auto sample = sample_of(collector, rows, row, shape)) samples.push_back(std::move(*sample));
   }
   refuse_duplicates(samples);
   return samples;
 }
 
-/// The owner of a relation, which stays what it is until the transaction ends: it is locked.
-Oid owner_of_relation(const std::string& relation) {
-  const char* name = relation.c_str();
-  return pg::call([&] {
-    RangeVar* parsed = makeRangeVarFromNameList(pg::qualified_name_list(name));
-    const Oid id = RangeVarGetRelidExtended(parsed, AccessShareLock, RVR_NOWAIT, nullptr, nullptr);
-    HeapTuple row = SearchSysCache1(RELOID, ObjectIdGetDatum(id));
-    if (!HeapTupleIsValid(row)) elog(ERROR, "cache lookup failed for relation %u", id);
-    const Oid owner = reinterpret_cast<Form_pg_class>(GETSTRUCT(row))->relowner;
-    ReleaseSysCache(row);
-    return owner;
-  });
-}
-
 /// Who runs a query.
 struct Runner {
   Oid role = InvalidOid;
+  /// The role is there for what is its own: the query may name nothing else.
+  bool stands_in = false;
   std::optional<pg::OwnerFailure> failure;
 };
 
 Runner refuse(int sqlstate, std::string message) {
-  return {InvalidOid, pg::OwnerFailure{false, sqlstate, std::move(message)}};
+  return {InvalidOid, false, pg::OwnerFailure{false, sqlstate, std::move(message)}};
 }
 
 /// For a superuser, the owner of what is read: its code would otherwise run as the superuser.
 Runner owner_of_source(const Collector& collector) {
-  Runner runner;
-  const auto error = pg::attempt([&] { runner.role = owner_of_relation(*collector.source); });
-  if (error) return refuse(error->sqlstate(), error->message());
-  return runner;
+  try {
+    return {pg::lock_relation(*collector.source).owner, true, std::nullopt};
+  } catch (const pg::Report& report) {
+    return refuse(report.sqlstate(), report.what());
+  }
 }
 
 /// As for rules: a superuser's query is a way for others to become superuser, by objects that it
 /// names. Our own names none of theirs.
 Runner runner_of(const Collector& collector) {
-  if (!collector.owner_id) {
-    return refuse(ERRCODE_UNDEFINED_OBJECT,
-                  "role \"" + collector.owner + "\", the collector's owner, does not exist");
+  if (auto lost =
+          lost_owner(collector.owner, collector.owner_id, collector.bound_owner, "collector")) {
+    return {InvalidOid, false, std::move(lost)};
   }
   if (collector.owner_is_superuser && collector.source) return owner_of_source(collector);
   const bool may =
       collector.is_shipped || !collector.owner_is_superuser || pg::settings().allow_superuser_rules;
-  if (may) return {*collector.owner_id, std::nullopt};
+  if (may) return {*collector.owner_id, false, std::nullopt};
   return refuse(ERRCODE_INSUFFICIENT_PRIVILEGE,
                 "the collector's owner \"" + collector.owner +
                     "\" is a superuser, and monitoring.allow_superuser_rules is off");
 }
 
+std::string worker_of(const std::string& collector_name) {
+  return "collector/" + collector_name;
+}
+
 /// Does something as the collector's owner, within its limits; returns why it did not finish.
-std::optional<pg::OwnerFailure> as_owner(const Collector& collector,
+/// Without an Spi it is somebody's wish to see it, and no pass.
+std::optional<pg::OwnerFailure> as_owner(pg::Spi* pass, const Collector& collector,
                                          const std::function<void()>& body) {
   const Runner runner = runner_of(collector);
   if (runner.failure) return runner.failure;
@@ -292,21 +289,27 @@ std::optional<pg::OwnerFailure> as_owner(const Collector& collector,
   const std::string path = collector.is_shipped || collector.search_path.empty()
                                ? "pg_catalog, pg_temp"
                                : collector.search_path + ", pg_temp";
-  const pg::OwnerLimits limits{collector.timeout, std::chrono::seconds(1), path.c_str()};
+  const std::string what = worker_of(collector.name);
+  const pg::OwnerLimits limits{collector.timeout, std::chrono::seconds(1), path.c_str(), true,
+                               what.c_str()};
+  std::optional<pg::NamedRelations> names;
+  if (runner.stands_in) names.emplace(collector.query.c_str(), runner.role);
+  const auto as_such = [&] {
+    settle_output_format();
+    pg::Spi inner;
+    body();
+  };
   try {
-    return pg::run_as_owner(runner.role, limits, [&] {
-      settle_output_format();
-      pg::Spi inner;
-      body();
-    });
+    return pass != nullptr ? run_owned(*pass, runner.role, limits, as_such)
+                           : run_asked(runner.role, limits, as_such);
   } catch (const pg::Report& report) {
     return pg::OwnerFailure{false, report.sqlstate(), report.what()};
   }
 }
 
-Collected collect(const Collector& collector, Instant now) {
+Collected collect(pg::Spi* pass, const Collector& collector, Instant now) {
   Collected collected;
-  collected.failure = as_owner(collector, [&] {
+  collected.failure = as_owner(pass, collector, [&] {
     const pg::Rows rows = run_one_query(collector.query, now, collector.series_limit);
     collected.samples = samples_of(collector, rows);
   });
@@ -367,17 +370,14 @@ std::optional<pg::OwnerFailure> keep_rows(const Collector& collector, Instant no
                           "its rows cannot be stored: " + error->message()};
 }
 
-Collected collect_and_store(const Collector& collector, Instant now, Exposure* exposure) {
-  Collected collected = collect(collector, now);
+Collected collect_and_store(pg::Spi* pass, const Collector& collector, Instant now,
+                            Exposure* exposure) {
+  Collected collected = collect(pass, collector, now);
   if (!collected.failure) {
     collected.failure = keep_rows(collector, now, collected.samples, exposure);
   }
   if (collected.failure) collected.samples.clear();
   return collected;
-}
-
-std::string worker_of(const std::string& collector_name) {
-  return "collector/" + collector_name;
 }
 
 /// An error is an issue once, however often it comes again.
@@ -415,10 +415,13 @@ void note_exposed(pg::Spi& spi, const Exposure& exposure,
   }
 }
 
-CollectorRun run(pg::Spi& spi, const Collector& collector, const Clock& clock) {
+enum class Wish { due, asked_for };
+
+CollectorRun run(pg::Spi& spi, const Collector& collector, const Clock& clock, Wish wish) {
   const Instant now = clock.now();
   Exposure exposure;
-  const Collected collected = collect_and_store(collector, now, &exposure);
+  const Collected collected =
+      collect_and_store(wish == Wish::due ? &spi : nullptr, collector, now, &exposure);
   if (!collected.failure && collector.expose) note_exposed(spi, exposure, collected.samples);
   const Duration took = clock.now() - now;
 
@@ -484,17 +487,17 @@ std::vector<CollectorRun> run_due_collectors(pg::Spi& spi, const RunElsewhere& e
     const bool has_time = collector.is_quick && clock.now() - started < kQuickTurn;
     if (!runs.empty() && !has_time) break;
     const pg::ScratchContext memory("monitoring collector");
-    runs.push_back(run(spi, collector, clock));
+    runs.push_back(run(spi, collector, clock, Wish::due));
   }
   return runs;
 }
 
 CollectorRun run_collector(pg::Spi& spi, const std::string& name, const Clock& clock) {
-  return run(spi, load(spi, kNamedForRun, name), clock);
+  return run(spi, load(spi, kNamedForRun, name), clock, Wish::asked_for);
 }
 
 std::vector<CollectedSample> preview_collector(pg::Spi& spi, const std::string& name, Instant now) {
-  Collected collected = collect(load(spi, kNamed, name), now);
+  Collected collected = collect(nullptr, load(spi, kNamed, name), now);
   if (collected.failure) raise(*collected.failure);
   return std::move(collected.samples);
 }
@@ -510,11 +513,12 @@ std::vector<QueryColumn> columns_of_query(pg::Spi& spi, const QueryOfOwner& quer
                 {pg::text(query.owner)});
   if (!role.empty()) {
     collector.owner_id = static_cast<Oid>(*role.int8(0, 1));
+    collector.bound_owner = *collector.owner_id;
     collector.owner_is_superuser = *role.boolean(0, 2);
   }
   std::vector<QueryColumn> columns;
-  const auto failure =
-      as_owner(collector, [&] { columns = result_columns(plan_one_query(collector.query)); });
+  const auto failure = as_owner(nullptr, collector,
+                                [&] { columns = result_columns(plan_one_query(collector.query)); });
   if (failure) raise(*failure);
   return columns;
 }

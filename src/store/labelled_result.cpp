@@ -1,8 +1,13 @@
 #include "store/labelled_result.hpp"
 
 extern "C" {
+#include <access/detoast.h>
+#include <access/printtup.h>
 #include <catalog/pg_type.h>
 #include <executor/spi.h>
+#include <executor/tuptable.h>
+#include <nodes/params.h>
+#include <tcop/dest.h>
 #include <utils/guc.h>
 }
 // clang-format keeps the server's headers first.
@@ -86,12 +91,56 @@ SPIPlanPtr plan_one_query(const std::string& sql) {
   throw pg::Report(ERRCODE_SYNTAX_ERROR, "the expression must be one query");
 }
 
+namespace {
+
+/// Of all values of a result, uncompressed: it is kept in memory.
+constexpr std::size_t kMostResultBytes = 64UL << 20;
+
+/// SPI's own receiver, which adds up what it is given.
+struct BoundedReceiver {
+  DestReceiver receiver;
+  std::size_t bytes;
+};
+
+std::size_t size_of(Datum value, const FormData_pg_attribute& column) {
+  if (column.attlen == -1) return toast_raw_datum_size(value);
+  return column.attlen > 0 ? static_cast<std::size_t>(column.attlen) : NAMEDATALEN;
+}
+
+/// Called by the executor: plain C, errors are the server's.
+bool receive(TupleTableSlot* slot, DestReceiver* self) {
+  auto* const bounded = reinterpret_cast<BoundedReceiver*>(self);
+  slot_getallattrs(slot);
+  for (int i = 0; i < slot->tts_tupleDescriptor->natts; ++i) {
+    if (slot->tts_isnull[i]) continue;
+    bounded->bytes += size_of(slot->tts_values[i], *TupleDescAttr(slot->tts_tupleDescriptor, i));
+  }
+  if (bounded->bytes > kMostResultBytes) {
+    ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+                    errmsg("the result is larger than %zu MB", kMostResultBytes >> 20)));
+  }
+  return spi_printtup(slot, self);
+}
+
+void nothing_to_do(DestReceiver*) {}
+
+}  // namespace
+
 pg::Rows run_one_query(const std::string& sql, Instant now, std::int64_t row_limit) {
   SPIPlanPtr plan = plan_one_query(sql);
   const pg::Param at = pg::timestamptz(now);
+  BoundedReceiver bounded{{receive, spi_dest_startup, nothing_to_do, nothing_to_do, DestSPI}, 0};
   pg::call([&] {
-    Datum values[] = {at.value};
-    return SPI_execute_plan(plan, values, nullptr, false, row_limit + 1);
+    ParamListInfo params = makeParamList(1);
+    params->params[0].value = at.value;
+    params->params[0].isnull = false;
+    params->params[0].pflags = PARAM_FLAG_CONST;
+    params->params[0].ptype = TIMESTAMPTZOID;
+    SPIExecuteOptions options{};
+    options.params = params;
+    options.tcount = static_cast<std::uint64_t>(row_limit) + 1;
+    options.dest = &bounded.receiver;
+    return SPI_execute_plan_extended(plan, &options);
   });
   const pg::Rows rows{SPI_tuptable, SPI_processed};
   refuse_more_rows(rows, row_limit);

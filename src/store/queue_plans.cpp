@@ -1,5 +1,7 @@
 #include "store/queue_plans.hpp"
 
+#include "monitoring/store/owner_runs.hpp"
+
 extern "C" {
 #include <catalog/pg_type.h>
 }
@@ -8,14 +10,9 @@ namespace monitoring::store {
 
 namespace {
 
-/// $1 is the source.
-constexpr const char* kRelation =
-    "SELECT c.oid, c.relowner FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-    " WHERE n.nspname = (parse_ident($1))[1] AND c.relname = (parse_ident($1))[2]";
-
 constexpr const char* kRole =
-    "SELECT r.oid, r.rolsuper FROM monitoring.queues q LEFT JOIN pg_roles r ON r.rolname = q.owner"
-    " WHERE q.queue_name = $1";
+    "SELECT q.owner::text, r.oid, q.owner_oid, r.rolsuper FROM monitoring.queues q"
+    " LEFT JOIN pg_roles r ON r.rolname = q.owner WHERE q.queue_name = $1";
 
 /// $1 the queue, $2 the relation. Values are written as literals of the status column's own type,
 /// so that the planner can use an ordinary and a partial index; labels that an enum does not have
@@ -137,40 +134,31 @@ constexpr const char* kPgmqRequeue =
     "  'SELECT * FROM ' || relation || ' WHERE false'),"
     " CASE WHEN has_headers THEN ', headers' END) FROM queue";
 
-struct Relation {
-  Oid oid;
-  Oid owner;
-};
-
-Relation relation_of(pg::Spi& spi, const Queue& queue) {
-  const pg::Rows found = spi.query(kRelation, {pg::text(queue.source)});
-  if (found.empty()) {
-    throw pg::Report(ERRCODE_UNDEFINED_TABLE, "relation " + queue.source + " does not exist");
-  }
-  return {static_cast<Oid>(*found.int8(0, 1)), static_cast<Oid>(*found.int8(0, 2))};
-}
-
-Oid role_of(pg::Spi& spi, const Queue& queue, Oid relation_owner) {
+/// Who is to read: nothing where that is the owner of the relation.
+std::optional<Oid> role_of(pg::Spi& spi, const Queue& queue) {
   const pg::Rows rows = spi.query(kRole, {pg::text(queue.name)});
-  if (rows.empty()) return relation_owner;
-  if (rows.is_null(0, 1)) {
-    throw pg::Report(ERRCODE_UNDEFINED_OBJECT, "the role that owns the queue does not exist");
-  }
-  return *rows.boolean(0, 2) ? relation_owner : static_cast<Oid>(*rows.int8(0, 1));
+  if (rows.empty()) return std::nullopt;
+  std::optional<Oid> named;
+  if (const auto role = rows.int8(0, 2)) named = static_cast<Oid>(*role);
+  const auto lost =
+      lost_owner(*rows.text(0, 1), named, static_cast<Oid>(*rows.int8(0, 3)), "queue");
+  if (lost) throw pg::Report(lost->sqlstate, lost->message);
+  if (*rows.boolean(0, 4)) return std::nullopt;
+  return named;
 }
 
 QueuePlan plan(pg::Spi& spi, const Queue& queue, const char* of_table, const char* of_pgmq) {
-  const Relation relation = relation_of(spi, queue);
+  const std::optional<Oid> role = role_of(spi, queue);
+  const pg::LockedRelation source = pg::lock_relation(queue.source);
   const std::string statement =
       queue.kind == "pgmq" ? std::string(kPgmq) + of_pgmq : std::string(kTable) + of_table;
   const pg::Rows rows = spi.query(
-      statement.c_str(), {pg::text(queue.name), pg::datum(OIDOID, ObjectIdGetDatum(relation.oid))});
+      statement.c_str(), {pg::text(queue.name), pg::datum(OIDOID, ObjectIdGetDatum(source.oid))});
   if (rows.empty()) {
     throw pg::Report(ERRCODE_UNDEFINED_COLUMN,
                      "relation " + queue.source + " has no such status column");
   }
-  std::string sql = *rows.text(0, 1);
-  return {role_of(spi, queue, relation.owner), std::move(sql)};
+  return {role.value_or(source.owner), !role, *rows.text(0, 1), source};
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "monitoring/pg/relations.hpp"
 #include "monitoring/pg/spi.hpp"
 
 namespace monitoring::store {
@@ -21,7 +22,11 @@ struct Queue {
 /// definition must not run a view's, a type's or a trigger's code as a superuser.
 struct QueuePlan {
   Oid role;
+  /// The role is there for what is its own: the statement may name nothing else.
+  bool stands_in;
   std::string sql;
+  /// Locked: unlock() it when the statement has run.
+  pg::LockedRelation source;
 };
 
 /// One row: pending, processing, stuck, oldest, dead; then finished and failed of the last hour,

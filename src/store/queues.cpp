@@ -1,11 +1,12 @@
 #include "monitoring/store/queues.hpp"
 
 #include "monitoring/pg/intervals.hpp"
-#include "monitoring/pg/owner_scope.hpp"
+#include "monitoring/pg/relations.hpp"
 #include "monitoring/pg/transaction.hpp"
 #include "monitoring/store/events.hpp"
 #include "monitoring/store/extension_members.hpp"
 #include "monitoring/store/issues.hpp"
+#include "monitoring/store/owner_runs.hpp"
 #include "monitoring/store/unusable.hpp"
 #include "store/queue_plans.hpp"
 
@@ -72,7 +73,10 @@ std::optional<pg::OwnerFailure> pgmq_names(pg::Spi& spi, std::vector<std::string
   const auto meta = relation_of_extension(spi, "pgmq", "meta");
   if (!meta) return std::nullopt;
   const std::string sql = "SELECT queue_name::text FROM " + meta->name;
-  return pg::run_as_owner(meta->owner, {kDiscoveryTimeout}, [&] {
+  const pg::NamedRelations nothing_else(sql.c_str(), meta->owner);
+  pg::OwnerLimits limits{kDiscoveryTimeout};
+  limits.what = "queue_monitor/pgmq.meta";
+  return run_owned(spi, meta->owner, limits, [&] {
     pg::Spi inner;
     const pg::Rows found = inner.query(sql.c_str());
     for (std::uint64_t i = 0; i < found.size(); ++i) {
@@ -128,15 +132,27 @@ std::string reason_of(const pg::OwnerFailure& failure) {
          "table or has BYPASSRLS";
 }
 
+/// The worker_name of a queue's issues: the queue is part of it, so that there is one issue for
+/// each queue and error.
+std::string worker_of(const Queue& queue) {
+  return "queue_monitor/" + queue.name;
+}
+
 /// Nothing: counted. Otherwise what went wrong.
 std::optional<std::string> count(pg::Spi& spi, const Queue& queue, Counts* counts) {
+  const std::string what = worker_of(queue);
   try {
     const QueuePlan plan = plan_count(spi, queue);
-    const auto failure = pg::run_as_owner(plan.role, {queue.timeout}, [&] {
+    std::optional<pg::NamedRelations> names;
+    if (plan.stands_in) names.emplace(plan.sql.c_str(), plan.role);
+    pg::OwnerLimits limits{queue.timeout};
+    limits.what = what.c_str();
+    const auto failure = run_owned(spi, plan.role, limits, [&] {
       read_all_rows_in_utc();
       pg::Spi inner;
       *counts = counts_of(inner.query(plan.sql.c_str()));
     });
+    pg::unlock(plan.source);
     if (failure) return reason_of(*failure);
     return std::nullopt;
   } catch (const pg::Report& report) {
@@ -178,8 +194,7 @@ void write_failure(pg::Spi& spi, const Queue& queue, const std::string& message)
 
 /// True if the queue could be counted.
 bool check(pg::Spi& spi, const Queue& queue, Counts* counts) {
-  // One issue for each queue and error: the queue is part of the worker's name.
-  const std::string worker_name = "queue_monitor/" + queue.name;
+  const std::string worker_name = worker_of(queue);
   if (const auto error = count(spi, queue, counts)) {
     log_issue_once(spi, {worker_name, kCheckFailed, *error});
     write_failure(spi, queue, *error);
@@ -261,8 +276,11 @@ std::int64_t requeue_dead_letters(pg::Spi& spi, const std::string& queue_name) {
   const QueuePlan plan = plan_requeue(spi, queue_named(spi, queue_name));
   pg::OwnerLimits limits{kRequeueTimeout};
   limits.read_only = false;
+  limits.what = "requeue_dead_letters()";
   std::int64_t requeued = 0;
-  const auto failure = pg::run_as_owner(plan.role, limits, [&] {
+  std::optional<pg::NamedRelations> names;
+  if (plan.stands_in) names.emplace(plan.sql.c_str(), plan.role);
+  const auto failure = run_asked(plan.role, limits, [&] {
     read_all_rows_in_utc();
     pg::Spi inner;
     requeued = *inner.query(plan.sql.c_str()).int8(0, 1);

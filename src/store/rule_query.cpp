@@ -1,6 +1,7 @@
 #include "store/rule_query.hpp"
 
 #include "monitoring/pg/settings.hpp"
+#include "monitoring/pg/time_limit.hpp"
 
 #include <algorithm>
 #include <functional>
@@ -8,6 +9,7 @@
 #include <utility>
 
 #include "monitoring/store/alert_rules.hpp"
+#include "monitoring/store/owner_runs.hpp"
 #include "store/labelled_result.hpp"
 
 namespace monitoring::store {
@@ -32,7 +34,9 @@ std::vector<alerting::Sample> samples_of(const pg::Rows& rows) {
   const ResultShape shape = shape_of(rows, refuse_reserved_label);
   std::vector<alerting::Sample> samples;
   samples.reserve(rows.size());
+  pg::InterruptToken interrupts;
   for (std::uint64_t row = 0; row < rows.size(); ++row) {
+    interrupts.cancelled();
     samples.push_back({labels_of(rows, row, shape), value_of(rows, row, shape)});
   }
   return samples;
@@ -50,10 +54,7 @@ alerting::Sample series_sample_of(const pg::Rows& rows, std::uint64_t row) {
 /// The rule's text is its owner's, so a superuser's is a way for others to become superuser:
 /// by objects that it names.
 std::optional<pg::OwnerFailure> unfit_owner(const StoredRule& rule) {
-  if (!rule.owner_id) {
-    return pg::OwnerFailure{false, ERRCODE_UNDEFINED_OBJECT,
-                            "role \"" + rule.owner + "\", the rule's owner, does not exist"};
-  }
+  if (auto lost = lost_owner(rule.owner, rule.owner_id, rule.bound_owner, "rule")) return lost;
   if (!rule.has_own_query() || !rule.owner_is_superuser || pg::settings().allow_superuser_rules) {
     return std::nullopt;
   }
@@ -62,11 +63,16 @@ std::optional<pg::OwnerFailure> unfit_owner(const StoredRule& rule) {
                               "\" is a superuser, and monitoring.allow_superuser_rules is off"};
 }
 
+/// How a body is run as a role within limits.
+using Runner = std::function<std::optional<pg::OwnerFailure>(Oid, const pg::OwnerLimits&,
+                                                             const std::function<void()>&)>;
+
 /// Runs body as the rule's owner; why it did not finish.
-std::optional<pg::OwnerFailure> run_for(const StoredRule& rule, const pg::OwnerLimits& limits,
+std::optional<pg::OwnerFailure> run_for(const Runner& runner, const StoredRule& rule,
+                                        const pg::OwnerLimits& limits,
                                         const std::function<void(pg::Spi&)>& body) {
   try {
-    return pg::run_as_owner(*rule.owner_id, limits, [&] {
+    return runner(*rule.owner_id, limits, [&] {
       settle_output_format();
       pg::Spi inner;
       body(inner);
@@ -106,9 +112,7 @@ Selection selection_of(const std::vector<const StoredRule*>& rules) {
   return selection;
 }
 
-}  // namespace
-
-QueryOutcome run_rule_query(const StoredRule& rule, Instant now) {
+QueryOutcome run_query(const Runner& runner, const StoredRule& rule, Instant now) {
   QueryOutcome outcome;
   outcome.failure = unfit_owner(rule);
   if (outcome.failure) return outcome;
@@ -117,8 +121,10 @@ QueryOutcome run_rule_query(const StoredRule& rule, Instant now) {
   const std::string path = rule.has_own_query() && !rule.search_path.empty()
                                ? rule.search_path + ", pg_temp"
                                : kOwnSearchPath;
-  const pg::OwnerLimits limits{rule.timeout, kLockTimeout, path.c_str()};
-  outcome.failure = run_for(rule, limits, [&](pg::Spi& spi) {
+  const std::string what = issue_worker(rule.policy.rule_name);
+  pg::OwnerLimits limits{rule.timeout, kLockTimeout, path.c_str()};
+  limits.what = what.c_str();
+  outcome.failure = run_for(runner, rule, limits, [&](pg::Spi& spi) {
     outcome.samples = rule.has_own_query()
                           ? samples_of(run_one_query(rule.expr, now, rule.row_limit))
                           : watched_samples(spi, rule, now);
@@ -126,13 +132,29 @@ QueryOutcome run_rule_query(const StoredRule& rule, Instant now) {
   return outcome;
 }
 
+}  // namespace
+
+std::string issue_worker(const std::string& rule_name) {
+  return "alert rule/" + rule_name;
+}
+
+QueryOutcome run_rule_query(pg::Spi& spi, const StoredRule& rule, Instant now) {
+  return run_query([&](Oid owner, const pg::OwnerLimits& limits,
+                       const auto& body) { return run_owned(spi, owner, limits, body); },
+                   rule, now);
+}
+
+QueryOutcome try_rule_query(const StoredRule& rule, Instant now) {
+  return run_query(run_asked, rule, now);
+}
+
 SamplesByRule read_together(const std::vector<const StoredRule*>& rules, Instant now) {
   const StoredRule& first = *rules.front();
   const Selection selection = selection_of(rules);
   std::vector<std::vector<alerting::Sample>> samples(selection.selectors.size());
   const pg::OwnerLimits limits{std::min(first.timeout, kLongestTogether), kLockTimeout,
-                               kOwnSearchPath};
-  const auto failure = run_for(first, limits, [&](pg::Spi& spi) {
+                               kOwnSearchPath, true, "thresholds of alert rules"};
+  const auto failure = run_for(pg::run_as_owner, first, limits, [&](pg::Spi& spi) {
     const pg::Rows rows = read_series(spi, first.threshold->series->window, selection.selectors,
                                       now, kMostRowsTogether + 1);
     refuse_more_rows(rows, kMostRowsTogether);

@@ -3,10 +3,12 @@
 
 #include <map>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "monitoring/alerting/rule.hpp"
 #include "monitoring/pg/owner_scope.hpp"
+#include "monitoring/pg/spi.hpp"
 #include "store/stored_rule.hpp"
 
 namespace monitoring::store {
@@ -17,9 +19,14 @@ struct QueryOutcome {
   std::optional<pg::OwnerFailure> failure;
 };
 
-/// One rule's query. Never throws for what the rule's owner did; a cancel and a shutdown are passed
+/// The worker_name of a rule's issues.
+std::string issue_worker(const std::string& rule_name);
+
+/// One rule's query. Never throws for what the rule's owner did; a cancel of more than it is passed
 /// on.
-QueryOutcome run_rule_query(const StoredRule& rule, Instant now);
+QueryOutcome run_rule_query(pg::Spi& spi, const StoredRule& rule, Instant now);
+/// The same for somebody who wants to see how it does.
+QueryOutcome try_rule_query(const StoredRule& rule, Instant now);
 
 /// By the rule's id.
 using SamplesByRule = std::map<std::int64_t, std::vector<alerting::Sample>>;

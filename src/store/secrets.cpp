@@ -11,6 +11,7 @@ extern "C" {
 #include <nlohmann/json.hpp>
 
 #include "monitoring/pg/owner_scope.hpp"
+#include "monitoring/pg/relations.hpp"
 #include "monitoring/store/extension_members.hpp"
 #include "monitoring/store/issues.hpp"
 
@@ -60,7 +61,8 @@ namespace {
 
 using SecretValues = std::map<std::string, std::string, std::less<>>;
 
-constexpr pg::OwnerLimits kVaultLimits{std::chrono::seconds(5)};
+constexpr pg::OwnerLimits kVaultLimits{std::chrono::seconds(5), std::chrono::seconds(1),
+                                       "pg_catalog, pg_temp", true, "vault.decrypted_secrets"};
 
 /// Supabase Vault's view, which decrypts. Not a view that anybody may have put there: its owner
 /// would choose where our notifications go.
@@ -72,6 +74,7 @@ std::optional<ExtensionMember> vault(pg::Spi& spi) {
 std::optional<pg::OwnerFailure> query_vault(Oid owner, const std::string& sql,
                                             const std::vector<std::string>& names,
                                             const std::function<void(const pg::Rows&)>& use) {
+  const pg::NamedRelations nothing_else(sql.c_str(), owner);
   return pg::run_as_owner(owner, kVaultLimits, [&] {
     pg::Spi inner;
     use(inner.query(sql.c_str(), {pg::text_array(names)}));

@@ -12,9 +12,9 @@ constexpr std::size_t kMostTogether = 1000;
 
 }  // namespace
 
-SharedReads::SharedReads(const std::vector<StoredRule>& rules, Instant now,
+SharedReads::SharedReads(pg::Spi& spi, const std::vector<StoredRule>& rules, Instant now,
                          std::set<std::int64_t>& alone)
-    : now_(now), alone_(alone) {
+    : spi_(spi), now_(now), alone_(alone) {
   for (auto rule = rules.rbegin(); rule != rules.rend(); ++rule) {
     if (shares(*rule)) waiting_[kind_of(*rule)].push_back(&*rule);
   }
@@ -27,15 +27,15 @@ SharedReads::Kind SharedReads::kind_of(const StoredRule& rule) {
 
 /// A rule that failed would probably make the others fail again.
 bool SharedReads::shares(const StoredRule& rule) const {
-  if (rule.has_own_query() || !rule.owner_id || rule.last_error) return false;
+  if (rule.has_own_query() || !rule.has_its_owner() || rule.last_error) return false;
   return alone_.count(rule.id) == 0;
 }
 
 QueryOutcome SharedReads::run(const StoredRule& rule) {
-  if (!shares(rule)) return run_rule_query(rule, now_);
+  if (!shares(rule)) return run_rule_query(spi_, rule, now_);
   if (read_.count(rule.id) == 0) read(waiting_.at(kind_of(rule)));
   const auto found = read_.find(rule.id);
-  if (found == read_.end()) return run_rule_query(rule, now_);
+  if (found == read_.end()) return run_rule_query(spi_, rule, now_);
   QueryOutcome outcome{std::move(found->second), std::nullopt};
   read_.erase(found);
   return outcome;

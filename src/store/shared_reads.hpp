@@ -20,7 +20,8 @@ namespace monitoring::store {
 class SharedReads {
  public:
   /// `alone`: ids of rules that could not be read together in this pass; added to.
-  SharedReads(const std::vector<StoredRule>& rules, Instant now, std::set<std::int64_t>& alone);
+  SharedReads(pg::Spi& spi, const std::vector<StoredRule>& rules, Instant now,
+              std::set<std::int64_t>& alone);
 
   QueryOutcome run(const StoredRule& rule);
 
@@ -32,6 +33,7 @@ class SharedReads {
   bool shares(const StoredRule& rule) const;
   void read(std::vector<const StoredRule*>& waiting);
 
+  pg::Spi& spi_;
   const Instant now_;
   std::set<std::int64_t>& alone_;
   /// Not read yet, the next to run last.

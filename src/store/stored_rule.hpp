@@ -38,6 +38,8 @@ struct StoredRule {
   std::string owner;
   /// None: there is no such role (any more).
   std::optional<Oid> owner_id;
+  /// The role that it was given to, which has to be that one.
+  Oid bound_owner = InvalidOid;
   bool owner_is_superuser = false;
   std::string search_path;
   /// Why its last evaluation failed; none if it did not.
@@ -48,6 +50,7 @@ struct StoredRule {
 
   /// Whether the query is the author's text and not made here.
   bool has_own_query() const { return !threshold || !threshold->series; }
+  bool has_its_owner() const { return owner_id == bound_owner; }
 };
 
 /// The enabled rules that are due at `now`: made or changed since the last pass, or a multiple of

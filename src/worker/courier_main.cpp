@@ -13,6 +13,7 @@ extern "C" {
 #include <algorithm>
 
 #include "monitoring/pg/settings.hpp"
+#include "monitoring/pg/time_limit.hpp"
 #include "monitoring/shmem/worker_slots.hpp"
 #include "worker/courier.hpp"
 #include "worker/courier_probes.hpp"
@@ -150,6 +151,8 @@ void plan_once_by_index() {
 }
 
 void run_courier() {
+  // This library has its own copy of what module.cpp sets.
+  process_cancel_token() = new pg::InterruptToken;
   install_signal_handlers();
   use_own_settings("monitoring courier");
   plan_once_by_index();

@@ -16,8 +16,10 @@ extern "C" {
 
 #include "monitoring/pg/settings.hpp"
 #include "monitoring/pg/spi.hpp"
+#include "monitoring/pg/time_limit.hpp"
 #include "monitoring/pg/transaction.hpp"
 #include "monitoring/shmem/worker_slots.hpp"
+#include "monitoring/store/owner_runs.hpp"
 #include "worker/duties.hpp"
 #include "worker/duty_runner.hpp"
 #include "worker/process.hpp"
@@ -69,6 +71,7 @@ Installation DatabaseWorker::look() {
     pg::Spi spi;
     const pg::Rows rows = spi.query("SELECT monitoring._is_active()");
     if (rows.boolean(0, 1).value_or(false)) found = Installation::active;
+    if (found == Installation::active) store::record_overrun(spi);
     if (found == Installation::active && !duties_) duties_.emplace(clock_, make_duties(spi));
   }
   transaction.commit();
@@ -121,6 +124,13 @@ void DatabaseWorker::run() {
   shmem::set_outcome(shmem::Outcome::asked_to_stop);
 }
 
+/// A request to stop that came while SQL of others ran ends the process in the middle of it.
+void note_request_to_stop(int, Datum) {
+  if (shutdown_requested() && !pg::ends_for_overrun()) {
+    shmem::set_outcome(shmem::Outcome::asked_to_stop);
+  }
+}
+
 void report_only() {
   pg::Transaction transaction;
   const bool has_it = has_extension();
@@ -133,8 +143,9 @@ void report_only() {
 void work(const shmem::StartOrder& order) {
   use_own_settings("monitoring worker");
   if (order.only_look) return report_only();
+  on_shmem_exit(note_request_to_stop, 0);
   install_signal_handlers();
-  register_duty_timer();
+  pg::cancels_mean_foreign_code();
   const SystemClock clock;
   try {
     DatabaseWorker(clock).run();

@@ -3,14 +3,14 @@
 #include "monitoring/pg/guard.hpp"
 
 extern "C" {
-#include <storage/latch.h>
-#include <utils/timeout.h>
+#include <miscadmin.h>
 }
 // clang-format keeps the server's headers first.
 #include <algorithm>
 #include <utility>
 
 #include "monitoring/pg/settings.hpp"
+#include "monitoring/pg/time_limit.hpp"
 #include "monitoring/pg/transaction.hpp"
 #include "monitoring/shmem/worker_slots.hpp"
 #include "monitoring/store/cost.hpp"
@@ -26,38 +26,21 @@ constexpr Duration kLongestBackOff = std::chrono::minutes(5);
 /// An error text that is new each time must not fill the table of issues.
 constexpr std::size_t kMaxReported = 16;
 
-TimeoutId duty_timer;
-volatile sig_atomic_t duty_timed_out = false;
-
-void on_duty_timeout() {
-  duty_timed_out = true;
-  QueryCancelPending = true;
-  InterruptPending = true;
-  SetLatch(MyLatch);
+/// The time of one duty. statement_timeout would do nothing here: it is armed for clients only.
+std::optional<Duration> duty_timeout() {
+  const int timeout_s = pg::settings().duty_timeout_s;
+  if (timeout_s <= 0) return std::nullopt;
+  return std::chrono::seconds(timeout_s);
 }
 
-/// The time limit of one duty. statement_timeout would do nothing here: it is armed for clients
-/// only.
-class TimeLimit {
- public:
-  TimeLimit() {
-    duty_timed_out = false;
-    const int timeout_s = pg::settings().duty_timeout_s;
-    if (timeout_s <= 0) return;
-    pg::call([&] { enable_timeout_after(duty_timer, timeout_s * 1000); });
-  }
-  ~TimeLimit() {
-    disable_timeout(duty_timer, false);
-    // What came too late for this duty must not cancel the next one.
-    if (!shutdown_requested()) QueryCancelPending = false;
-  }
-  TimeLimit(const TimeLimit&) = delete;
-  TimeLimit& operator=(const TimeLimit&) = delete;
-};
+/// What came too late for a duty must not cancel the next one.
+void forget_late_cancel() {
+  if (!shutdown_requested()) QueryCancelPending = false;
+}
 
 /// What a failed duty says: our timer is told apart from somebody's pg_cancel_backend().
-std::string explain(const pg::PgError& error) {
-  if (error.sqlstate() != ERRCODE_QUERY_CANCELED || !duty_timed_out) return error.message();
+std::string explain(const pg::PgError& error, const pg::TimeLimit& limit) {
+  if (!limit.expired()) return error.message();
   return "canceled because it took longer than monitoring.duty_timeout";
 }
 
@@ -74,10 +57,6 @@ void in_transaction(Instant now, Body&& body) {
 
 }  // namespace
 
-void register_duty_timer() {
-  duty_timer = pg::call([] { return RegisterTimeout(USER_TIMEOUT, on_duty_timeout); });
-}
-
 DutyRunner::DutyRunner(const Clock& clock, std::vector<Duty> duties) : clock_(clock) {
   for (Duty& duty : duties) {
     Entry entry;
@@ -89,8 +68,9 @@ DutyRunner::DutyRunner(const Clock& clock, std::vector<Duty> duties) : clock_(cl
 
 /// Does the work of a duty and, in the same transaction, resolves the issues of its failures.
 std::optional<DutyRunner::Failure> DutyRunner::try_to(Entry& entry, Instant started) {
+  forget_late_cancel();
+  const pg::TimeLimit limit(duty_timeout(), kWorkerName);
   try {
-    const TimeLimit limit;
     in_transaction(started, [&](DutyContext& context) {
       entry.duty.run(context);
       entry.rows_written = context.rows_written;
@@ -99,7 +79,7 @@ std::optional<DutyRunner::Failure> DutyRunner::try_to(Entry& entry, Instant star
     });
     return std::nullopt;
   } catch (const pg::PgError& error) {
-    const std::string message = explain(error);
+    const std::string message = explain(error, limit);
     if (entry.reported.count(message) == 0 && !shutdown_requested()) {
       log_error(LOG, "monitoring worker: " + entry.duty.name, error);
     }
@@ -116,8 +96,9 @@ void DutyRunner::report(Entry& entry, Instant started, const Failure& failure) {
       entry.reported.size() < kMaxReported && entry.reported.insert(failure.message).second;
   if (!is_new && !entry.duty.note_failure) return;
   entry.may_have_issues = true;
+  forget_late_cancel();
+  const pg::TimeLimit limit(duty_timeout(), kWorkerName);
   try {
-    const TimeLimit limit;
     in_transaction(started, [&](DutyContext& context) {
       if (entry.duty.note_failure) entry.duty.note_failure(context, failure.message);
       if (!is_new) return;

@@ -14,9 +14,6 @@
 
 namespace monitoring::worker {
 
-/// Registers the timer behind monitoring.duty_timeout. Once per process.
-void register_duty_timer();
-
 class DutyRunner {
  public:
   DutyRunner(const Clock& clock, std::vector<Duty> duties);

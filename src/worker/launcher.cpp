@@ -254,6 +254,8 @@ void Launcher::conclude(Oid oid, Database& database, shmem::Outcome outcome) {
       database.failures = 0;
       return;
     case shmem::Outcome::asked_to_stop:
+    // It comes back without what it could not stop.
+    case shmem::Outcome::overrun:
       database.next_start = now + kRestartDelay;
       return;
     case shmem::Outcome::none:

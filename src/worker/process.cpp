@@ -23,6 +23,7 @@ extern "C" {
 
 #include "monitoring/pg/settings.hpp"
 #include "monitoring/pg/spi.hpp"
+#include "monitoring/pg/time_limit.hpp"
 #include "monitoring/pg/transaction.hpp"
 #include "monitoring/pg/version.hpp"
 #include "monitoring/shmem/worker_slots.hpp"
@@ -31,10 +32,12 @@ namespace monitoring::worker {
 
 namespace {
 
-/// Ends the current statement, too: it is rolled back like a cancelled one.
+/// Ends the current statement, too: it is rolled back like a cancelled one. SQL of others may catch
+/// a cancel, and so may what somebody asks to end twice: that process ends on the spot.
 void on_sigterm(SIGNAL_ARGS) {
   [[maybe_unused]] const int signal_number = postgres_signal_arg;
   const int saved = errno;
+  if (ShutdownRequestPending || pg::ForeignCode::runs()) ProcDiePending = true;
   ShutdownRequestPending = true;
   QueryCancelPending = true;
   InterruptPending = true;
@@ -214,6 +217,7 @@ bool serve_interrupts() {
     pgstat_report_stat(false);
     // Nothing runs that a cancel could mean.
     QueryCancelPending = false;
+    InterruptPending = true;
     CHECK_FOR_INTERRUPTS();
     return ConfigReloadPending != 0;
   });

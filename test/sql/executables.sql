@@ -20,8 +20,8 @@ $$;
 
 CREATE TEMP TABLE allowed (who text, names text, why text);
 INSERT INTO allowed VALUES
-('owner', '_advise _check_alert_rule _check_owner _check_probe _check_receiver _check_routing '
-    '_check_secret _check_threshold _check_values _enable_pack_of_rows _follow_receiver '
+('owner', '_advise _bind_owner _check_alert_rule _check_owner _check_probe _check_receiver _check_routing '
+    '_check_secret _check_threshold _check_values _enable_pack_of_rows _follow_receiver _forget_overruns '
     '_insert_system_metric _keep_used_receiver _note_correction _retry_mended',
     'trigger function: fires without a right of the user, and is for the extension''s tables only'),
 ('owner', '_changes_handler', 'handler of the access method'),
@@ -122,6 +122,8 @@ INSERT INTO harmless VALUES
     'not run; measurements are data in it: no name or expression of a user is evaluated'),
 ('purge_old_monitoring_events', 'an age in days', 'old events are what it removes; below zero it '
     'is refused, and only operators may, who may delete events anyway'),
+('_forget_overruns', 'when a row with a query is changed', 'of queues, rules and collectors, by '
+    'their OIDs; it forgets what is remembered of the one query of that row'),
 ('_enable_pack_of_rows', 'when a row is inserted into queues or probes', 'the table alone says '
     'which pack: no argument; another table is refused by its OID; the pack''s queries are shipped'),
 ('_advise', 'the new row', 'it reads, and says of names in the row whether there is such a thing; it '

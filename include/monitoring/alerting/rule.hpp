@@ -35,7 +35,7 @@ struct RuleContext {
   std::string external_url;
   std::function<Result<Value>(const std::string&)> query;
   Instant now{};
-  CancelToken* cancel = nullptr;  ///< not owned; null: never cancelled
+  CancelToken* cancel = process_cancel_token();  ///< not owned
 };
 
 /// A checked rule with its templates parsed. Immutable and cheap to keep between evaluations.

@@ -90,6 +90,9 @@ struct Step {
   std::optional<Error> error;
 };
 
+/// The error of a rule with more alerts than Policy::max_instances.
+Error too_many_instances(std::size_t count, std::size_t limit);
+
 /// One evaluation. `now` never goes back; the caller refuses that. All transitions carry `now`.
 Step step(const Policy& policy, const std::vector<Instance>& previous, const Outcome& outcome,
           Instant now);

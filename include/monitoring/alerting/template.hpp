@@ -42,7 +42,7 @@ struct RenderContext {
   /// Escape what is printed for HTML text and quoted attributes, except SafeText.
   bool html = false;
   TemplateLimits limits;
-  CancelToken* cancel = nullptr;  ///< not owned; null: never cancelled
+  CancelToken* cancel = process_cancel_token();  ///< not owned
 };
 
 /// One sample of a query's result, as `query` gives it to templates.

@@ -15,4 +15,8 @@ class NeverCancelled final : public CancelToken {
   bool cancelled() override { return false; }
 };
 
+/// The token of this process, for loops that nobody has given another one: never cancelled, unless
+/// whoever loaded this code has said otherwise.
+CancelToken*& process_cancel_token();
+
 }  // namespace monitoring

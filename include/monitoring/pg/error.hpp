@@ -6,6 +6,7 @@
 #include <exception>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "monitoring/base/result.hpp"
@@ -27,6 +28,8 @@ class PgError final : public std::exception {
   std::string detail() const { return or_empty(held_->data->detail); }
   std::string hint() const { return or_empty(held_->data->hint); }
   std::string context() const { return or_empty(held_->data->context); }
+  /// The server's function that raised it. No SQL can choose it.
+  std::string_view raised_by() const { return or_empty(held_->data->funcname); }
 
   /// Hands the ErrorData over; this exception, and every copy of it, is only good for dying then.
   ErrorData* release() const noexcept { return std::exchange(held_->data, nullptr); }

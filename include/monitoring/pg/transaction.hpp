@@ -47,11 +47,14 @@ class SubTransaction {
 }  // namespace detail
 
 /// Runs body in a subtransaction: commits it, or rolls it back and returns the server's error.
-/// A query cancel and a shutdown request are never swallowed: they are thrown on, as are
-/// exceptions of our own, all after the roll-back.
+/// A cancel is never swallowed: it is thrown on, as are exceptions of our own, all after the
+/// roll-back.
 template <class Body>
 std::optional<PgError> attempt(Body&& body);
 
+/// Whether the server has stopped the statement because it was asked to: by a user, a timer of ours
+/// or the server's statement_timeout. Told by who raised it, for SQL may raise any SQLSTATE. (A
+/// shutdown is a FATAL, which nobody catches.)
 bool is_cancel(const PgError& error);
 
 template <class Body>

@@ -13,6 +13,7 @@ extern "C" {
 // clang-format keeps the server's headers first.
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <type_traits>
 #include <vector>
@@ -32,7 +33,14 @@ enum class Activity : std::uint8_t {
 };
 
 /// How the last process of a slot ended.
-enum class Outcome : std::uint8_t { none, failed, asked_to_stop, no_extension, has_extension };
+enum class Outcome : std::uint8_t {
+  none,
+  failed,
+  asked_to_stop,
+  no_extension,
+  has_extension,
+  overrun,  ///< what it ran could not be stopped in any other way
+};
 
 /// What a database without a process waits for, as far as the launcher knows.
 enum class Wait : std::uint8_t { none, for_process, for_connections_to_be_allowed };
@@ -107,6 +115,7 @@ struct WorkerSlot {
   std::uint64_t errors;
   HealthNote health;  ///< of a worker's slot; survives the process
   char last_error[kErrorTextSize];
+  char overrun_of[kErrorTextSize];  ///< see note_overrun(); empty: nothing to be read
 };
 static_assert(std::is_trivially_copyable_v<WorkerSlot>);
 
@@ -185,12 +194,17 @@ void note_working(const char* duty);
 void note_courier_wanted(Oid database, bool is_wanted);
 /// Since when the longest waiting of the other databases has had no process for its courier.
 std::optional<SteadyUs> courier_wanted_elsewhere(Oid database);
+/// What note_overrun() told of, once. Empty: nothing.
+std::string take_overrun();
 /// True once after commits that have queued notifications.
 bool take_courier_wanted();
 
 // --- The side of backends ------------------------------------------------------------------------
 
 void announce(Oid database, bool has_extension);
+/// A process of this database had to end because what is named so could not be stopped. For the
+/// database's worker to read; one that comes before it has done so is lost.
+void note_overrun(Oid database, std::string_view what);
 /// Lets the launcher look at the list of databases.
 void wake_launcher();
 /// Sets the latch of the database's process of this role; false if there is none.

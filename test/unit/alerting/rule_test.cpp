@@ -43,6 +43,17 @@ TEST(Rule, KnowsWhenAnnotationsDoNotFollowTheValue) {
       made(rule).expand({{{{"job", "web"}}, 1.0}}, {}).value()[0].annotations_follow_value);
 }
 
+TEST(Rule, ExpansionCanBeCancelled) {
+  class Cancelled final : public CancelToken {
+    bool cancelled() override { return true; }
+  } token;
+  RuleContext context;
+  context.cancel = &token;
+  const auto outcome = made(definition()).expand({{{{"job", "web"}}, 0.25}}, context);
+  ASSERT_FALSE(outcome.ok());
+  EXPECT_EQ(outcome.error().message, "the evaluation was cancelled");
+}
+
 TEST(Rule, RefusesAlertnameAndSeverityAsLabelOrColumn) {
   for (const char* name : {"alertname", "severity"}) {
     auto rule = definition();

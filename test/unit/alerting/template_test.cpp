@@ -167,6 +167,43 @@ TEST(Template, RegularExpressions) {
                "error: error calling match: error parsing regexp: missing ): ("}});
 }
 
+/// Cancels at the n-th time that it is asked.
+class CancelledLater final : public CancelToken {
+ public:
+  explicit CancelledLater(int after) : left_(after) {}
+  bool cancelled() override { return --left_ < 0; }
+
+ private:
+  int left_;
+};
+
+TEST(Template, RegularExpressionsAreBounded) {
+  const std::string nested = std::string(20000, '(') + "b" + std::string(20000, ')');
+  const auto replace = [](const std::string& pattern, const std::string& by,
+                          const std::string& text) {
+    return render(
+        "{{ reReplaceAll .pattern .by .text }}",
+        Value::map(MapType::kStrings, Labels{{"pattern", pattern}, {"by", by}, {"text", text}}));
+  };
+  EXPECT_EQ(replace(nested, "b", "aaaa"), "aaaa") << "groups that nobody asks for cost nothing";
+  EXPECT_EQ(replace(nested, "$9999", "aaaa"),
+            "error: error calling reReplaceAll: regexp has too many groups for its size");
+  EXPECT_EQ(replace(std::string(30000, 'a') + "b", "", std::string(200000, 'a')),
+            "error: error calling reReplaceAll: regexp is too large for so long a text");
+  EXPECT_EQ(replace(std::string(70000, 'a'), "", "a"),
+            "error: error calling reReplaceAll: error parsing regexp: pattern too long");
+}
+
+TEST(Template, RegularExpressionsCanBeCancelled) {
+  CancelledLater token(100);
+  RenderContext context;
+  context.cancel = &token;
+  EXPECT_EQ(
+      render("{{ reReplaceAll \"a\" \"b\" .text }}",
+             Value::map(MapType::kStrings, Labels{{"text", std::string(1000, 'a')}}), context),
+      "error: error calling reReplaceAll: rendering was cancelled");
+}
+
 TEST(Template, TextFunctions) {
   expect_all({{"{{ title \"hello big-world\" }}", "Hello Big-World"},
               {"{{ \"stra\u00dfe \u00e9\u0436\" | toUpper }}", "STRA\u00dfE \u00c9\u0416"},

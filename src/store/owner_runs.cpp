@@ -1,0 +1,143 @@
+#include "monitoring/store/owner_runs.hpp"
+
+#include "monitoring/pg/prepared.hpp"
+#include "monitoring/pg/time_limit.hpp"
+#include "monitoring/shmem/worker_slots.hpp"
+#include "monitoring/store/issues.hpp"
+
+extern "C" {
+#include <access/xact.h>
+#include <catalog/pg_type.h>
+#include <miscadmin.h>
+#include <utils/timestamp.h>
+}
+// clang-format keeps the server's headers first.
+#include <map>
+
+namespace monitoring::store {
+
+namespace {
+
+constexpr const char* kOverrun = "query_overrun";
+constexpr int kMostOverruns = 3;
+
+struct Overruns {
+  std::int64_t count = 0;
+  std::optional<Instant> retry_at;
+};
+
+using OverrunsByQuery = std::map<std::string, Overruns, std::less<>>;
+
+OverrunsByQuery read_overruns(pg::Spi& spi) {
+  static pg::Prepared statement(
+      "SELECT worker_name, overruns, retry_at FROM monitoring.query_overruns", {});
+  const pg::Rows rows = statement.query(spi);
+  OverrunsByQuery found;
+  for (std::uint64_t row = 0; row < rows.size(); ++row) {
+    found[*rows.text(row, 1)] = {*rows.int8(row, 2), rows.timestamptz(row, 3)};
+  }
+  return found;
+}
+
+/// Read once in a transaction: a pass runs thousands of queries.
+const OverrunsByQuery& known_overruns(pg::Spi& spi) {
+  static auto* const known = new OverrunsByQuery;
+  static TimestampTz read_in = 0;
+  const TimestampTz transaction = GetCurrentTransactionStartTimestamp();
+  if (read_in == transaction) return *known;
+  *known = read_overruns(spi);
+  read_in = transaction;
+  return *known;
+}
+
+std::string times(std::int64_t count) {
+  return count == 1 ? "once" : std::to_string(count) + " times";
+}
+
+std::string explain(const Overruns& overruns) {
+  const std::string past =
+      "it went on although it was canceled at its time limit, and the process"
+      " that ran it had to end, " +
+      times(overruns.count);
+  return overruns.retry_at ? past + "; it is not run for a while"
+                           : past +
+                                 "; it is switched off until its row is updated, for example"
+                                 " SET enabled = true";
+}
+
+std::optional<pg::OwnerFailure> why_not_now(const Overruns& overruns) {
+  const Instant now = pg::instant_of(GetCurrentTimestamp());
+  if (overruns.retry_at && *overruns.retry_at <= now) return std::nullopt;
+  return pg::OwnerFailure{true, ERRCODE_QUERY_CANCELED, explain(overruns)};
+}
+
+void forget(pg::Spi& spi, const char* worker_name) {
+  resolve_issues(spi, worker_name, kOverrun, "It ends in time again.");
+  spi.execute("DELETE FROM monitoring.query_overruns WHERE worker_name OPERATOR(pg_catalog.=) $1",
+              {pg::text(worker_name)});
+}
+
+/// How long it is left alone after so many times; nothing: until somebody changes it.
+std::optional<Duration> rest_after(std::int64_t overruns) {
+  if (overruns >= kMostOverruns) return std::nullopt;
+  return overruns == 1 ? std::chrono::minutes(1) : std::chrono::minutes(10);
+}
+
+std::int64_t count_overrun(pg::Spi& spi, const std::string& worker_name) {
+  const pg::Rows rows = spi.query(
+      "INSERT INTO monitoring.query_overruns AS o (worker_name, overruns, last_at)"
+      " VALUES ($1, 1, clock_timestamp()) ON CONFLICT (worker_name) DO UPDATE"
+      " SET overruns = o.overruns + 1, last_at = excluded.last_at RETURNING overruns",
+      {pg::text(worker_name)});
+  return *rows.int8(0, 1);
+}
+
+void tell_worker(const char* what) {
+  if (shmem::slots_available()) shmem::note_overrun(MyDatabaseId, what);
+}
+
+}  // namespace
+
+std::optional<pg::OwnerFailure> run_owned(pg::Spi& spi, Oid owner, const pg::OwnerLimits& limits,
+                                          const std::function<void()>& body) {
+  pg::on_overrun(tell_worker);
+  const OverrunsByQuery& all = known_overruns(spi);
+  const auto known = all.find(limits.what);
+  if (known == all.end()) return pg::run_as_owner(owner, limits, body);
+  if (auto failure = why_not_now(known->second)) return failure;
+  const auto failure = pg::run_as_owner(owner, limits, body);
+  if (!failure || !failure->timed_out) forget(spi, limits.what);
+  return failure;
+}
+
+std::optional<pg::OwnerFailure> run_asked(Oid owner, const pg::OwnerLimits& limits,
+                                          const std::function<void()>& body) {
+  pg::on_overrun(nullptr);
+  return pg::run_as_owner(owner, limits, body);
+}
+
+void record_overrun(pg::Spi& spi) {
+  const std::string worker_name = shmem::take_overrun();
+  if (worker_name.empty()) return;
+  Overruns overruns;
+  overruns.count = count_overrun(spi, worker_name);
+  const auto rest = rest_after(overruns.count);
+  if (rest) overruns.retry_at = pg::instant_of(GetCurrentTimestamp()) + *rest;
+  spi.execute("UPDATE monitoring.query_overruns SET retry_at = $2 WHERE worker_name = $1",
+              {pg::text(worker_name), pg::timestamptz(overruns.retry_at)});
+  keep_issue(spi, {worker_name, kOverrun, explain(overruns)});
+}
+
+std::optional<pg::OwnerFailure> lost_owner(const std::string& owner, std::optional<Oid> named,
+                                           Oid bound, const char* thing) {
+  if (!named) {
+    return pg::OwnerFailure{false, ERRCODE_UNDEFINED_OBJECT,
+                            "role \"" + owner + "\", the " + thing + "'s owner, does not exist"};
+  }
+  if (*named == bound) return std::nullopt;
+  return pg::OwnerFailure{false, ERRCODE_UNDEFINED_OBJECT,
+                          "role \"" + owner + "\" is not the one that the " + thing +
+                              " was given to, which was dropped or renamed: set owner again"};
+}
+
+}  // namespace monitoring::store
