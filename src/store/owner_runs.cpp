@@ -9,7 +9,6 @@ extern "C" {
 #include <access/xact.h>
 #include <catalog/pg_type.h>
 #include <miscadmin.h>
-#include <utils/timestamp.h>
 }
 // clang-format keeps the server's headers first.
 #include <map>
@@ -23,18 +22,22 @@ constexpr int kMostOverruns = 3;
 
 struct Overruns {
   std::int64_t count = 0;
-  std::optional<Instant> retry_at;
+  bool is_switched_off = true;
+  bool may_run = false;
 };
 
 using OverrunsByQuery = std::map<std::string, Overruns, std::less<>>;
 
 OverrunsByQuery read_overruns(pg::Spi& spi) {
   static pg::Prepared statement(
-      "SELECT worker_name, overruns, retry_at FROM monitoring.query_overruns", {});
+      "SELECT worker_name, overruns, retry_at IS NULL, coalesce(retry_at <= clock_timestamp(), "
+      "false)"
+      " FROM monitoring.query_overruns",
+      {});
   const pg::Rows rows = statement.query(spi);
   OverrunsByQuery found;
   for (std::uint64_t row = 0; row < rows.size(); ++row) {
-    found[*rows.text(row, 1)] = {*rows.int8(row, 2), rows.timestamptz(row, 3)};
+    found[*rows.text(row, 1)] = {*rows.int8(row, 2), *rows.boolean(row, 3), *rows.boolean(row, 4)};
   }
   return found;
 }
@@ -59,15 +62,15 @@ std::string explain(const Overruns& overruns) {
       "it went on although it was canceled at its time limit, and the process"
       " that ran it had to end, " +
       times(overruns.count);
-  return overruns.retry_at ? past + "; it is not run for a while"
-                           : past +
-                                 "; it is switched off until its row is updated, for example"
-                                 " SET enabled = true";
+  return !overruns.is_switched_off
+             ? past + "; it is not run for a while"
+             : past +
+                   "; it is switched off until its row is updated, for example"
+                   " SET enabled = true";
 }
 
 std::optional<pg::OwnerFailure> why_not_now(const Overruns& overruns) {
-  const Instant now = pg::instant_of(GetCurrentTimestamp());
-  if (overruns.retry_at && *overruns.retry_at <= now) return std::nullopt;
+  if (overruns.may_run) return std::nullopt;
   return pg::OwnerFailure{true, ERRCODE_QUERY_CANCELED, explain(overruns)};
 }
 
@@ -122,9 +125,11 @@ void record_overrun(pg::Spi& spi) {
   Overruns overruns;
   overruns.count = count_overrun(spi, worker_name);
   const auto rest = rest_after(overruns.count);
-  if (rest) overruns.retry_at = pg::instant_of(GetCurrentTimestamp()) + *rest;
-  spi.execute("UPDATE monitoring.query_overruns SET retry_at = $2 WHERE worker_name = $1",
-              {pg::text(worker_name), pg::timestamptz(overruns.retry_at)});
+  overruns.is_switched_off = !rest;
+  spi.execute(
+      "UPDATE monitoring.query_overruns SET retry_at = clock_timestamp() + $2"
+      " WHERE worker_name = $1",
+      {pg::text(worker_name), rest ? pg::interval(*rest) : pg::null_of(INTERVALOID)});
   keep_issue(spi, {worker_name, kOverrun, explain(overruns)});
 }
 
