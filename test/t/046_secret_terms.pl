@@ -16,6 +16,13 @@ my $here = '127.0.0.1:' . $receiver->port;
 sub sql { return $node->safe_psql('postgres', $_[0]); }
 sub sql_as { return sql("SET ROLE $_[0]; $_[1]"); }
 
+# SQL that makes a receiver of settings.
+sub receiver
+{
+	my ($name, $kind, %settings) = @_;
+	return "SELECT monitoring.create_receiver('$name', '$kind', '" . encode_json(\%settings) . "')";
+}
+
 sub outcome
 {
 	my ($name, $status) = @_;
@@ -40,19 +47,18 @@ outcome('own', 'sent');
 like(outcome('steal', 'retrying'), qr/secret "victim" may not be sent to host "127\.0\.0\.1"/, 'a URL that is a secret');
 
 # A receiver from before the secret was stored.
-sql_as('thief', q(SELECT monitoring.create_receiver('early', 'webhook', ') . encode_json(
-	{ url => $receiver->url('/stolen'), bearer_token => { secret => 'late' } }) . q(')));
+sql_as('thief', receiver('early', 'webhook', url => $receiver->url('/stolen'), bearer_token => { secret => 'late' }));
 sql_as('setter', q(SELECT monitoring.set_secret('late', 'l4te-token')));
 like(outcome('early', 'retrying'), qr/secret "late" may not be sent/, 'a receiver that waited for the secret');
 
 # Rows that the trigger has not seen.
-sql('ALTER TABLE monitoring.receivers DISABLE TRIGGER check_settings; ALTER TABLE monitoring.probes DISABLE TRIGGER check_probe;'
-	  . q(INSERT INTO monitoring.receivers (receiver_name, kind, settings, send_resolved, set_by) VALUES
-	('gone', 'pagerduty', ') . encode_json({ url => $receiver->url('/stolen'), routing_key => { secret => 'victim' } })
-	  . q(', true, 'nobody'));)
-	  . q(INSERT INTO monitoring.probes (probe_name, url, headers, set_by) VALUES ('gone', ') . $receiver->url('/stolen')
-	  . q(', '{"Authorization": {"secret": "victim"}}', 'nobody');
-	ALTER TABLE monitoring.receivers ENABLE TRIGGER check_settings; ALTER TABLE monitoring.probes ENABLE TRIGGER check_probe));
+my $stolen = $receiver->url('/stolen');
+sql(qq{ALTER TABLE monitoring.receivers DISABLE TRIGGER check_settings; ALTER TABLE monitoring.probes DISABLE TRIGGER check_probe;
+	INSERT INTO monitoring.receivers (receiver_name, kind, settings, send_resolved, set_by)
+	VALUES ('gone', 'pagerduty', '{"url": "$stolen", "routing_key": {"secret": "victim"}}', true, 'nobody');
+	INSERT INTO monitoring.probes (probe_name, url, headers, set_by)
+	VALUES ('gone', '$stolen', '{"Authorization": {"secret": "victim"}}', 'nobody');
+	ALTER TABLE monitoring.receivers ENABLE TRIGGER check_settings; ALTER TABLE monitoring.probes ENABLE TRIGGER check_probe});
 like(outcome('gone', 'retrying'), qr/secret "victim" may not be sent/, 'a role that is not there is trusted with nothing');
 sql(q(UPDATE monitoring.probes SET every = '1 hour'));
 wait_until($node, q(SELECT error FROM monitoring.probe_state WHERE probe_name = 'gone'),
@@ -61,8 +67,7 @@ wait_until($node, q(SELECT error FROM monitoring.probe_state WHERE probe_name = 
 # By whoever has stored it, and by who may read it; then with a list.
 for my $maker ('setter', 'postgres')
 {
-	sql_as($maker, qq(SELECT monitoring.create_receiver('of $maker', 'webhook', ') . encode_json(
-		{ url => $receiver->url("/of-$maker"), bearer_token => { secret => 'victim' } }) . q(')));
+	sql_as($maker, receiver("of $maker", 'webhook', url => $receiver->url("/of-$maker"), bearer_token => { secret => 'victim' }));
 	outcome("of $maker", 'sent');
 	my ($request) = $receiver->wait_for_requests(1, path => "/of-$maker");
 	is($request->{headers}{authorization}, 'Bearer v1ctim-token', "$maker sends it");
