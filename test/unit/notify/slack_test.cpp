@@ -163,8 +163,9 @@ TEST(Slack, NamesOfManyLinesStayInOne) {
   Notification notification = cpu_notification();
   for (AlertView& alert : notification.alerts) {
     alert.labels.set("alertname", "disk\n> 90 & rising");
-    alert.annotations.set("dashboard_url", "https://dashboards.example/a");
   }
+  notification.alerts[0].annotations.set("dashboard_url", "https://dashboards.example/a");
+  notification.alerts[1].annotations.set("dashboard_url", "https://dashboards.example/b");
   summarize(notification);
   const json message = message_of(notification);
   EXPECT_EQ(message["text"].get<std::string>().find('\n'), std::string::npos);
