@@ -127,7 +127,10 @@ void Rewrites::reconcile(Recompute& recompute) {
       if (!is_day(oid) && partitions_.count(oid) == 0) count_rows(oid);
     }
   }
+  // Rows were moved out of these or changed: they are computed anew as it is.
+  const std::set<std::int64_t> corrected = recompute.hours();
   const auto is_concerned = [&](std::int64_t hour) {
+    if (corrected.count(hour) != 0) return false;
     const auto day = std::find_if(ranges.begin(), ranges.end(),
                                   [&](const auto& each) { return each.second.contains(hour); });
     if (day == ranges.end()) return has_others;
