@@ -77,8 +77,8 @@ constexpr const char* kReaderGrants =
     " WHERE p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)"
     "  AND (p.provolatile <> 'v' AND NOT p.prosecdef AND p.proname NOT LIKE '\\_%'"
     "   OR p.proname IN ('get_system_health', 'health_check', 'liveness', 'readiness')"
-    // Of readiness() and of the view _wanted_table_collectors.
-    "   OR p.proname IN ('_is_active', '_filled', '_bucket_quantile')"
+    // Of readiness(), the view _wanted_table_collectors, metric_values() and health_check().
+    "   OR p.proname IN ('_is_active', '_filled', '_bucket_quantile', '_integer_tag')"
     "   OR EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_rewrite'::regclass"
     "    AND d.refclassid = 'pg_proc'::regclass AND d.refobjid = p.oid))"
     " ORDER BY 1";
@@ -126,6 +126,7 @@ constexpr const char* kOperatorGrants =
     "    '_note_on_alert')"
     "   OR p.proname IN ('_rollup_rebaseline', '_wake_worker')"  // activate()
     "   OR p.proname = '_say_obstacles'"                         // send_test_alert()
+    "   OR p.proname = '_integer_tag'"                           // health_check()
     "   OR p.proname IN ('_dimensions_hash', '_m2', '_m2_merge', '_measures_add', '_measures_sum',"
     "    '_sketch_merge', '_sketch_merge_agg', '_sum', '_sum_add', '_summary')"  // roll-ups
     "   OR p.proname IN ('_install_pack_rules', '_metrics_of_collector', '_refuse_odd_mapping',"

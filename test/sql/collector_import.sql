@@ -70,7 +70,7 @@ FROM monitoring.collectors, jsonb_each(metrics) ORDER BY 1;
 
 -- Again: what users decided stays, and a collector that has not changed goes on undisturbed.
 UPDATE monitoring.collectors SET store = false, enabled = false, series_limit = 50,
-    next_run_at = 'infinity';
+    next_run_at = '2200-01-01 00:00Z';
 SELECT count(*) FROM monitoring.import_collectors(:'yaml');
 SELECT count(*) FROM monitoring.import_collectors(
     replace(:'yaml', 'cache_seconds: 30', 'cache_seconds: 90'), owner => 'import_operator');

@@ -9,6 +9,7 @@
 \i :shared
 \set at 'pg_temp.at(\'0\')'
 \i :data
+SET client_min_messages = warning;
 \i :example
 CALL pg_temp.play('0', '5 minutes');
 \o

@@ -33,7 +33,6 @@ INSERT INTO allowed VALUES
     'duty of the worker'),
 ('owner', '_index_partition _own_partition', 'of the duty that makes partitions'),
 ('owner', '_protect_members _protect_relation _restoring', 'of the install script'),
-('owner', '_integer_tag', 'of get_system_health(), which runs as its owner'),
 ('owner', '_queue_notification', 'of the health duty; it writes to any receiver'),
 ('owner', '_may_reach_somebody', 'of the trigger _advise()'),
 ('operator', '_say_obstacles', 'of send_test_alert()'),
@@ -44,6 +43,7 @@ INSERT INTO allowed VALUES
     '_measure_tag _next_run _pending_periods _pg_cron_jobs _record_status _sketch_quantile_agg '
     '_statements _sum _whole '
     '_table_collectors _worker_status', 'called by a view, as its reader'),
+('reader operator', '_integer_tag', 'called by health_check(), as its caller'),
 ('reader operator', '_filled', 'called by _table_collectors(), as its caller'),
 ('reader operator', '_bucket_quantile', 'called by metric_values(), as its caller'),
 ('operator', '_try_alert_rule', 'of create_alert(), create_threshold(), create_ladder()'),

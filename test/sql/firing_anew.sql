@@ -176,8 +176,10 @@ SELECT * FROM pg_temp.told('5 minutes');
 ROLLBACK;
 BEGIN;
 SELECT * FROM pg_temp.tell_first();
+UPDATE monitoring.routes SET receiver = 'deputy';
 DELETE FROM monitoring.receivers WHERE receiver_name = 'ops';
 SELECT monitoring.create_receiver('ops', 'webhook', '{"url": "https://hooks.example.com/new"}');
+UPDATE monitoring.routes SET receiver = 'ops';
 SELECT * FROM pg_temp.told('2 minutes');
 ROLLBACK;
 
