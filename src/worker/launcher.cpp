@@ -21,6 +21,7 @@ extern "C" {
 #include <cstdio>
 #include <cstring>
 #include <map>
+#include <optional>
 #include <vector>
 
 #include "monitoring/pg/settings.hpp"
@@ -136,6 +137,8 @@ class Launcher {
   std::map<Oid, Database> databases_;
   Instant next_refresh_{};
   Instant full_until_{};
+  /// Since when the server has had no place for a process, if the last start was refused.
+  std::optional<Instant> refused_since_;
   Oid last_looked_at_ = InvalidOid;
   int reported_need_ = 0;
 };
@@ -370,8 +373,13 @@ void Launcher::start_those(Knowledge knowledge, int room, bool only_look) {
   for (const Oid oid : in_order_of_waiting(knowledge)) {
     if (count_processes() >= room) return;
     Database& database = databases_.at(oid);
-    if (start(oid, database, only_look || database.closed)) continue;
-    full_until_ = clock_.now() + kRetryWhenFull;
+    if (start(oid, database, only_look || database.closed)) {
+      refused_since_.reset();
+      continue;
+    }
+    const Instant now = clock_.now();
+    if (!refused_since_) refused_since_ = now;
+    full_until_ = now + kRetryWhenFull;
     return;
   }
 }
@@ -429,8 +437,9 @@ void Launcher::note_shortage(int need) {
 
 /// A full set of worker processes: one WARNING, and a line in worker_status for each who waits.
 void Launcher::report_shortage() {
-  const bool server_is_full = clock_.now() < full_until_;
-  if (anything_unknown() && !server_is_full) return;
+  // A process that has just ended still has its place, so that one refusal says little.
+  const bool server_is_full = refused_since_ && clock_.now() - *refused_since_ >= kRetryWhenFull;
+  if ((anything_unknown() || refused_since_) && !server_is_full) return;
   const int missing = count_wanting() - count_processes();
   const bool is_full = server_is_full || count_processes() >= capacity();
   const int need = is_full && missing > 0 ? std::max(max_worker_processes + missing,

@@ -113,7 +113,7 @@ my $offset = -s $node->logfile;
 $node->restart;
 wait_until($node, "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'monitoring worker'",
 	expect => '5', what => '5 of 20 databases have a worker; one process is left for a courier');
-wait_for_log($node, qr/WARNING:  monitoring has no worker process for 15 of 20 databases\n.*HINT:  Set max_worker_processes to at least 23\./,
+wait_for_log($node, qr/WARNING:  monitoring has no worker process for 15 of 20 databases\n.*DETAIL:.*\n.*HINT:  Set max_worker_processes to at least 23\./,
 	offset => $offset, what => 'a warning names the number needed');
 is($node->safe_psql('source', q(SELECT count(*) FROM monitoring.worker_status
 	WHERE role = 'worker' AND pid IS NULL

@@ -84,7 +84,7 @@ INSERT INTO monitoring.queues (queue_name, source, owner) VALUES ('zz_fine', 'pu
 EOQ
 my $count = @bad;
 wait_until($node, q(SELECT count(*) FROM monitoring.alert_rule_errors), expect => $count, what => 'each rule that raises fails');
-is($node->safe_psql('postgres', q(SELECT string_agg(labels ->> 'alertname', ' ' ORDER BY 1) FROM monitoring.alerts
+is($node->safe_psql('postgres', q(SELECT string_agg(labels ->> 'alertname', ' ' ORDER BY labels ->> 'alertname' COLLATE "C") FROM monitoring.alerts
 	WHERE state = 'firing' AND labels ->> 'alertname' <> 'RuleEvaluationFailed')), 'sets zz_fine zz_sets',
 	'and the others are evaluated');
 wait_until($node, q(SELECT count(*) FROM monitoring.collectors WHERE owner = 'bob' AND last_error IS NOT NULL),
@@ -228,7 +228,7 @@ wait_until($node, q(SELECT overruns FROM monitoring.query_overruns WHERE worker_
 hang('terminated', 'postgres');
 my $pid = $node->safe_psql('postgres', $pid_of_worker);
 $node->safe_psql('postgres', "SELECT pg_terminate_backend($pid)");
-backend_gone($node, $pid);
+backend_gone($pid);
 $node->safe_psql('postgres', q(DELETE FROM monitoring.collectors WHERE collector_name = 'terminated'));
 $node->safe_psql('postgres', 'CREATE DATABASE own');
 $node->safe_psql('own', 'CREATE EXTENSION monitoring');

@@ -79,7 +79,9 @@ TEST(Template, DefineTemplateAndBlock) {
   expect_all({{"{{ define \"x\" }}[{{ . }}]{{ end }}{{ template \"x\" 7 }}", "[7]"},
               {"{{ block \"y\" 3 }}<{{ . }}>{{ end }}{{ template \"y\" 4 }}", "<3><4>"},
               {"{{ define \"x\" }}{{ $ }}{{ end }}{{ template \"x\" \"arg\" }}", "arg"},
-              {"{{ define \"x\" }}a{{ . }}{{ end }}{{ tmpl \"x\" 1 | toUpper }}", "A1"}});
+              {"{{ define \"x\" }}a{{ . }}{{ end }}{{ tmpl \"x\" 1 }}", "a1"},
+              {"{{ define \"x\" }}a{{ . }}{{ end }}{{ tmpl \"x\" 1 | toUpper }}",
+               "error: wrong type for value; expected string; got template.HTML"}});
 }
 
 TEST(Template, ALibraryCanBeCalledAndOverridden) {
@@ -357,7 +359,7 @@ TEST(Template, NotificationData) {
                   "{{ .StartsAt.Format \"15:04\" }}{{ .EndsAt.IsZero }}{{ end }}"),
             "full13:19true");
   EXPECT_EQ(shown("{{ .Annotations.summary }}"),
-            "error: can't evaluate field Annotations in type template.Data");
+            "error: can't evaluate field Annotations in type *template.Data");
   EXPECT_EQ(shown("{{ .CommonLabels.missing }}"), "");
   EXPECT_EQ(shown("{{ (index .Alerts 0).Labels.zone }}"), "b");
 }

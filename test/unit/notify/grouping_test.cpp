@@ -31,11 +31,13 @@ class Grouping : public ::testing::Test {
     alert.labels = {{"alertname", "x"}, {"instance", name}};
     alert.starts_at = started.value_or(now);
     alert.ends_at.reset();
+    alert.status = AlertStatus::kFiring;
     insert_alert(group_, route(), alert, now);
   }
 
   void resolve(const std::string& name, Instant now) {
     alerts_[name].ends_at = now;
+    alerts_[name].status = AlertStatus::kResolved;
     insert_alert(group_, route(), alerts_[name], now);
   }
 

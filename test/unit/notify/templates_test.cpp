@@ -88,7 +88,7 @@ TEST(NotificationTemplates, MistakesAreFoundWithoutANotification) {
   const auto error = check_settings("slack", with("slack", {{"text", "ab {{ .Annotations.x }}"}}));
   ASSERT_TRUE(error.has_value());
   EXPECT_EQ(error->message,
-            "setting \"text\": can't evaluate field Annotations in type template.Data");
+            "setting \"text\": can't evaluate field Annotations in type *template.Data");
   EXPECT_TRUE(error->position.has_value());
   EXPECT_NE(error->hint.find(".CommonAnnotations"), std::string::npos);
   EXPECT_EQ(testing::complaint("email", with("email", {{"subject", "{{ . | none }}"}})),
