@@ -152,7 +152,7 @@ wait_for_status('/health', 200, 'and 200 when it is resolved');
 my $locker = $node->background_psql('postgres');
 $locker->query_safe('BEGIN; LOCK TABLE monitoring.health_state');
 $json = decode_json(wait_for_status('/health', 503, 'a locked table makes it stale')->{content});
-is_deeply($json->{databases}{postgres}{reasons}, ['stale'], 'which is the reason');
+ok((grep { $_ eq 'stale' } @{ $json->{databases}{postgres}{reasons} }), 'which is a reason');
 is(decode_json(http_get($port, '/api/v1/health')->{content})->{database}, 'not responding', 'in a word');
 is(http_get($port, '/live')->{status}, 200, 'while the server lives');
 $locker->query_safe('COMMIT');

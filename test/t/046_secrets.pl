@@ -90,7 +90,7 @@ sql("SELECT monitoring.set_secret_from_file('from-file', '$file')");
 # What is refused is not in the log either, nor is the statement.
 my $fifo = $node->basedir . '/fifo';
 POSIX::mkfifo($fifo, 0644) or die "mkfifo: $!";
-append_to_file($node->basedir . '/no-text', "${needle}\xff\xfe");
+append_to_file($node->basedir . '/no-text', "${needle}\0x");
 my $long_name = 'n' x 201;
 for my $refused ("SELECT monitoring.set_secret('$long_name', '${needle}Refused')",
 	"SELECT monitoring.set_secret('', '${needle}Refused')", "SELECT monitoring.set_secret(NULL, '${needle}Refused')",
