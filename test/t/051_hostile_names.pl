@@ -66,7 +66,7 @@ for my $name (sort keys %settings)
 	my $sets = join '', map { /(.*?)=(.*)/; $1 eq 'search_path' && $2 eq '' ? "SET search_path = '';\n" : "SET $1 = '$2';\n" =~ s/'evil,pg_catalog'/evil, pg_catalog/r }
 	  split / /, $settings{$name};
 	my ($out, $err) = ('', '');
-	my $status = $node->psql($database, "$sets\\set ON_ERROR_STOP 1\nCREATE EXTENSION monitoring;\n"
+	my $status = $node->psql($database, "$sets\\set ON_ERROR_STOP 1\nSET client_min_messages = error;\nCREATE EXTENSION monitoring;\n"
 		  . ($name eq 'standard_conforming_strings' ? $work =~ s/\\/\\\\/gr =~ s/\\\\g /\\g /gr : $work), stdout => \$out, stderr => \$err,
 		extra_params => [ '-U', $boss, '-v', "reader=$boss" ], on_error_stop => 0);
 	is("$status $err", '0 ', "$name: everything works");
