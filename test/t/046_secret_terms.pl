@@ -55,9 +55,9 @@ like(outcome('early', 'retrying'), qr/secret "late" may not be sent/, 'a receive
 my $stolen = $receiver->url('/stolen');
 sql(qq{ALTER TABLE monitoring.receivers DISABLE TRIGGER check_settings; ALTER TABLE monitoring.probes DISABLE TRIGGER check_probe;
 	INSERT INTO monitoring.receivers (receiver_name, kind, settings, send_resolved, set_by)
-	VALUES ('gone', 'pagerduty', '{"url": "$stolen", "routing_key": {"secret": "victim"}}', true, 'nobody');
+	VALUES ('gone', 'pagerduty', '{"url": "$stolen", "routing_key": {"secret": "victim"}}', true, 'was_never_a_role');
 	INSERT INTO monitoring.probes (probe_name, url, headers, set_by)
-	VALUES ('gone', '$stolen', '{"Authorization": {"secret": "victim"}}', 'nobody');
+	VALUES ('gone', '$stolen', '{"Authorization": {"secret": "victim"}}', 'was_never_a_role');
 	ALTER TABLE monitoring.receivers ENABLE TRIGGER check_settings; ALTER TABLE monitoring.probes ENABLE TRIGGER check_probe});
 like(outcome('gone', 'retrying'), qr/secret "victim" may not be sent/, 'a role that is not there is trusted with nothing');
 sql(q(UPDATE monitoring.probes SET every = '1 hour'));
