@@ -65,7 +65,7 @@ wait_until($node, q(SELECT error FROM monitoring.probe_state WHERE probe_name = 
 	expect => qq(secret "victim" may not be sent to host "127.0.0.1", port @{[ $receiver->port ]}), what => 'nor is a probe of it');
 
 # By whoever has stored it, and by who may read it; then with a list.
-for my $maker ('setter', 'postgres')
+for my $maker ('setter', sql('SELECT current_user'))
 {
 	sql_as($maker, receiver("of $maker", 'webhook', url => $receiver->url("/of-$maker"), bearer_token => { secret => 'victim' }));
 	outcome("of $maker", 'sent');

@@ -1,6 +1,6 @@
 # A standby that is promoted goes on where the primary was: what fires does not fire anew, what waits
-# goes on waiting, silences, groups' timers and what was told hold. On a clock that is years ahead, so
-# that the new primary's own worker changes nothing.
+# goes on waiting, silences, groups' timers and what was told hold. On a clock that is years ahead: the
+# new primary's own worker would go back to its own, so a prepared transaction keeps it from looking.
 use strict;
 use warnings;
 
@@ -9,7 +9,7 @@ use PostgreSQL::Test::Cluster;
 use Test::More;
 
 my $primary = new_node(preload => 1, init => [ allows_streaming => 1 ],
-	conf => "monitoring.allow_superuser_rules = on\nmonitoring.health_check_interval = '1h'\n");
+	conf => "max_prepared_transactions = 1\nmonitoring.allow_superuser_rules = on\nmonitoring.health_check_interval = '1h'\n");
 my $node = $primary;
 
 sub sql { return $node->safe_psql('postgres', $_[0]); }
@@ -56,6 +56,7 @@ my $state = q(SELECT jsonb_pretty(jsonb_build_object(
 	'silences', (SELECT jsonb_agg(to_jsonb(s)) FROM monitoring.silences AS s),
 	'progress', (SELECT jsonb_agg(to_jsonb(p)) FROM monitoring.alert_progress AS p))));
 my $before = sql($state);
+sql(q(BEGIN; LOCK TABLE monitoring.alert_progress IN EXCLUSIVE MODE; PREPARE TRANSACTION 'no pass'));
 $primary->backup('base');
 my $standby = PostgreSQL::Test::Cluster->new('standby');
 $standby->init_from_backup($primary, 'base', has_streaming => 1);
@@ -71,6 +72,7 @@ $standby->promote;
 wait_until($standby, q(SELECT state FROM monitoring.worker_status WHERE role = 'worker'),
 	expect => 'running', what => 'the worker comes with the promotion');
 sql('SELECT monitoring.pause_worker()');
+sql(q(ROLLBACK PREPARED 'no pass'));
 is(sql($state), $before, 'the promotion has changed nothing');
 
 is(evaluate_at(4), '0', 'nothing fires anew');
