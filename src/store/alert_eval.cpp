@@ -21,7 +21,7 @@ extern "C" {
 #include "monitoring/store/issues.hpp"
 #include "monitoring/store/unusable.hpp"
 #include "store/alert_instances.hpp"
-#include "store/clock_step.hpp"
+#include "store/alert_rebase.hpp"
 #include "store/failed_receivers.hpp"
 #include "store/rule_query.hpp"
 #include "store/shared_reads.hpp"

@@ -1,4 +1,4 @@
-#include "store/clock_step.hpp"
+#include "store/alert_rebase.hpp"
 
 #include <nlohmann/json.hpp>
 #include <string>
