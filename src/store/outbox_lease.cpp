@@ -302,24 +302,24 @@ std::set<std::string> receivers_with_issue(pg::Spi& spi) {
   return receivers;
 }
 
-void open_receiver_issue(pg::Spi& spi, const GivenUp& lost) {
+void open_issue(pg::Spi& spi, const GivenUp& lost, const char* issue_type, std::string message) {
   Issue issue;
   issue.worker_name = kIssueWorker;
-  issue.issue_type = kIssueType;
-  issue.message = "a notification for receiver \"" + lost.receiver + "\" was given up";
+  issue.issue_type = issue_type;
+  issue.message = std::move(message);
   issue.details =
       json_text({{"receiver", lost.receiver}, {"reason", lost.reason}, {"error", lost.error}});
   log_issue_once(spi, issue);
 }
 
+void open_receiver_issue(pg::Spi& spi, const GivenUp& lost) {
+  open_issue(spi, lost, kIssueType,
+             "a notification for receiver \"" + lost.receiver + "\" was given up");
+}
+
 void open_recipient_issue(pg::Spi& spi, const GivenUp& lost) {
-  Issue issue;
-  issue.worker_name = kIssueWorker;
-  issue.issue_type = kRecipientIssueType;
-  issue.message = "a mail of receiver \"" + lost.receiver + "\" was taken for some recipients only";
-  issue.details =
-      json_text({{"receiver", lost.receiver}, {"reason", lost.reason}, {"error", lost.error}});
-  log_issue_once(spi, issue);
+  open_issue(spi, lost, kRecipientIssueType,
+             "a mail of receiver \"" + lost.receiver + "\" was taken for some recipients only");
 }
 
 void resolve_receiver_issue(pg::Spi& spi, const std::string& receiver) {
