@@ -103,6 +103,12 @@ $(SQL_BUILT): sql/names.awk $(SQL_PARTS) Makefile
 
 all: $(NET_LIBRARY)
 
+# docs/sql-reference.md, from the comments in a database that has the extension: psql's settings
+# (PGHOST, PGDATABASE, ...) say which.
+.PHONY: sql-reference
+sql-reference:
+	psql -X -f sql/reference.sql > docs/sql-reference.md
+
 $(NET_LIBRARY): $(NET_OBJS) src/exports.map
 	$(CXX) $(CXXFLAGS) -shared -o $@ $(NET_OBJS) $(LDFLAGS) $(LDFLAGS_SL) $(EXPORTS) $(NET_LIBS) -lre2 -lstdc++
 
