@@ -51,8 +51,8 @@ CREATE FUNCTION monitoring.set_secret_from_file(
 RETURNS void
 AS 'MODULE_PATHNAME', 'monitoring_set_secret_from_file' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION monitoring.set_secret_from_file(text, text, text[], text[]) IS
-    'Stores the content of a file on the server, without the line break at its end, as a secret; for '
-    'members of pg_read_server_files';
+    'Stores the content of a file on the server, without the line break at its end, as a secret. For '
+    'superusers, and for operators who are members of pg_read_server_files and to whom EXECUTE on this function was granted';
 
 CREATE FUNCTION monitoring.release_vault_secret(
     secret_name text, allowed_kinds text[] DEFAULT NULL, allowed_hosts text[] DEFAULT NULL)
