@@ -43,6 +43,19 @@ CREATE TABLE monitoring.alert_rules (
 );
 COMMENT ON TABLE monitoring.alert_rules IS
     'What is alerted on: made by create_alert() and create_threshold(); may be edited';
+COMMENT ON COLUMN monitoring.alert_rules.id IS 'Key of the rule';
+COMMENT ON SEQUENCE monitoring.alert_rules_id_seq IS 'The ids of monitoring.alert_rules';
+COMMENT ON COLUMN monitoring.alert_rules.rule_name IS
+    'Name of the rule, which becomes the label alertname';
+COMMENT ON COLUMN monitoring.alert_rules.group_name IS
+    'A name for several rules, such as that of the pack they came with';
+COMMENT ON COLUMN monitoring.alert_rules.severity IS 'Becomes the label severity';
+COMMENT ON COLUMN monitoring.alert_rules.labels IS
+    'Labels that every alert of the rule gets, an object of texts';
+COMMENT ON COLUMN monitoring.alert_rules.annotations IS 'Texts for people: an object of templates';
+COMMENT ON COLUMN monitoring.alert_rules.enabled IS 'Whether the rule is evaluated';
+COMMENT ON COLUMN monitoring.alert_rules.created_at IS 'When the rule was made';
+COMMENT ON COLUMN monitoring.alert_rules.updated_at IS 'When it was changed last';
 COMMENT ON COLUMN monitoring.alert_rules.language IS
     'sql: expr is a query; threshold: the levels are in monitoring.thresholds';
 COMMENT ON COLUMN monitoring.alert_rules.expr IS
@@ -98,6 +111,9 @@ CREATE TABLE monitoring.thresholds (
 COMMENT ON TABLE monitoring.thresholds IS
     'The levels of rules of language threshold, on a metric of monitoring.pipeline_metrics or on '
     'what the rule''s query gives';
+COMMENT ON COLUMN monitoring.thresholds.rule_id IS 'Row of monitoring.alert_rules';
+COMMENT ON COLUMN monitoring.thresholds.comparison IS
+    'How a value is held against a level: >, >=, <, <=, = or !=';
 COMMENT ON COLUMN monitoring.thresholds.metric_name IS
     'NULL: the rows of the rule''s expr are held against the levels';
 COMMENT ON COLUMN monitoring.thresholds.warning IS 'the level of severity warning; NULL: none';
@@ -146,6 +162,21 @@ CREATE TABLE monitoring.alerts (
 );
 COMMENT ON TABLE monitoring.alerts IS
     'Alerts that are pending, firing, or have resolved in the last 15 minutes';
+COMMENT ON COLUMN monitoring.alerts.id IS 'Key of the alert';
+COMMENT ON SEQUENCE monitoring.alerts_id_seq IS 'The ids of monitoring.alerts';
+COMMENT ON COLUMN monitoring.alerts.rule_name IS 'Rule of the alert';
+COMMENT ON COLUMN monitoring.alerts.severity IS 'The label severity';
+COMMENT ON COLUMN monitoring.alerts.labels IS 'All labels, alertname and severity included';
+COMMENT ON COLUMN monitoring.alerts.state IS 'pending, firing or resolved';
+COMMENT ON COLUMN monitoring.alerts.fired_at IS 'When it began to fire; NULL: it has not';
+COMMENT ON COLUMN monitoring.alerts.resolved_at IS 'When it resolved; NULL: it has not';
+COMMENT ON COLUMN monitoring.alerts.acknowledged_by IS
+    'Who acknowledged it; NULL: nobody has since it fired';
+COMMENT ON COLUMN monitoring.alerts.acknowledged_at IS 'When it was acknowledged';
+COMMENT ON COLUMN monitoring.alerts.false_positive IS
+    'Whether somebody marked it as a false positive';
+COMMENT ON COLUMN monitoring.alerts.silenced IS 'Whether a silence matches it';
+COMMENT ON COLUMN monitoring.alerts.inhibited IS 'Whether another alert inhibits it';
 COMMENT ON COLUMN monitoring.alerts.fingerprint IS
     'hash of the labels, as Alertmanager computes it, in 16 hexadecimal digits';
 COMMENT ON COLUMN monitoring.alerts.rule_id IS
@@ -185,6 +216,16 @@ CREATE TABLE monitoring.alert_history (
     cause text NOT NULL
 );
 COMMENT ON TABLE monitoring.alert_history IS 'Every change of state of every alert';
+COMMENT ON COLUMN monitoring.alert_history.id IS 'Key of the row, in the order of the transitions';
+COMMENT ON SEQUENCE monitoring.alert_history_id_seq IS 'The ids of monitoring.alert_history';
+COMMENT ON COLUMN monitoring.alert_history.generation IS
+    'How often the alert had begun to fire by then';
+COMMENT ON COLUMN monitoring.alert_history.fingerprint IS 'Hash of the alert''s labels';
+COMMENT ON COLUMN monitoring.alert_history.rule_name IS 'Rule of the alert';
+COMMENT ON COLUMN monitoring.alert_history.severity IS 'Severity of the alert';
+COMMENT ON COLUMN monitoring.alert_history.labels IS 'Labels of the alert';
+COMMENT ON COLUMN monitoring.alert_history.to_state IS 'State that it came to';
+COMMENT ON COLUMN monitoring.alert_history.value IS 'Value of the evaluation that found it';
 COMMENT ON COLUMN monitoring.alert_history.at IS 'time of the evaluation that found it';
 COMMENT ON COLUMN monitoring.alert_history.alert_id IS
     'the row of monitoring.alerts, which is removed 15 minutes after the alert resolved';
@@ -210,6 +251,15 @@ CREATE TABLE monitoring.alert_notes (
 );
 COMMENT ON TABLE monitoring.alert_notes IS
     'What people did about alerts: acknowledgements, false positives and incident notes';
+COMMENT ON COLUMN monitoring.alert_notes.id IS 'Key of the row';
+COMMENT ON SEQUENCE monitoring.alert_notes_id_seq IS 'The ids of monitoring.alert_notes';
+COMMENT ON COLUMN monitoring.alert_notes.alert_id IS 'Row of monitoring.alerts';
+COMMENT ON COLUMN monitoring.alert_notes.generation IS 'Which of its firings, counted from 1';
+COMMENT ON COLUMN monitoring.alert_notes.fingerprint IS 'Hash of the alert''s labels';
+COMMENT ON COLUMN monitoring.alert_notes.kind IS 'acknowledged, false positive or note';
+COMMENT ON COLUMN monitoring.alert_notes.note IS 'What was said';
+COMMENT ON COLUMN monitoring.alert_notes.author IS 'Role that said it';
+COMMENT ON COLUMN monitoring.alert_notes.created_at IS 'When it was said';
 SELECT pg_catalog.pg_extension_config_dump('monitoring.alert_notes', '');
 SELECT pg_catalog.pg_extension_config_dump('monitoring.alert_notes_id_seq', '');
 CREATE INDEX alert_notes_by_alert ON monitoring.alert_notes (alert_id);
@@ -222,6 +272,10 @@ CREATE TABLE monitoring.alert_rule_errors (
     since timestamptz NOT NULL
 );
 COMMENT ON TABLE monitoring.alert_rule_errors IS 'The rules whose last evaluation failed, and why';
+COMMENT ON COLUMN monitoring.alert_rule_errors.rule_id IS 'Row of monitoring.alert_rules';
+COMMENT ON COLUMN monitoring.alert_rule_errors.rule_name IS 'Name of the rule';
+COMMENT ON COLUMN monitoring.alert_rule_errors.message IS 'The error of its last evaluation';
+COMMENT ON COLUMN monitoring.alert_rule_errors.since IS 'Since when it fails with this error';
 
 CREATE TABLE monitoring.alert_progress (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
@@ -229,6 +283,7 @@ CREATE TABLE monitoring.alert_progress (
 );
 COMMENT ON TABLE monitoring.alert_progress IS
     'How far alerts have been evaluated. A pass locks the table, so that there is one at a time.';
+COMMENT ON COLUMN monitoring.alert_progress.only_row IS 'Always true: there is one row';
 COMMENT ON COLUMN monitoring.alert_progress.last_evaluated_at IS
     'the last pass that changed something, or one up to a minute before the last pass';
 
@@ -375,6 +430,9 @@ CREATE TABLE monitoring.response_limits (
 COMMENT ON TABLE monitoring.response_limits IS
     'What users decided about response times. monitoring.effective_response_limits adds the '
     'shipped defaults.';
+COMMENT ON COLUMN monitoring.response_limits.severity IS 'The label severity';
+COMMENT ON COLUMN monitoring.response_limits.acknowledge_within IS
+    'How soon an alert has to be acknowledged';
 SELECT pg_catalog.pg_extension_config_dump('monitoring.response_limits', '');
 
 CREATE VIEW monitoring.effective_response_limits AS
@@ -389,6 +447,11 @@ FROM (VALUES
 FULL JOIN monitoring.response_limits AS l USING (severity);
 COMMENT ON VIEW monitoring.effective_response_limits IS
     'How soon an alert of each severity has to be acknowledged';
+COMMENT ON COLUMN monitoring.effective_response_limits.severity IS 'The label severity';
+COMMENT ON COLUMN monitoring.effective_response_limits.acknowledge_within IS
+    'How soon an alert has to be acknowledged';
+COMMENT ON COLUMN monitoring.effective_response_limits.is_default IS
+    'Whether it is the shipped limit';
 
 CREATE VIEW monitoring.alert_acknowledgements AS
 SELECT f.alert_id, f.generation, f.fingerprint, f.rule_name, f.severity, f.at AS fired_at,
@@ -413,6 +476,22 @@ CROSS JOIN (
 WHERE f.to_state = 'firing';
 COMMENT ON VIEW monitoring.alert_acknowledgements IS
     'Each time an alert fired: who acknowledged it, and whether that was soon enough';
+COMMENT ON COLUMN monitoring.alert_acknowledgements.alert_id IS 'Row of monitoring.alerts';
+COMMENT ON COLUMN monitoring.alert_acknowledgements.generation IS
+    'Which of its firings, counted from 1';
+COMMENT ON COLUMN monitoring.alert_acknowledgements.fingerprint IS 'Hash of its labels';
+COMMENT ON COLUMN monitoring.alert_acknowledgements.rule_name IS 'Rule of the alert';
+COMMENT ON COLUMN monitoring.alert_acknowledgements.severity IS 'Severity of the alert';
+COMMENT ON COLUMN monitoring.alert_acknowledgements.fired_at IS 'When it fired';
+COMMENT ON COLUMN monitoring.alert_acknowledgements.acknowledged_at IS
+    'When somebody acknowledged it first, or marked it as a false positive; NULL: nobody has';
+COMMENT ON COLUMN monitoring.alert_acknowledgements.acknowledged_by IS 'Who did';
+COMMENT ON COLUMN monitoring.alert_acknowledgements.ended_at IS
+    'When it stopped firing; NULL: it still fires';
+COMMENT ON COLUMN monitoring.alert_acknowledgements.time_to_acknowledge IS
+    'How long the acknowledgement took';
+COMMENT ON COLUMN monitoring.alert_acknowledgements.acknowledge_within IS
+    'The limit of its severity, from monitoring.effective_response_limits';
 COMMENT ON COLUMN monitoring.alert_acknowledgements.in_time IS
     'whether it was acknowledged, or over by itself, within the limit; so far, if it is neither';
 

@@ -13,3 +13,5 @@ CREATE OPERATOR CLASS monitoring.timestamptz_changes_ops
 DEFAULT FOR TYPE timestamptz USING monitoring_changes AS STORAGE timestamptz;
 COMMENT ON OPERATOR CLASS monitoring.timestamptz_changes_ops USING monitoring_changes IS
   'Lets a monitoring_changes index be made on a timestamptz column; it has no operators.';
+COMMENT ON OPERATOR FAMILY monitoring.timestamptz_changes_ops USING monitoring_changes IS
+    'That of the operator class of the same name';

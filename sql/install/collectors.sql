@@ -39,6 +39,12 @@ CREATE TABLE monitoring.collectors (
 COMMENT ON TABLE monitoring.collectors IS
     'Queries that the worker runs on a timer, each as its owner: made by create_collector() and '
     'enable_pack(); may be edited';
+COMMENT ON COLUMN monitoring.collectors.collector_name IS
+    'Name of the collector, and of its metric where the query names none';
+COMMENT ON COLUMN monitoring.collectors.enabled IS 'Whether the worker runs it';
+COMMENT ON COLUMN monitoring.collectors.created_at IS 'When it was made';
+COMMENT ON COLUMN monitoring.collectors.last_run_at IS 'When it ran last';
+COMMENT ON COLUMN monitoring.collectors.last_duration_ms IS 'How long the last run took';
 COMMENT ON COLUMN monitoring.collectors.query IS
     'returns value, a number; optionally metric_name (without it the metric has the collector''s '
     'name) and labels jsonb; every other column is a label. A row without a value is left out. $1 '
@@ -98,6 +104,10 @@ CREATE TABLE monitoring.collector_metrics (
 );
 COMMENT ON TABLE monitoring.collector_metrics IS
     'The metrics in shared memory that are a collector''s. Not dumped: a copy has exposed none.';
+COMMENT ON COLUMN monitoring.collector_metrics.collector_name IS 'The collector';
+COMMENT ON COLUMN monitoring.collector_metrics.metric_name IS 'A metric that it exposes';
+COMMENT ON COLUMN monitoring.collector_metrics.whole_cluster IS
+    'Whether the metric is exposed for the whole server and not for one database';
 
 CREATE FUNCTION monitoring.create_collector(
     collector_name text, query text, every interval DEFAULT '1 minute',

@@ -13,6 +13,14 @@ CREATE TABLE monitoring.cost_hours (
 ) WITH (fillfactor = 70);
 COMMENT ON TABLE monitoring.cost_hours IS
     'What monitoring.cost is made of. Not dumped: it is about this server''s worker.';
+COMMENT ON COLUMN monitoring.cost_hours.hour IS 'Start of the UTC hour';
+COMMENT ON COLUMN monitoring.cost_hours.part IS 'duty or collector';
+COMMENT ON COLUMN monitoring.cost_hours.name IS 'Name of the duty or collector';
+COMMENT ON COLUMN monitoring.cost_hours.counted_since IS 'From when in this hour it was counted';
+COMMENT ON COLUMN monitoring.cost_hours.runs IS 'How often it ran';
+COMMENT ON COLUMN monitoring.cost_hours.failures IS 'How many of these runs failed';
+COMMENT ON COLUMN monitoring.cost_hours.seconds IS 'How long the worker was at it, waits included';
+COMMENT ON COLUMN monitoring.cost_hours.rows_written IS 'Measurements that it wrote';
 
 CREATE VIEW monitoring.cost AS
 WITH hours AS (
@@ -45,6 +53,11 @@ FROM parts AS p JOIN sizes AS s USING (hour);
 COMMENT ON VIEW monitoring.cost IS
     'What this database''s monitoring costs, by the hour: of each duty of the worker, of each collector '
     '(all of them are the duty "collectors"), and of all duties together';
+COMMENT ON COLUMN monitoring.cost.hour IS 'Start of the UTC hour';
+COMMENT ON COLUMN monitoring.cost.part IS 'all, duty or collector';
+COMMENT ON COLUMN monitoring.cost.name IS 'Name of the duty or collector';
+COMMENT ON COLUMN monitoring.cost.runs IS 'How often it ran';
+COMMENT ON COLUMN monitoring.cost.failures IS 'How many of these runs failed';
 COMMENT ON COLUMN monitoring.cost.seconds IS 'time that the worker was at it, waits included';
 COMMENT ON COLUMN monitoring.cost.duty_cycle IS
     'seconds as a part of the hour, or of what has passed of it: 0.02 is 2 % of one core';

@@ -8,6 +8,10 @@ CREATE TABLE public.monitoring_events (
 );
 COMMENT ON TABLE public.monitoring_events IS
     'Significant events: queue monitoring runs, health status changes, administrative actions';
+COMMENT ON COLUMN public.monitoring_events.id IS 'Key of the event';
+COMMENT ON COLUMN public.monitoring_events.event_type IS 'What kind of event it is';
+COMMENT ON COLUMN public.monitoring_events.details IS 'Whatever belongs to it, an object';
+COMMENT ON COLUMN public.monitoring_events.created_at IS 'When it happened';
 SELECT pg_catalog.pg_extension_config_dump('public.monitoring_events', '');
 
 CREATE INDEX monitoring_events_created_at ON public.monitoring_events (created_at);

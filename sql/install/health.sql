@@ -49,6 +49,14 @@ COMMENT ON VIEW monitoring.effective_health_thresholds IS
     'reach no receiver. Times in seconds: since when a receiver has not taken a notification, '
     'sessions wait for a synchronous standby, the worker is paused; how far the clock is behind the '
     'last evaluation; for how long dropped measurements are remembered';
+COMMENT ON COLUMN monitoring.effective_health_thresholds.check_name IS
+    'Name of the check, or of a metric';
+COMMENT ON COLUMN monitoring.effective_health_thresholds.warning IS
+    'A value above is a warning; NULL: none is';
+COMMENT ON COLUMN monitoring.effective_health_thresholds.critical IS
+    'A value above is critical; NULL: none is';
+COMMENT ON COLUMN monitoring.effective_health_thresholds.inclusive IS
+    'Whether a value equal to warning is a warning, too';
 
 -- Not dumped: a restored copy has not been looked at yet.
 CREATE TABLE monitoring.health_state (
@@ -61,6 +69,12 @@ CREATE TABLE monitoring.health_state (
 );
 COMMENT ON TABLE monitoring.health_state IS
     'The overall status that the worker saw last, since when, and when it looked';
+COMMENT ON COLUMN monitoring.health_state.only_row IS 'Always true: there is one row';
+COMMENT ON COLUMN monitoring.health_state.status IS 'healthy, warning or critical';
+COMMENT ON COLUMN monitoring.health_state.since IS 'Since when it is this';
+COMMENT ON COLUMN monitoring.health_state.checked_at IS 'When the worker looked last';
+COMMENT ON COLUMN monitoring.health_state.dropped_at IS
+    'When the number of dropped measurements last grew';
 COMMENT ON COLUMN monitoring.health_state.dropped_records IS
     'Measurements that the record ring had dropped by then, and when that number last grew '
     '(dropped_at)';
@@ -76,6 +90,11 @@ CREATE TABLE monitoring.health_told (
 );
 COMMENT ON TABLE monitoring.health_told IS
     'Which alerts SystemHealth each receiver was told of that are not over';
+COMMENT ON COLUMN monitoring.health_told.receiver IS 'Receiver that was told';
+COMMENT ON COLUMN monitoring.health_told.part IS 'queue_health, processing_health or worker_health';
+COMMENT ON COLUMN monitoring.health_told.severity IS 'Severity that it was told of';
+COMMENT ON COLUMN monitoring.health_told.since IS 'Since when the part has this severity';
+COMMENT ON COLUMN monitoring.health_told.told_at IS 'When it was told last';
 
 -- The newest measurements are read from the end of an index, a few hundred of millions, and open
 -- issues from a partial index. Without fresh statistics the planner would rather read and sort an
@@ -104,6 +123,9 @@ FROM pg_catalog.jsonb_to_recordset(public.get_system_health() -> 'findings')
     AS f (check_name text, part text, severity text, reason text, what_to_do text);
 COMMENT ON VIEW monitoring.health_findings IS
     'What is wrong now, in words, and what to do about it; no row where all is healthy';
+COMMENT ON COLUMN monitoring.health_findings.severity IS 'warning or critical';
+COMMENT ON COLUMN monitoring.health_findings.reason IS 'What is the case, in words';
+COMMENT ON COLUMN monitoring.health_findings.what_to_do IS 'What helps';
 COMMENT ON COLUMN monitoring.health_findings.check_name IS
     'As in the reasons of get_system_health()';
 COMMENT ON COLUMN monitoring.health_findings.part IS

@@ -45,3 +45,7 @@ CREATE TABLE monitoring.installed_functions (
 );
 COMMENT ON TABLE monitoring.installed_functions IS
     'How CREATE EXTENSION made the functions of the extension. Not dumped: a restore makes them anew.';
+COMMENT ON COLUMN monitoring.installed_functions.signature IS
+    'The function with its argument types';
+COMMENT ON COLUMN monitoring.installed_functions.definition IS
+    'Its definition, as CREATE EXTENSION made it';

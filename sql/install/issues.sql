@@ -14,6 +14,17 @@ CREATE TABLE monitoring.worker_issues (
 );
 COMMENT ON TABLE monitoring.worker_issues IS
     'Trouble of workers, the monitoring worker included. An issue is open until resolved is true.';
+COMMENT ON COLUMN monitoring.worker_issues.id IS 'Key of the issue';
+COMMENT ON COLUMN monitoring.worker_issues.worker_name IS
+    'Worker, or part of the monitoring, that has the trouble';
+COMMENT ON COLUMN monitoring.worker_issues.issue_type IS 'What kind of trouble it is';
+COMMENT ON COLUMN monitoring.worker_issues.message IS 'The trouble in words';
+COMMENT ON COLUMN monitoring.worker_issues.details IS 'Whatever belongs to it, an object';
+COMMENT ON COLUMN monitoring.worker_issues.resolved IS 'Whether it is over';
+COMMENT ON COLUMN monitoring.worker_issues.resolution_details IS
+    'What was said when it was resolved';
+COMMENT ON COLUMN monitoring.worker_issues.created_at IS 'When it was opened';
+COMMENT ON COLUMN monitoring.worker_issues.resolved_at IS 'When it was resolved';
 COMMENT ON COLUMN monitoring.worker_issues.severity IS
     'info, warning or critical: an open critical issue makes the system critical';
 SELECT pg_catalog.pg_extension_config_dump('monitoring.worker_issues', '');
@@ -33,6 +44,11 @@ CREATE TABLE monitoring.worker_heartbeats (
 );
 COMMENT ON TABLE monitoring.worker_heartbeats IS
     'The last sign of life of each worker. A worker silent for three times expected_every is stale.';
+COMMENT ON COLUMN monitoring.worker_heartbeats.worker_name IS 'Name of the worker';
+COMMENT ON COLUMN monitoring.worker_heartbeats.last_seen_at IS 'When its last heartbeat came';
+COMMENT ON COLUMN monitoring.worker_heartbeats.expected_every IS
+    'Within which time it said the next one would come';
+COMMENT ON COLUMN monitoring.worker_heartbeats.details IS 'What it said beside, an object';
 SELECT pg_catalog.pg_extension_config_dump('monitoring.worker_heartbeats', '');
 
 CREATE FUNCTION monitoring.log_worker_issue(worker_name text, issue_type text, message text,

@@ -20,6 +20,10 @@ CREATE TABLE monitoring.job_runs (
 );
 COMMENT ON TABLE monitoring.job_runs IS
     'The last run of each job by the worker. Not dumped: a copy has not run them.';
+COMMENT ON COLUMN monitoring.job_runs.job_name IS 'The job';
+COMMENT ON COLUMN monitoring.job_runs.last_run_at IS 'When the worker ran it last';
+COMMENT ON COLUMN monitoring.job_runs.last_status IS 'succeeded or failed';
+COMMENT ON COLUMN monitoring.job_runs.last_error IS 'Why it failed; NULL: it did not';
 
 CREATE TABLE monitoring.jobs_elsewhere (
     job_name text PRIMARY KEY,
@@ -28,6 +32,8 @@ CREATE TABLE monitoring.jobs_elsewhere (
 COMMENT ON TABLE monitoring.jobs_elsewhere IS
     'Jobs that pg_cron runs here from another database. Not dumped: pg_cron does not run them in a '
     'copy.';
+COMMENT ON COLUMN monitoring.jobs_elsewhere.job_name IS 'The job';
+COMMENT ON COLUMN monitoring.jobs_elsewhere.database IS 'Database whose pg_cron runs it';
 
 CREATE FUNCTION monitoring._next_run(schedule text, after timestamptz)
 RETURNS timestamptz
@@ -59,6 +65,10 @@ LEFT JOIN monitoring.jobs_elsewhere AS e USING (job_name)
 LEFT JOIN monitoring.job_runs AS r USING (job_name);
 COMMENT ON VIEW monitoring.jobs IS
     'What runs by the clock, who runs it, and how the last run went';
+COMMENT ON COLUMN monitoring.jobs.job_name IS 'Name of the job';
+COMMENT ON COLUMN monitoring.jobs.last_run_at IS 'When it ran last';
+COMMENT ON COLUMN monitoring.jobs.last_error IS 'Why it failed; NULL: it did not';
+COMMENT ON COLUMN monitoring.jobs.next_run_at IS 'When it runs next by its schedule';
 COMMENT ON COLUMN monitoring.jobs.runner IS
     'worker, or pg_cron after schedule_jobs(); of a pg_cron in another database the runs are seen there';
 COMMENT ON COLUMN monitoring.jobs.schedule IS 'Minute, hour, day, month, day of the week, in UTC';

@@ -13,6 +13,8 @@ CREATE TABLE monitoring.metric_definitions (
 );
 COMMENT ON TABLE monitoring.metric_definitions IS
   'What users said about their metrics. monitoring.effective_metric_definitions adds the shipped defaults.';
+COMMENT ON COLUMN monitoring.metric_definitions.metric_name IS 'Name of the metric';
+COMMENT ON COLUMN monitoring.metric_definitions.help IS 'What it is, in words';
 COMMENT ON COLUMN monitoring.metric_definitions.metric_type IS 'counter, gauge or histogram';
 COMMENT ON COLUMN monitoring.metric_definitions.unit IS 'Unit of metric_value, as text: ms, seconds, bytes, ...';
 COMMENT ON COLUMN monitoring.metric_definitions.dimension_keys IS
@@ -47,6 +49,15 @@ WHERE NOT EXISTS (
   SELECT FROM monitoring.metric_definitions d WHERE d.metric_name = s.metric_name);
 COMMENT ON VIEW monitoring.effective_metric_definitions IS
   'The metric definitions that apply: the rows of monitoring.metric_definitions, and the shipped defaults for names that are not there.';
+COMMENT ON COLUMN monitoring.effective_metric_definitions.metric_name IS 'Name of the metric';
+COMMENT ON COLUMN monitoring.effective_metric_definitions.metric_type IS
+  'counter, gauge or histogram';
+COMMENT ON COLUMN monitoring.effective_metric_definitions.unit IS 'Unit of its values, as text';
+COMMENT ON COLUMN monitoring.effective_metric_definitions.help IS 'What it is, in words';
+COMMENT ON COLUMN monitoring.effective_metric_definitions.dimension_keys IS
+  'Tags that identify a series; NULL: all do';
+COMMENT ON COLUMN monitoring.effective_metric_definitions.is_default IS
+  'Whether it is a shipped definition';
 
 CREATE TABLE monitoring.pipeline_metrics (
   id uuid NOT NULL DEFAULT pg_catalog.gen_random_uuid(),
@@ -58,6 +69,8 @@ CREATE TABLE monitoring.pipeline_metrics (
 ) PARTITION BY RANGE ("timestamp");
 COMMENT ON TABLE monitoring.pipeline_metrics IS
   'Measurements. Partitioned by UTC day on "timestamp"; rows outside of the days that have a partition are in pipeline_metrics_default. Rolled up into monitoring.aggregated_metrics; removed after monitoring.retention of kind raw.';
+COMMENT ON COLUMN monitoring.pipeline_metrics.id IS
+  'Key of the measurement, together with "timestamp"';
 COMMENT ON COLUMN monitoring.pipeline_metrics.metric_name IS 'Name of the metric, such as queue_processing';
 COMMENT ON COLUMN monitoring.pipeline_metrics.metric_value IS 'The measurement, in the unit of its metric; NaN and infinities are kept and counted apart in roll-ups';
 COMMENT ON COLUMN monitoring.pipeline_metrics.tags IS 'Dimensions and measures of this measurement, an object';
@@ -102,6 +115,10 @@ CREATE TABLE monitoring.rollup_corrections (
 );
 COMMENT ON TABLE monitoring.rollup_corrections IS
   'Hours whose measurements were updated or deleted since the last roll-up pass. An update is rolled up again while the raw rows are there; a deletion only while its hour is open, so that purging raw rows by hand never takes roll-ups away.';
+COMMENT ON COLUMN monitoring.rollup_corrections.period_start IS 'The hour';
+COMMENT ON COLUMN monitoring.rollup_corrections.metric_name IS 'The metric';
+COMMENT ON COLUMN monitoring.rollup_corrections.removed IS
+  'Whether rows were deleted; false: they were updated';
 COMMENT ON COLUMN monitoring.rollup_corrections.inserter IS
   'Of deleted rows: the oldest full transaction id that inserted one of them; 0 where that is not known';
 SELECT pg_catalog.pg_extension_config_dump('monitoring.rollup_corrections', '');

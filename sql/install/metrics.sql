@@ -65,6 +65,9 @@ SELECT m.metric_name, m.metric_type, m.labels, m.value, m.sum, m.count, m.bucket
 FROM monitoring._counted_metrics() AS m;
 COMMENT ON VIEW monitoring.metrics IS
     'Counters, gauges and histograms of this database, and those that the whole cluster has in common, as they are now; empty without shared_preload_libraries';
+COMMENT ON COLUMN monitoring.metrics.metric_name IS 'Name of the metric';
+COMMENT ON COLUMN monitoring.metrics.metric_type IS 'counter, gauge or histogram';
+COMMENT ON COLUMN monitoring.metrics.labels IS 'Labels of the series';
 COMMENT ON COLUMN monitoring.metrics.value IS 'Of a counter or a gauge';
 COMMENT ON COLUMN monitoring.metrics.sum IS 'Of what a histogram has observed';
 COMMENT ON COLUMN monitoring.metrics.count IS 'How often a histogram has observed; always that of its bucket +Inf';

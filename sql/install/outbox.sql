@@ -12,6 +12,9 @@ CREATE TABLE monitoring.receivers (
 );
 COMMENT ON TABLE monitoring.receivers IS
     'Whom notifications go to. Settings are checked when a row is written.';
+COMMENT ON COLUMN monitoring.receivers.receiver_name IS
+    'Name of the receiver, by which routes and escalations name it';
+COMMENT ON COLUMN monitoring.receivers.created_at IS 'When it was made';
 COMMENT ON COLUMN monitoring.receivers.kind IS
     'pagerduty, slack, email, webhook, sentry, sms or log';
 COMMENT ON COLUMN monitoring.receivers.settings IS
@@ -56,6 +59,14 @@ CREATE TABLE monitoring.notifications (
 );
 COMMENT ON TABLE monitoring.notifications IS
     'The outbox. A row is sent or ends as dead; it is never dropped because its alert has cleared.';
+COMMENT ON COLUMN monitoring.notifications.id IS 'Key of the notification';
+COMMENT ON SEQUENCE monitoring.notifications_id_seq IS 'The ids of monitoring.notifications';
+COMMENT ON COLUMN monitoring.notifications.receiver IS 'Who is told';
+COMMENT ON COLUMN monitoring.notifications.kind IS 'Kind of the receiver when it was queued';
+COMMENT ON COLUMN monitoring.notifications.attempts IS 'How many attempts were made';
+COMMENT ON COLUMN monitoring.notifications.last_error IS
+    'Why the last attempt failed, or what superseded it';
+COMMENT ON COLUMN monitoring.notifications.sent_at IS 'When the receiver took it; NULL: it has not';
 COMMENT ON COLUMN monitoring.notifications.group_key IS
     'Notifications of one receiver and group are sent in the order of their ids';
 COMMENT ON COLUMN monitoring.notifications.status IS
@@ -111,6 +122,7 @@ CREATE TABLE monitoring.receiver_pace (
 );
 COMMENT ON TABLE monitoring.receiver_pace IS
     'Until when receivers are left alone: because of their rate limit, or because they asked for it';
+COMMENT ON COLUMN monitoring.receiver_pace.receiver_name IS 'The receiver';
 COMMENT ON COLUMN monitoring.receiver_pace.full_at IS
     'When the whole burst of the rate limit may be sent again';
 COMMENT ON COLUMN monitoring.receiver_pace.limited_until IS
@@ -132,6 +144,10 @@ CREATE TABLE monitoring.notification_attempts (
 );
 COMMENT ON TABLE monitoring.notification_attempts IS
     'Every attempt at delivering a notification that has ended';
+COMMENT ON COLUMN monitoring.notification_attempts.notification_id IS
+    'Row of monitoring.notifications';
+COMMENT ON COLUMN monitoring.notification_attempts.duration_ms IS 'How long the attempt took';
+COMMENT ON COLUMN monitoring.notification_attempts.error IS 'Why it failed; NULL: it did not';
 COMMENT ON COLUMN monitoring.notification_attempts.attempt IS 'Counts from 1';
 COMMENT ON COLUMN monitoring.notification_attempts.attempted_at IS 'When it ended';
 COMMENT ON COLUMN monitoring.notification_attempts.outcome IS

@@ -28,6 +28,7 @@ CREATE TABLE monitoring.query_overruns (
 COMMENT ON TABLE monitoring.query_overruns IS
     'Queries that went on although they were canceled at their time limit, so that the process that '
     'ran them had to end. After the third time a query is switched off until its row is updated';
+COMMENT ON COLUMN monitoring.query_overruns.last_at IS 'When it happened last';
 COMMENT ON COLUMN monitoring.query_overruns.worker_name IS
     'whose query: the worker_name of its issues in monitoring.worker_issues';
 COMMENT ON COLUMN monitoring.query_overruns.overruns IS 'how often, since it last ran as it should';

@@ -86,7 +86,7 @@ gauge count Locks held or waited for, but for those of the session that counts.'
 gauge stat_activity_count Sessions in this state, but for the one that counts.
 gauge stat_activity_max_tx_duration Age of the oldest transaction of a session in this state, in seconds.
 gauge long_running_transactions Open transactions that are not idle.
-gauge long_running_transactions_oldest_timestamp_seconds Age of the oldest of them, in seconds.'),
+gauge long_running_transactions_oldest_timestamp_seconds Age of the oldest long-running transaction, in seconds.'),
 ('stat_activity_autovacuum', 'pg_stat_activity_autovacuum_', '
 gauge timestamp_seconds When the vacuum of this table began, in seconds since 1970.'),
 ('stat_bgwriter', 'pg_stat_bgwriter_', '
@@ -136,7 +136,7 @@ gauge received_tli Timeline received last.
 counter last_msg_send_time When the last message was sent, in seconds since 1970.
 counter last_msg_receipt_time When the last message was received, in seconds since 1970.
 counter latest_end_lsn WAL position reported to the sender last, in bytes.
-counter latest_end_time When it was reported, in seconds since 1970.'),
+counter latest_end_time When the last WAL position was reported to the sender, in seconds since 1970.'),
 ('wal', 'pg_wal_', '
 gauge segments WAL files.
 gauge size_bytes Size of all WAL files.'),
@@ -167,12 +167,12 @@ gauge index_size_bytes Size of all indexes of the table when it was last vacuume
 ('statio_user_tables', 'pg_statio_user_tables_', '
 counter heap_blocks_read Disk blocks of the table read.
 counter heap_blocks_hit Disk blocks of the table found in the buffer cache.
-counter idx_blocks_read Disk blocks of its indexes read.
-counter idx_blocks_hit Disk blocks of its indexes found in the buffer cache.
-counter toast_blocks_read Disk blocks of its TOAST table read.
-counter toast_blocks_hit Disk blocks of its TOAST table found in the buffer cache.
-counter tidx_blocks_read Disk blocks of the indexes of its TOAST table read.
-counter tidx_blocks_hit Disk blocks of the indexes of its TOAST table found in the buffer cache.'),
+counter idx_blocks_read Disk blocks of the table''s indexes read.
+counter idx_blocks_hit Disk blocks of the table''s indexes found in the buffer cache.
+counter toast_blocks_read Disk blocks of the table''s TOAST table read.
+counter toast_blocks_hit Disk blocks of the table''s TOAST table found in the buffer cache.
+counter tidx_blocks_read Disk blocks of the indexes of the table''s TOAST table read.
+counter tidx_blocks_hit Disk blocks of the indexes of the table''s TOAST table found in the buffer cache.'),
 ('statio_user_indexes', 'pg_statio_user_indexes_', '
 counter idx_blks_read_total Disk blocks of the index read.
 counter idx_blks_hit_total Disk blocks of the index found in the buffer cache.'),
@@ -188,10 +188,10 @@ gauge dead_tuple_bytes Bytes of dead row pointers found since the indexes were v
 gauge num_dead_tuples Dead rows found since the indexes were vacuumed.'),
 ('stat_statements', 'pg_stat_statements_', '
 counter calls_total Times that the statement was executed; the label queryid "other": all others together.
-counter seconds_total Seconds spent executing it.
-counter rows_total Rows that it returned or changed.
-counter block_read_seconds_total Seconds that it spent reading blocks, if track_io_timing is on.
-counter block_write_seconds_total Seconds that it spent writing blocks, if track_io_timing is on.')
+counter seconds_total Seconds spent executing the statement.
+counter rows_total Rows that the statement returned or changed.
+counter block_read_seconds_total Seconds that the statement spent reading blocks, if track_io_timing is on.
+counter block_write_seconds_total Seconds that the statement spent writing blocks, if track_io_timing is on.')
 ) AS m (collector, prefix, lines),
 LATERAL pg_catalog.regexp_matches(m.lines, '^(\w+) (\w+) (.+)$', 'gn') AS line
 UNION ALL
@@ -228,11 +228,11 @@ application/ai_by_model ai_tokens_by_model_hourly Tokens of the last hour.
 application/ai_by_model ai_cost_by_model_hourly Cost of the last hour.
 application/ai_by_action ai_actions_by_action_hourly AI actions of the last hour.
 application/ai_by_action ai_tokens_by_action_hourly Tokens of the last hour.
-application/ai_by_action ai_action_success_ratio Of the actions of the last hour, those that succeeded.
+application/ai_by_action ai_action_success_ratio Part of the AI actions of the last hour that succeeded, 0 to 1.
 application/ai_by_provider ai_actions_by_provider_hourly AI actions of the last hour.
 application/ai_by_provider ai_tokens_by_provider_hourly Tokens of the last hour.
 application/ai_by_provider ai_cost_by_provider_hourly Cost of the last hour.
-application/ai_by_provider ai_provider_error_ratio Of the actions of the last hour, those that failed.
+application/ai_by_provider ai_provider_error_ratio Part of the AI actions of the last hour that failed, 0 to 1.
 application/ai_latency ai_latency_p50_seconds How long half of the AI actions of the last hour took at most.
 application/ai_latency ai_latency_p95_seconds How long 95 % of the AI actions of the last hour took at most.
 application/ai_latency ai_latency_p99_seconds How long 99 % of the AI actions of the last hour took at most.
@@ -262,7 +262,7 @@ state queue_dead_letter_messages Messages that were given up.
 state queue_oldest_message_age_seconds Age of the oldest message that waits.
 state queue_finished_messages_hourly Messages finished in the last hour.
 state queue_failed_messages_hourly Messages that failed in the last hour.
-state queue_failed_ratio Of the messages of the last hour, those that failed.
+state queue_failed_ratio Part of the messages of the last hour that failed, 0 to 1.
 state queue_processing_p50_seconds How long half of the messages of the last hour took at most.
 state queue_processing_p95_seconds How long 95 % of the messages of the last hour took at most.
 state queue_processing_p99_seconds How long 99 % of the messages of the last hour took at most.
@@ -316,9 +316,9 @@ node_filesystem_free_bytes Free bytes.
 node_filesystem_avail_bytes Free bytes for users other than root.
 node_filesystem_files Inodes.
 node_filesystem_files_free Free inodes.
-node_filesystem_readonly Whether it is mounted read-only.
-node_filesystem_device_error Whether a look at it failed.
-node_filesystem_used_ratio Bytes in use, of those that users other than root can have.', '^(\S+) (.+)$', 'gn') AS line
+node_filesystem_readonly Whether the file system is mounted read-only.
+node_filesystem_device_error Whether the size of the file system could not be read.
+node_filesystem_used_ratio Used part of the bytes of the file system that users other than root can have, 0 to 1.', '^(\S+) (.+)$', 'gn') AS line
     ON h.metric_name ~ ('^(?:' || line[1] || ')$')
 GROUP BY h.prefix, h.metric_type, h.metric_name;
 COMMENT ON VIEW monitoring._pack_metrics IS 'The metrics of the packs, with type and help';

@@ -459,6 +459,13 @@ CREATE TABLE monitoring.enabled_packs (
 COMMENT ON TABLE monitoring.enabled_packs IS
     'What enable_pack() was told. Its collectors and rules are rows of monitoring.collectors and '
     'monitoring.alert_rules';
+COMMENT ON COLUMN monitoring.enabled_packs.pack_name IS 'Name of the pack';
+COMMENT ON COLUMN monitoring.enabled_packs.with_alerts IS
+    'Whether its rules are enabled; NULL: none were made';
+COMMENT ON COLUMN monitoring.enabled_packs.mapping IS 'Other names of tables, columns and values';
+COMMENT ON COLUMN monitoring.enabled_packs.owner IS
+    'Role that enabled it, as which its collectors run';
+COMMENT ON COLUMN monitoring.enabled_packs.enabled_at IS 'When it was enabled';
 SELECT pg_catalog.pg_extension_config_dump('monitoring.enabled_packs', '');
 COMMENT ON COLUMN monitoring.enabled_packs.owner_oid IS
     'which role had that name when owner was last set';
@@ -486,6 +493,15 @@ FROM (VALUES
 ) AS p (pack_name, description)
 LEFT JOIN monitoring.enabled_packs AS e USING (pack_name);
 COMMENT ON VIEW monitoring.packs IS 'The packs that there are, and what is enabled of them';
+COMMENT ON COLUMN monitoring.packs.pack_name IS 'Name of the pack';
+COMMENT ON COLUMN monitoring.packs.description IS 'What it is about';
+COMMENT ON COLUMN monitoring.packs.enabled IS 'Whether enable_pack() was called for it';
+COMMENT ON COLUMN monitoring.packs.with_alerts IS 'Whether its rules are enabled';
+COMMENT ON COLUMN monitoring.packs.mapping IS 'Other names of tables, columns and values';
+COMMENT ON COLUMN monitoring.packs.owner IS 'Role that enabled it';
+COMMENT ON COLUMN monitoring.packs.enabled_at IS 'When it was enabled';
+COMMENT ON COLUMN monitoring.packs.collectors IS 'How many collectors of it there are';
+COMMENT ON COLUMN monitoring.packs.alert_rules IS 'How many rules of it there are';
 
 CREATE FUNCTION monitoring._refuse_unknown_pack(pack_name text) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL SAFE

@@ -30,6 +30,12 @@ CREATE TABLE monitoring.probes (
     set_by name NOT NULL DEFAULT CURRENT_USER
 );
 COMMENT ON TABLE monitoring.probes IS 'What the courier asks every so often, and what it expects';
+COMMENT ON COLUMN monitoring.probes.probe_name IS 'Name of the probe';
+COMMENT ON COLUMN monitoring.probes.method IS 'Method of an HTTP request';
+COMMENT ON COLUMN monitoring.probes.every IS 'Time between two probes';
+COMMENT ON COLUMN monitoring.probes.body IS 'Body of an HTTP request';
+COMMENT ON COLUMN monitoring.probes.enabled IS 'Whether the service is asked';
+COMMENT ON COLUMN monitoring.probes.created_at IS 'When the probe was made';
 COMMENT ON COLUMN monitoring.probes.url IS
     'http or https: a request; tcp://host:port, tls://host:port: a connection is made; '
     'smtp://host:port, smtps://host:port: a mail server answers';
@@ -61,6 +67,15 @@ CREATE TABLE monitoring.probe_state (
 );
 COMMENT ON TABLE monitoring.probe_state IS
     'The last result of each probe, and when it is due next. Not dumped: a copy has probed nothing.';
+COMMENT ON COLUMN monitoring.probe_state.probe_name IS 'The probe';
+COMMENT ON COLUMN monitoring.probe_state.next_probe_at IS 'When it is due next';
+COMMENT ON COLUMN monitoring.probe_state.probed_at IS 'When the last probe was made';
+COMMENT ON COLUMN monitoring.probe_state.success IS 'Whether it was a success';
+COMMENT ON COLUMN monitoring.probe_state.duration_ms IS 'How long it took';
+COMMENT ON COLUMN monitoring.probe_state.http_status IS 'HTTP status of the answer';
+COMMENT ON COLUMN monitoring.probe_state.certificate_expires_at IS
+    'When the certificate of the service expires; NULL: it showed none';
+COMMENT ON COLUMN monitoring.probe_state.error IS 'Why it was no success, in words';
 COMMENT ON COLUMN monitoring.probe_state.success_changed_at IS 'since when success is what it is';
 
 CREATE TABLE monitoring.probe_results (
@@ -72,6 +87,11 @@ CREATE TABLE monitoring.probe_results (
     error text
 );
 COMMENT ON TABLE monitoring.probe_results IS 'Every probe that was made, as long as retention keeps it';
+COMMENT ON COLUMN monitoring.probe_results.probe_name IS 'The probe';
+COMMENT ON COLUMN monitoring.probe_results.probed_at IS 'When the probe was made';
+COMMENT ON COLUMN monitoring.probe_results.success IS 'Whether it was a success';
+COMMENT ON COLUMN monitoring.probe_results.duration_ms IS 'How long it took';
+COMMENT ON COLUMN monitoring.probe_results.http_status IS 'HTTP status of the answer';
 COMMENT ON COLUMN monitoring.probe_results.error IS 'why it was no success, in words';
 SELECT pg_catalog.pg_extension_config_dump('monitoring.probe_results', '');
 CREATE INDEX probe_results_by_probe ON monitoring.probe_results (probe_name, probed_at);
@@ -85,6 +105,10 @@ CREATE TABLE monitoring.probe_days (
     PRIMARY KEY (probe_name, day)
 ) WITH (fillfactor = 70);
 COMMENT ON TABLE monitoring.probe_days IS 'How many probes of each UTC day were a success';
+COMMENT ON COLUMN monitoring.probe_days.probe_name IS 'The probe';
+COMMENT ON COLUMN monitoring.probe_days.day IS 'UTC day';
+COMMENT ON COLUMN monitoring.probe_days.probes IS 'How many probes were made';
+COMMENT ON COLUMN monitoring.probe_days.successes IS 'How many were a success';
 SELECT pg_catalog.pg_extension_config_dump('monitoring.probe_days', '');
 
 CREATE TRIGGER check_probe BEFORE INSERT OR UPDATE ON monitoring.probes
@@ -134,3 +158,24 @@ FROM monitoring.probes AS p LEFT JOIN monitoring.probe_state AS s USING (probe_n
 LATERAL (SELECT monitoring.uptime(p.probe_name, '30 days') AS uptime_30_days_percent) AS u;
 COMMENT ON VIEW monitoring.probe_uptime IS
     'Each probe''s last result, its uptime in percent, and whether that of 30 days is what it should be';
+COMMENT ON COLUMN monitoring.probe_uptime.probe_name IS 'The probe';
+COMMENT ON COLUMN monitoring.probe_uptime.url IS 'What is asked';
+COMMENT ON COLUMN monitoring.probe_uptime.enabled IS 'Whether it is asked';
+COMMENT ON COLUMN monitoring.probe_uptime.success IS 'Whether the last probe was a success';
+COMMENT ON COLUMN monitoring.probe_uptime.success_changed_at IS 'Since when it is what it is';
+COMMENT ON COLUMN monitoring.probe_uptime.probed_at IS 'When the last probe was made';
+COMMENT ON COLUMN monitoring.probe_uptime.duration_ms IS 'How long it took';
+COMMENT ON COLUMN monitoring.probe_uptime.http_status IS 'HTTP status of the answer';
+COMMENT ON COLUMN monitoring.probe_uptime.certificate_expires_at IS
+    'When the certificate of the service expires; NULL: it showed none';
+COMMENT ON COLUMN monitoring.probe_uptime.error IS 'Why it was no success, in words';
+COMMENT ON COLUMN monitoring.probe_uptime.uptime_1_day_percent IS
+    'Successful probes of the last day, in percent';
+COMMENT ON COLUMN monitoring.probe_uptime.uptime_7_days_percent IS
+    'Successful probes of the last 7 days, in percent';
+COMMENT ON COLUMN monitoring.probe_uptime.uptime_30_days_percent IS
+    'Successful probes of the last 30 days, in percent';
+COMMENT ON COLUMN monitoring.probe_uptime.uptime_target_percent IS
+    'What the uptime of 30 days should be';
+COMMENT ON COLUMN monitoring.probe_uptime.meets_target IS
+    'Whether it is that; NULL: there were no probes';

@@ -34,6 +34,15 @@ CREATE TABLE monitoring.queues (
 );
 COMMENT ON TABLE monitoring.queues IS
     'Queues to watch. Queues of pgmq are found by themselves; a row here changes how one is seen.';
+COMMENT ON COLUMN monitoring.queues.queue_name IS 'Name of the queue';
+COMMENT ON COLUMN monitoring.queues.pending_values IS
+    'kind table: values of status_column of jobs that wait';
+COMMENT ON COLUMN monitoring.queues.processing_values IS
+    'kind table: values of jobs that are being worked on';
+COMMENT ON COLUMN monitoring.queues.dead_values IS
+    'kind table: values of jobs that failed for good';
+COMMENT ON COLUMN monitoring.queues.enabled IS 'Whether the queue is checked';
+COMMENT ON COLUMN monitoring.queues.created_at IS 'When the row was made';
 COMMENT ON COLUMN monitoring.queues.kind IS
     'table: an ordinary table or view of jobs; pgmq: a queue of the pgmq extension';
 COMMENT ON COLUMN monitoring.queues.source IS
@@ -87,6 +96,21 @@ CREATE TABLE monitoring.queue_state (
 );
 COMMENT ON TABLE monitoring.queue_state IS
     'What the last successful check of each queue saw, and why the last one failed, if it did';
+COMMENT ON COLUMN monitoring.queue_state.queue_name IS 'The queue';
+COMMENT ON COLUMN monitoring.queue_state.pending_messages IS 'Messages that wait';
+COMMENT ON COLUMN monitoring.queue_state.processing_messages IS 'Messages that are being worked on';
+COMMENT ON COLUMN monitoring.queue_state.stuck_messages IS
+    'Messages that wait or are being worked on for longer than stuck_after';
+COMMENT ON COLUMN monitoring.queue_state.dead_letter_messages IS 'Messages that failed for good';
+COMMENT ON COLUMN monitoring.queue_state.oldest_message_age IS
+    'Age of the oldest message that waits or is being worked on';
+COMMENT ON COLUMN monitoring.queue_state.last_check_time IS 'When the last successful check was';
+COMMENT ON COLUMN monitoring.queue_state.last_error IS
+    'Why the last check failed; NULL: it did not';
+COMMENT ON COLUMN monitoring.queue_state.processing_p50_seconds IS
+    'How long half of those that were done within the last hour took at most';
+COMMENT ON COLUMN monitoring.queue_state.processing_p99_seconds IS
+    'How long 99 % of them took at most';
 COMMENT ON COLUMN monitoring.queue_state.finished_messages IS 'that were done within the last hour';
 COMMENT ON COLUMN monitoring.queue_state.failed_messages IS 'that failed within the last hour';
 COMMENT ON COLUMN monitoring.queue_state.processing_p95_seconds IS
@@ -109,6 +133,28 @@ FROM (SELECT q.queue_name FROM monitoring.queues q WHERE q.enabled) AS named
 FULL JOIN monitoring.queue_state AS s USING (queue_name);
 COMMENT ON VIEW public.queue_monitoring_view IS
     'One row for each queue, from its last check by monitoring.check_queues()';
+COMMENT ON COLUMN public.queue_monitoring_view.queue_name IS 'The queue';
+COMMENT ON COLUMN public.queue_monitoring_view.pending_messages IS 'Messages that wait';
+COMMENT ON COLUMN public.queue_monitoring_view.processing_messages IS
+    'Messages that are being worked on';
+COMMENT ON COLUMN public.queue_monitoring_view.stuck_messages IS
+    'Messages that wait or are being worked on for longer than stuck_after';
+COMMENT ON COLUMN public.queue_monitoring_view.dead_letter_messages IS
+    'Messages that failed for good';
+COMMENT ON COLUMN public.queue_monitoring_view.oldest_message_age IS
+    'Age of the oldest message that waits or is being worked on';
+COMMENT ON COLUMN public.queue_monitoring_view.last_check_time IS
+    'When the queue was checked last; NULL: not yet';
+COMMENT ON COLUMN public.queue_monitoring_view.finished_messages IS
+    'Messages that were done within the last hour';
+COMMENT ON COLUMN public.queue_monitoring_view.failed_messages IS
+    'Messages that failed within the last hour';
+COMMENT ON COLUMN public.queue_monitoring_view.processing_p50_seconds IS
+    'How long half of those that were done within the last hour took at most';
+COMMENT ON COLUMN public.queue_monitoring_view.processing_p95_seconds IS
+    'How long 95 % of them took at most';
+COMMENT ON COLUMN public.queue_monitoring_view.processing_p99_seconds IS
+    'How long 99 % of them took at most';
 
 CREATE FUNCTION monitoring.check_queues() RETURNS integer
 AS 'MODULE_PATHNAME', 'monitoring_check_queues' LANGUAGE C VOLATILE PARALLEL UNSAFE

@@ -19,6 +19,7 @@ CREATE FUNCTION monitoring._record_status(OUT waiting_bytes bigint, OUT drained 
                                           OUT used_bytes bigint, OUT size_bytes bigint)
 RETURNS record
 AS 'MODULE_PATHNAME', 'monitoring_record_status' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION monitoring._record_status() IS 'What monitoring.record_status shows';
 
 CREATE VIEW monitoring.record_status AS
 SELECT s.waiting_bytes, s.drained, s.dropped, s.rejected, s.lost, s.used_bytes, s.size_bytes

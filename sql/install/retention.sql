@@ -7,6 +7,9 @@ CREATE TABLE monitoring.retention (
 );
 COMMENT ON TABLE monitoring.retention IS
   'What users decided about retention. monitoring.effective_retention adds the shipped defaults.';
+COMMENT ON COLUMN monitoring.retention.kind IS
+  'raw, hourly, daily, weekly, events, issues, notifications, alert_history, probe_results, '
+  'silences or costs';
 COMMENT ON COLUMN monitoring.retention.keep IS 'How long rows of this kind are kept; NULL: for ever';
 SELECT pg_catalog.pg_extension_config_dump('monitoring.retention', '');
 
@@ -21,6 +24,10 @@ FROM (VALUES
 LEFT JOIN monitoring.retention r USING (kind);
 COMMENT ON VIEW monitoring.effective_retention IS
   'The retention that applies: monitoring.retention, and the shipped defaults for kinds that are not there. Issues are removed once resolved, silences once expired.';
+COMMENT ON COLUMN monitoring.effective_retention.kind IS 'What is kept, as in monitoring.retention';
+COMMENT ON COLUMN monitoring.effective_retention.keep IS 'How long; NULL: for ever';
+COMMENT ON COLUMN monitoring.effective_retention.is_default IS
+  'Whether it is the shipped retention';
 
 -- Retention looks for old rows here; the partitions of a day are dropped whole.
 CREATE INDEX pipeline_metrics_default_by_time_idx

@@ -29,6 +29,16 @@ CREATE UNIQUE INDEX aggregated_metrics_series_idx ON monitoring.aggregated_metri
 CREATE INDEX aggregated_metrics_period_idx ON monitoring.aggregated_metrics (period, period_start);
 COMMENT ON TABLE monitoring.aggregated_metrics IS
   'One row per metric, set of dimensions and closed period. Periods are UTC hours, UTC days and ISO weeks (from Monday, UTC).';
+COMMENT ON COLUMN monitoring.aggregated_metrics.id IS 'Key of the row';
+COMMENT ON COLUMN monitoring.aggregated_metrics.metric_name IS 'Name of the metric';
+COMMENT ON COLUMN monitoring.aggregated_metrics.period IS 'hourly, daily or weekly';
+COMMENT ON COLUMN monitoring.aggregated_metrics.period_start IS 'When the period began, UTC';
+COMMENT ON COLUMN monitoring.aggregated_metrics.min_value IS 'Smallest finite value';
+COMMENT ON COLUMN monitoring.aggregated_metrics.max_value IS 'Largest finite value';
+COMMENT ON COLUMN monitoring.aggregated_metrics.sum_value IS 'Sum of the finite values';
+COMMENT ON COLUMN monitoring.aggregated_metrics.dimensions IS
+  'The tags that identify the series (metric_definitions.dimension_keys)';
+COMMENT ON COLUMN monitoring.aggregated_metrics.created_at IS 'When the row was written first';
 COMMENT ON COLUMN monitoring.aggregated_metrics.count_value IS 'All measurements of the period, non-finite ones included';
 COMMENT ON COLUMN monitoring.aggregated_metrics.nonfinite_count IS 'Of these, NaN and infinities; every other column is over the finite ones';
 COMMENT ON COLUMN monitoring.aggregated_metrics.avg_value IS 'sum_value / (count_value - nonfinite_count)';
@@ -61,6 +71,20 @@ WITH (fillfactor = 70);
 CREATE INDEX rollup_state_open_idx ON monitoring.rollup_state (period_start) WHERE NOT published;
 COMMENT ON TABLE monitoring.rollup_state IS
   'The mergeable state behind aggregated_metrics, and that of hours still open (not published).';
+COMMENT ON COLUMN monitoring.rollup_state.period IS 'hourly, daily or weekly';
+COMMENT ON COLUMN monitoring.rollup_state.period_start IS 'When the period began, UTC';
+COMMENT ON COLUMN monitoring.rollup_state.metric_name IS 'Name of the metric';
+COMMENT ON COLUMN monitoring.rollup_state.dimensions_hash IS 'Hash of the dimensions';
+COMMENT ON COLUMN monitoring.rollup_state.dimensions IS 'The tags that identify the series';
+COMMENT ON COLUMN monitoring.rollup_state.count_value IS
+  'All measurements, non-finite ones included';
+COMMENT ON COLUMN monitoring.rollup_state.nonfinite_count IS 'Of these, NaN and infinities';
+COMMENT ON COLUMN monitoring.rollup_state.sum_value IS 'Sum of the finite values';
+COMMENT ON COLUMN monitoring.rollup_state.min_value IS 'Smallest finite value';
+COMMENT ON COLUMN monitoring.rollup_state.max_value IS 'Largest finite value';
+COMMENT ON COLUMN monitoring.rollup_state.measures IS 'Sums of the tags that are no dimensions';
+COMMENT ON COLUMN monitoring.rollup_state.published IS
+  'Whether monitoring.aggregated_metrics has it: its period is closed';
 COMMENT ON COLUMN monitoring.rollup_state.m2_value IS
   'Sum of squared differences from the mean; NaN beside a finite sum: adopted, its distribution is not known';
 COMMENT ON COLUMN monitoring.rollup_state.sketch IS 'Quantile sketch; format: src/metrics/FORMAT.md';
@@ -73,6 +97,20 @@ ALTER TABLE monitoring.rollup_pending DROP COLUMN published;
 CREATE INDEX rollup_pending_idx ON monitoring.rollup_pending (period, period_start);
 COMMENT ON TABLE monitoring.rollup_pending IS
   'What arrived for days and weeks that were rolled up already: merged into them by the next daily or weekly pass.';
+COMMENT ON COLUMN monitoring.rollup_pending.period IS 'daily or weekly';
+COMMENT ON COLUMN monitoring.rollup_pending.period_start IS 'When the period began, UTC';
+COMMENT ON COLUMN monitoring.rollup_pending.metric_name IS 'Name of the metric';
+COMMENT ON COLUMN monitoring.rollup_pending.dimensions_hash IS 'Hash of the dimensions';
+COMMENT ON COLUMN monitoring.rollup_pending.dimensions IS 'The tags that identify the series';
+COMMENT ON COLUMN monitoring.rollup_pending.count_value IS
+  'All measurements, non-finite ones included';
+COMMENT ON COLUMN monitoring.rollup_pending.nonfinite_count IS 'Of these, NaN and infinities';
+COMMENT ON COLUMN monitoring.rollup_pending.sum_value IS 'Sum of the finite values';
+COMMENT ON COLUMN monitoring.rollup_pending.min_value IS 'Smallest finite value';
+COMMENT ON COLUMN monitoring.rollup_pending.max_value IS 'Largest finite value';
+COMMENT ON COLUMN monitoring.rollup_pending.m2_value IS 'Sum of squared differences from the mean';
+COMMENT ON COLUMN monitoring.rollup_pending.measures IS 'Sums of the tags that are no dimensions';
+COMMENT ON COLUMN monitoring.rollup_pending.sketch IS 'Quantile sketch';
 SELECT pg_catalog.pg_extension_config_dump('monitoring.rollup_pending', '');
 
 CREATE TABLE monitoring.rollup_periods (
@@ -84,6 +122,9 @@ CREATE TABLE monitoring.rollup_periods (
   PRIMARY KEY (period, period_start)
 );
 COMMENT ON TABLE monitoring.rollup_periods IS 'The closed periods that have been rolled up.';
+COMMENT ON COLUMN monitoring.rollup_periods.period IS 'hourly, daily or weekly';
+COMMENT ON COLUMN monitoring.rollup_periods.period_start IS 'When the period began, UTC';
+COMMENT ON COLUMN monitoring.rollup_periods.rolled_up_at IS 'When it was rolled up';
 COMMENT ON COLUMN monitoring.rollup_periods.rows_removed IS
   'Retention has removed its roll-up rows.';
 COMMENT ON COLUMN monitoring.rollup_periods.raw_removed IS
@@ -97,6 +138,8 @@ CREATE TABLE monitoring.rollup_purged (
 );
 COMMENT ON TABLE monitoring.rollup_purged IS
   'Rolled-up hours of metrics of which measurements were deleted since. They keep what was rolled up, take late measurements, and are computed again from raw rows by refresh_rollups() alone.';
+COMMENT ON COLUMN monitoring.rollup_purged.period_start IS 'The hour';
+COMMENT ON COLUMN monitoring.rollup_purged.metric_name IS 'The metric';
 SELECT pg_catalog.pg_extension_config_dump('monitoring.rollup_purged', '');
 
 CREATE TABLE monitoring.rollup_progress (
@@ -111,6 +154,13 @@ CREATE TABLE monitoring.rollup_progress (
 );
 COMMENT ON TABLE monitoring.rollup_progress IS
   'Which rows the passes have seen: those of transactions before next_xid that are not pending. One row; its lock serialises passes. It is bound to this database and is not dumped: monitoring.activate() makes it anew after a restore.';
+COMMENT ON COLUMN monitoring.rollup_progress.singleton IS 'Always true: there is one row';
+COMMENT ON COLUMN monitoring.rollup_progress.pass IS 'How many passes there were';
+COMMENT ON COLUMN monitoring.rollup_progress.pending_xids IS
+  'Transactions that were running when the last pass looked';
+COMMENT ON COLUMN monitoring.rollup_progress.own_command IS
+  'Command of the last pass, before which it saw its own rows';
+COMMENT ON COLUMN monitoring.rollup_progress.last_run_at IS 'When the last pass ran';
 COMMENT ON COLUMN monitoring.rollup_progress.next_xid IS 'Full transaction id (64 bits), as txid_current() shows it';
 COMMENT ON COLUMN monitoring.rollup_progress.own_xids IS
   'The transaction of the last pass, of whose own rows it saw those written before command own_command.';
@@ -227,3 +277,11 @@ FROM (VALUES ('hourly'), ('daily'), ('weekly')) AS p(period)
 LEFT JOIN monitoring.rollup_progress g ON true;
 COMMENT ON VIEW monitoring.rollup_status IS
   'How far the roll-ups are: the last period rolled up, closed periods that wait, the last run and its error.';
+COMMENT ON COLUMN monitoring.rollup_status.period IS 'hourly, daily or weekly';
+COMMENT ON COLUMN monitoring.rollup_status.last_period_start IS
+  'Start of the last period that was rolled up';
+COMMENT ON COLUMN monitoring.rollup_status.pending_periods IS
+  'Closed periods that have measurements not yet rolled up';
+COMMENT ON COLUMN monitoring.rollup_status.last_run_at IS 'When a pass ran last';
+COMMENT ON COLUMN monitoring.rollup_status.last_error IS
+  'Why the last pass failed; NULL: it did not';

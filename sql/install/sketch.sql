@@ -15,22 +15,32 @@ COMMENT ON FUNCTION monitoring._sketch_quantile(bytea, float8) IS
 CREATE FUNCTION monitoring._sketch_add(state internal, value float8)
 RETURNS internal
 AS 'MODULE_PATHNAME', 'monitoring_sketch_add' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION monitoring._sketch_add(internal, float8) IS
+    'Of the aggregate _sketch_agg: takes a value';
 
 CREATE FUNCTION monitoring._sketch_add_sketch(state internal, sketch bytea)
 RETURNS internal
 AS 'MODULE_PATHNAME', 'monitoring_sketch_add_sketch' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION monitoring._sketch_add_sketch(internal, bytea) IS
+    'Of the aggregate _sketch_merge_agg: takes a sketch';
 
 CREATE FUNCTION monitoring._sketch_combine(state internal, other internal)
 RETURNS internal
 AS 'MODULE_PATHNAME', 'monitoring_sketch_combine' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION monitoring._sketch_combine(internal, internal) IS
+    'Of the aggregates of sketches: puts what parallel workers have made together';
 
 CREATE FUNCTION monitoring._sketch_serialize(state internal)
 RETURNS bytea
 AS 'MODULE_PATHNAME', 'monitoring_sketch_serialize' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION monitoring._sketch_serialize(internal) IS
+    'Of the aggregates of sketches: the state as a sketch; NULL if it has seen nothing';
 
 CREATE FUNCTION monitoring._sketch_deserialize(sketch bytea, state internal)
 RETURNS internal
 AS 'MODULE_PATHNAME', 'monitoring_sketch_deserialize' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION monitoring._sketch_deserialize(bytea, internal) IS
+    'Of the aggregates of sketches: the state of a sketch';
 
 CREATE AGGREGATE monitoring._sketch_agg(float8) (
     SFUNC = monitoring._sketch_add,
@@ -59,10 +69,14 @@ COMMENT ON AGGREGATE monitoring._sketch_merge_agg(bytea) IS
 CREATE FUNCTION monitoring._sketch_add_piece(state internal, sketch bytea, value float8, quantile float8)
 RETURNS internal
 AS 'MODULE_PATHNAME', 'monitoring_sketch_add_piece' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION monitoring._sketch_add_piece(internal, bytea, float8, float8) IS
+    'Of the aggregate _sketch_quantile_agg: takes a sketch, a value, or both';
 
 CREATE FUNCTION monitoring._sketch_quantile_of(state internal)
 RETURNS float8
 AS 'MODULE_PATHNAME', 'monitoring_sketch_quantile_of' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION monitoring._sketch_quantile_of(internal) IS
+    'Of the aggregate _sketch_quantile_agg: the quantile of the state';
 
 -- A state is a fraction of what the planner takes an internal one to be.
 CREATE AGGREGATE monitoring._sketch_quantile_agg(sketch bytea, value float8, quantile float8) (

@@ -7,6 +7,9 @@ CREATE TABLE monitoring.statement_set (
 );
 COMMENT ON TABLE monitoring.statement_set IS
     'The statements that the postgres pack shows one by one. Not dumped: a copy has others.';
+COMMENT ON COLUMN monitoring.statement_set.queryid IS 'As in pg_stat_statements';
+COMMENT ON COLUMN monitoring.statement_set.userid IS 'As in pg_stat_statements';
+COMMENT ON COLUMN monitoring.statement_set.dbid IS 'As in pg_stat_statements';
 CREATE TABLE monitoring.statement_other (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     calls float8 NOT NULL DEFAULT 0,
@@ -18,6 +21,14 @@ CREATE TABLE monitoring.statement_other (
 COMMENT ON TABLE monitoring.statement_other IS
     'What is added to the sums of all other statements, so that they go on where they were when '
     'the set changes. Not dumped.';
+COMMENT ON COLUMN monitoring.statement_other.only_row IS 'Always true: there is one row';
+COMMENT ON COLUMN monitoring.statement_other.calls IS 'Runs to be added';
+COMMENT ON COLUMN monitoring.statement_other.milliseconds IS 'Time to be added, in ms';
+COMMENT ON COLUMN monitoring.statement_other.rows IS 'Rows to be added';
+COMMENT ON COLUMN monitoring.statement_other.read_milliseconds IS
+    'Time of reading blocks to be added, in ms';
+COMMENT ON COLUMN monitoring.statement_other.write_milliseconds IS
+    'Time of writing blocks to be added, in ms';
 
 -- pg_stat_statements converts every text, also where none is asked for, and fails for all of them at one
 -- from a database in another encoding: texts are asked for only where they are shown.
@@ -163,3 +174,11 @@ ORDER BY s.mean_milliseconds DESC;
 COMMENT ON VIEW monitoring.slow_queries IS
     'Statements of pg_stat_statements that take more than 100 ms in the mean, the slowest first, '
     'times in milliseconds; none where that extension is not installed';
+COMMENT ON COLUMN monitoring.slow_queries.query IS 'Text of the statement';
+COMMENT ON COLUMN monitoring.slow_queries.calls IS 'How often it ran';
+COMMENT ON COLUMN monitoring.slow_queries.total_exec_time IS 'Time of all runs, in ms';
+COMMENT ON COLUMN monitoring.slow_queries.mean_exec_time IS 'Mean time of a run, in ms';
+COMMENT ON COLUMN monitoring.slow_queries.max_exec_time IS 'Longest time of a run, in ms';
+COMMENT ON COLUMN monitoring.slow_queries.rows IS 'Rows that it returned or changed';
+COMMENT ON COLUMN monitoring.slow_queries.user_name IS 'Role that ran it';
+COMMENT ON COLUMN monitoring.slow_queries.database_name IS 'Database in which it ran';

@@ -14,6 +14,12 @@ LEFT JOIN monitoring.effective_health_thresholds AS t ON t.check_name = m.metric
 COMMENT ON VIEW public.system_metrics IS
     'Measurements with their status by monitoring.effective_health_thresholds. An INSERT adds a '
     'measurement; a status that is given is not kept.';
+COMMENT ON COLUMN public.system_metrics.metric_name IS 'Name of the metric';
+COMMENT ON COLUMN public.system_metrics.metric_value IS 'The measurement';
+COMMENT ON COLUMN public.system_metrics.tags IS 'Its tags';
+COMMENT ON COLUMN public.system_metrics.status IS
+    'ok, warning or critical, by monitoring.effective_health_thresholds';
+COMMENT ON COLUMN public.system_metrics.recorded_at IS 'When it was measured';
 
 CREATE FUNCTION monitoring._insert_system_metric() RETURNS trigger
 AS 'MODULE_PATHNAME', 'monitoring_insert_system_metric' LANGUAGE C VOLATILE PARALLEL UNSAFE;

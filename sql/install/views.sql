@@ -75,6 +75,15 @@ FROM (
 ORDER BY queue_name, hour DESC;
 COMMENT ON VIEW monitoring.queue_metrics IS
   'Per queue and UTC hour of the last 7 days (whole hours): batches, successes, errors, mean processing time in ms, messages; from measurements queue_processing. Complete at any moment: roll-up states, and the measurements no pass has taken.';
+COMMENT ON COLUMN monitoring.queue_metrics.queue_name IS 'Tag queue of the measurements';
+COMMENT ON COLUMN monitoring.queue_metrics.hour IS 'Start of the UTC hour';
+COMMENT ON COLUMN monitoring.queue_metrics.total_batches IS
+  'Measurements, each of which is a batch';
+COMMENT ON COLUMN monitoring.queue_metrics.success_count IS 'Sum of their tags success_count';
+COMMENT ON COLUMN monitoring.queue_metrics.error_count IS 'Sum of their tags error_count';
+COMMENT ON COLUMN monitoring.queue_metrics.avg_processing_time_ms IS 'Mean of their values, in ms';
+COMMENT ON COLUMN monitoring.queue_metrics.total_messages_processed IS
+  'Sum of their tags batch_size';
 
 CREATE VIEW monitoring.api_metrics AS
 WITH pieces AS (
@@ -111,3 +120,12 @@ FROM (
 ORDER BY api_name, hour DESC;
 COMMENT ON VIEW monitoring.api_metrics IS
   'Per API and UTC hour of the last 7 days (whole hours): calls, successes, errors, mean time of successful calls and 95th percentile of all in ms (within 1 %); from measurements api_call. Complete at any moment.';
+COMMENT ON COLUMN monitoring.api_metrics.api_name IS 'Tag api of the measurements';
+COMMENT ON COLUMN monitoring.api_metrics.hour IS 'Start of the UTC hour';
+COMMENT ON COLUMN monitoring.api_metrics.total_calls IS 'Calls';
+COMMENT ON COLUMN monitoring.api_metrics.success_count IS 'Calls that succeeded (tag success)';
+COMMENT ON COLUMN monitoring.api_metrics.error_count IS 'Calls that failed';
+COMMENT ON COLUMN monitoring.api_metrics.avg_success_time_ms IS
+  'Mean time of calls that succeeded, in ms';
+COMMENT ON COLUMN monitoring.api_metrics.p95_time_ms IS
+  '95th percentile of the time of all calls, in ms, within 1 %';

@@ -12,6 +12,9 @@ COMMENT ON TABLE monitoring.instance IS
     'Binds the extension''s state to this very database. A copy of the database (restored, made '
     'with TEMPLATE, or a subscriber) has no row of its own, so its worker and courier hold until '
     'monitoring.activate().';
+COMMENT ON COLUMN monitoring.instance.database_oid IS 'The database that the state belongs to';
+COMMENT ON COLUMN monitoring.instance.activated_at IS 'When it was activated';
+COMMENT ON COLUMN monitoring.instance.activated_by IS 'Role that activated it';
 COMMENT ON COLUMN monitoring.instance.relation_oid IS
     'The OID of this table, which no other database''s copy of it has together with database_oid';
 COMMENT ON COLUMN monitoring.instance.instance_id IS
@@ -61,6 +64,11 @@ LEFT JOIN pg_catalog.pg_database AS d ON d.oid = s.database_oid;
 COMMENT ON VIEW monitoring.worker_status IS
     'The processes of the extension in the whole cluster: launcher, HTTP server, and worker and '
     'courier of each database. A worker without a pid waits; last_error says why.';
+COMMENT ON COLUMN monitoring.worker_status.role IS 'launcher, worker, courier or server';
+COMMENT ON COLUMN monitoring.worker_status.pid IS 'Its process id; NULL: it does not run';
+COMMENT ON COLUMN monitoring.worker_status.started_at IS 'When the process started';
+COMMENT ON COLUMN monitoring.worker_status.last_tick_at IS 'When it woke up last';
+COMMENT ON COLUMN monitoring.worker_status.last_error IS 'Its last error, or why it waits';
 COMMENT ON COLUMN monitoring.worker_status.database IS 'NULL for processes of the whole cluster';
 COMMENT ON COLUMN monitoring.worker_status.ticks IS 'How often the process has woken up';
 COMMENT ON COLUMN monitoring.worker_status.errors IS

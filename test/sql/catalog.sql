@@ -14,17 +14,10 @@ WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e'
 -- There is something to look at.
 SELECT count(*) > 20 AS has_members FROM pg_temp.member;
 
--- What a user sees has a comment; what only the extension itself calls starts with an underscore.
+-- Every member has a comment.
 SELECT m.description AS without_comment
 FROM pg_temp.member AS m
-LEFT JOIN pg_class AS c ON m.classid = 'pg_class'::regclass AND c.oid = m.objid
-LEFT JOIN pg_proc AS p ON m.classid = 'pg_proc'::regclass AND p.oid = m.objid
-LEFT JOIN pg_type AS t ON m.classid = 'pg_type'::regclass AND t.oid = m.objid
 WHERE obj_description(m.objid, m.classid::regclass::name) IS NULL
-  AND (c.relkind IN ('r', 'p', 'v', 'm', 'f')
-       OR p.proname NOT LIKE '\_%'
-       OR t.typtype IN ('b', 'd', 'e', 'r') AND t.typcategory <> 'A'
-       OR m.classid IN ('pg_namespace'::regclass, 'pg_cast'::regclass, 'pg_operator'::regclass))
 ORDER BY m.description COLLATE "C";
 
 -- Who runs with its owner's rights says where names are looked up.
@@ -55,3 +48,11 @@ FROM pg_temp.member AS m JOIN pg_proc AS p ON m.classid = 'pg_proc'::regclass AN
 CROSS JOIN unnest(p.proargnames) AS argument
 JOIN pg_get_keywords() AS k ON k.word = argument AND k.catcode = 'R'
 ORDER BY p.oid::regprocedure::text COLLATE "C";
+
+-- Every column that a user sees says what it is.
+SELECT c.oid::regclass AS relation, a.attname AS column_without_comment
+FROM pg_temp.member AS m JOIN pg_class AS c ON m.classid = 'pg_class'::regclass AND c.oid = m.objid
+JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+WHERE c.relkind IN ('r', 'p', 'v') AND NOT c.relispartition AND c.relname NOT LIKE '\_%'
+  AND col_description(c.oid, a.attnum) IS NULL
+ORDER BY c.oid::regclass::text COLLATE "C", a.attnum;
