@@ -9,18 +9,16 @@ extern "C" {
 #include <utils/builtins.h>
 }
 // clang-format keeps the server's headers first.
-#include <nlohmann/json.hpp>
 
+#include "monitoring/base/json.hpp"
 #include "monitoring/shmem/registry_exposition.hpp"
 
 using namespace monitoring;
 
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 pg::Param jsonb_of(const Json& json) {
-  return pg::jsonb(json.dump(-1, ' ', false, Json::error_handler_t::replace));
+  return pg::jsonb(json.dump());
 }
 
 Json labels_json(std::string_view bytes) {
@@ -38,8 +36,7 @@ Json buckets_json(const shmem::Snapshot::Metric& metric, const std::uint64_t* bu
   std::uint64_t count = 0;
   for (std::uint32_t i = 0; i <= metric.bound_count; ++i) {
     count += buckets[i];
-    const std::string le =
-        i < metric.bound_count ? nlohmann::json(metric.bounds[i]).dump() : "+Inf";
+    const std::string le = i < metric.bound_count ? Json(metric.bounds[i]).dump() : "+Inf";
     json.push_back({{"le", le}, {"count", count}});
   }
   return json;

@@ -2,6 +2,7 @@
 
 #include "monitoring/store/health.hpp"
 
+#include "monitoring/base/json.hpp"
 #include "monitoring/pg/arguments.hpp"
 #include "monitoring/pg/prepared.hpp"
 #include "monitoring/pg/trigger.hpp"
@@ -19,15 +20,12 @@ extern "C" {
 // clang-format keeps the server's headers first.
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "monitoring/base/rfc3339.hpp"
 
 using namespace monitoring;
 
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 Instant now() {
   return pg::instant_of(GetCurrentTimestamp());
@@ -170,7 +168,9 @@ Json services(const std::vector<store::ProbedService>& probed, const store::Syst
               {"worker", {{"status", around.worker_state}}},
               {"queues", {{"status", status_text(health.queues.verdict.status)}}},
               {"processing", {{"status", status_text(health.processing.verdict.status)}}}};
-  for (const store::ProbedService& service : probed) all.emplace(service.name, json_of(service));
+  for (const store::ProbedService& service : probed) {
+    if (!all.contains(service.name)) all[service.name] = json_of(service);
+  }
   return all;
 }
 
@@ -231,7 +231,7 @@ MONITORING_FUNCTION(monitoring_health_check) {
           {"memory_usage_mb", json_of_share(whole(store::host_use(health.timestamp).memory_mb))},
           {"cpu_usage_percent", json_of_share(last_cpu_percent())}}}};
   }
-  return jsonb_datum(json.dump(-1, ' ', false, Json::error_handler_t::replace));
+  return jsonb_datum(json.dump());
 }
 
 /// monitoring.liveness() -> jsonb: this server answers. It looks at no table.

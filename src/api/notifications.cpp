@@ -1,5 +1,6 @@
 // SQL entry points of receivers and notifications.
 
+#include "monitoring/base/json.hpp"
 #include "monitoring/pg/arguments.hpp"
 #include "monitoring/pg/encoding.hpp"
 #include "monitoring/pg/trigger.hpp"
@@ -10,7 +11,6 @@ extern "C" {
 #include <utils/timestamp.h>
 }
 // clang-format keeps the server's headers first.
-#include <nlohmann/json.hpp>
 #include <string>
 
 #include "monitoring/notify/receiver.hpp"
@@ -25,17 +25,15 @@ using namespace monitoring;
 
 namespace {
 
-using nlohmann::json;
-
 /// A jsonb value as the L1 rooms read it. The text was made by the server, so it parses, save for
-/// numbers beyond a double: then it is nlohmann's discarded value, which is no object.
-json json_of(Datum jsonb) {
+/// numbers beyond a double: then it is null, which is no object.
+Json json_of(Datum jsonb) {
   const char* text = pg::call([&] {
     Jsonb* value = DatumGetJsonbP(jsonb);
     return static_cast<const char*>(
         JsonbToCString(nullptr, &value->root, static_cast<int>(VARSIZE(value))));
   });
-  return json::parse(pg::utf8_of(text), nullptr, /*allow_exceptions=*/false);
+  return Json::parse_or_null(pg::utf8_of(text));
 }
 
 /// The test notification of send_test_alert: one firing alert that says what it is.
@@ -55,8 +53,8 @@ notify::Notification test_notification(const std::string& receiver, Instant now)
   return notification;
 }
 
-json parse(const std::string& text) {
-  return json::parse(text, nullptr, /*allow_exceptions=*/false);
+Json parse(const std::string& text) {
+  return Json::parse_or_null(text);
 }
 
 }  // namespace
@@ -72,7 +70,7 @@ MONITORING_FUNCTION(monitoring_check_receiver) {
   const auto text = row.jsonb("settings");
   // The table's own NOT NULL says it better.
   if (!kind || !text) return row.result();
-  const json settings = parse(*text);
+  const Json settings = parse(*text);
   if (const auto error = notify::check_settings(*kind, settings)) {
     throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE, *error);
   }

@@ -1,8 +1,8 @@
 // SQL entry points of the probes.
 
 #include "api/secret_use.hpp"
+#include "monitoring/base/json.hpp"
 // clang-format keeps the server's headers first.
-#include <nlohmann/json.hpp>
 #include <string>
 
 #include "monitoring/base/expression.hpp"
@@ -42,8 +42,8 @@ void check_expression(const std::string& text) {
                    "expect_body is no RE2 expression: " + tried.error().message);
 }
 
-nlohmann::json json_of(const std::string& text) {
-  return nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+Json json_of(const std::string& text) {
+  return Json::parse_or_null(text);
 }
 
 /// Of a row that the constraints may still refuse.

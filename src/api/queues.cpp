@@ -2,12 +2,12 @@
 
 #include "monitoring/store/queues.hpp"
 
+#include "monitoring/base/json.hpp"
 #include "monitoring/pg/arguments.hpp"
 #include "monitoring/pg/trigger.hpp"
 #include "monitoring/store/events.hpp"
 
 // clang-format keeps the server's headers first.
-#include <nlohmann/json.hpp>
 
 #include "api/own_rows.hpp"
 
@@ -29,9 +29,8 @@ MONITORING_FUNCTION(monitoring_requeue_dead_letters) {
   const std::string queue_name = pg::required_text(fcinfo, 0, "queue_name");
   pg::Spi spi;
   const std::int64_t requeued = store::requeue_dead_letters(spi, queue_name);
-  const nlohmann::ordered_json details = {{"queue_name", queue_name}, {"messages", requeued}};
-  store::log_event(spi, "dead_letters_requeued",
-                   details.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  const Json details = {{"queue_name", queue_name}, {"messages", requeued}};
+  store::log_event(spi, "dead_letters_requeued", details.dump());
   PG_RETURN_INT64(requeued);
 }
 

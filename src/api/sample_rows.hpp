@@ -9,6 +9,7 @@ extern "C" {
 // clang-format keeps the server's headers first.
 #include <string>
 
+#include "monitoring/base/labels_json.hpp"
 #include "monitoring/store/alert_rules.hpp"
 
 namespace monitoring::api {
@@ -18,7 +19,7 @@ inline void put_sample(FunctionCallInfo fcinfo, const std::string& metric_name, 
                        const Labels& labels) {
   const auto* result = reinterpret_cast<const ReturnSetInfo*>(fcinfo->resultinfo);
   Datum values[] = {pg::text(metric_name).value, pg::float8(value).value,
-                    pg::jsonb(store::json_of_labels(labels)).value};
+                    pg::jsonb(json_of(labels).dump()).value};
   bool nulls[3] = {};
   pg::call([&] { tuplestore_putvalues(result->setResult, result->setDesc, values, nulls); });
 }

@@ -9,14 +9,13 @@ extern "C" {
 // clang-format keeps the server's headers first.
 #include <algorithm>
 
+#include "monitoring/base/json.hpp"
 #include "monitoring/notify/receiver.hpp"
 #include "monitoring/store/secrets.hpp"
 
 namespace monitoring::api {
 
 namespace {
-
-using nlohmann::json;
 
 std::string current_user() {
   return pg::call([] { return static_cast<const char*>(GetUserNameFromId(GetUserId(), false)); });
@@ -42,24 +41,24 @@ void check_secrets(const SecretUse& use, const std::string& set_by) {
 
 }  // namespace
 
-SecretUse use_of_receiver(const std::string& kind, const json& settings) {
+SecretUse use_of_receiver(const std::string& kind, const Json& settings) {
   SecretUse use{
       kind, notify::secret_names(settings), notify::known_destination(kind, settings), {}};
-  json route = {kind, use.secrets};
+  Json route = {kind, use.secrets};
   for (const char* setting : {"url", "smarthost", "require_tls"}) {
-    route.push_back(settings.is_object() ? settings.value(setting, json()) : json());
+    route.push_back(settings.is_object() ? settings.value(setting, Json()) : Json());
   }
-  use.route = route.dump(-1, ' ', false, json::error_handler_t::replace);
+  use.route = route.dump();
   return use;
 }
 
-SecretUse use_of_probe(const std::string& url, const json& headers) {
+SecretUse use_of_probe(const std::string& url, const Json& headers) {
   SecretUse use{std::string(notify::kProbeKind),
                 notify::secret_names(headers),
                 notify::destination_of_url(url),
                 {}};
-  const json route = {use.secrets, url};
-  use.route = route.dump(-1, ' ', false, json::error_handler_t::replace);
+  const Json route = {use.secrets, url};
+  use.route = route.dump();
   return use;
 }
 

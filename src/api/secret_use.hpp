@@ -2,9 +2,9 @@
 // Who uses which secrets, and where: what the triggers of monitoring.receivers and
 // monitoring.probes ask when a row is written. The courier asks once more whenever it sends.
 
+#include "monitoring/base/json.hpp"
 #include "monitoring/pg/trigger.hpp"
 // clang-format keeps the server's headers first.
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,8 +22,8 @@ struct SecretUse {
   std::string route;
 };
 
-SecretUse use_of_receiver(const std::string& kind, const nlohmann::json& settings);
-SecretUse use_of_probe(const std::string& url, const nlohmann::json& headers);
+SecretUse use_of_receiver(const std::string& kind, const Json& settings);
+SecretUse use_of_probe(const std::string& url, const Json& headers);
 
 /// Sets the column set_by: to the current user for a row that is new or takes its secrets
 /// elsewhere. 42501 where somebody is named whom the current user may not act for, and where a

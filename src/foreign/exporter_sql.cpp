@@ -3,8 +3,9 @@
 
 #include <algorithm>
 #include <charconv>
-#include <nlohmann/json.hpp>
+#include <cmath>
 
+#include "monitoring/base/json.hpp"
 #include "monitoring/foreign/exporter_queries.hpp"
 #include "monitoring/foreign/yaml.hpp"
 #include "monitoring/metrics/metric.hpp"
@@ -12,8 +13,6 @@
 namespace monitoring::foreign {
 
 namespace {
-
-using nlohmann::json;
 
 constexpr const char* kBlank = " \t\r\n";
 
@@ -94,7 +93,7 @@ class CollectorWriter {
   std::vector<std::string> labels_;
   std::vector<Value> values_;
   std::vector<std::string> histograms_;
-  json metrics_ = json::object();
+  Json metrics_ = Json::object();
   ExporterCollector collector_;
 };
 
@@ -271,7 +270,7 @@ Result<ExporterCollector> CollectorWriter::write() {
                     "DURATION.");
   }
   collector_.query = text();
-  collector_.metrics = metrics_.dump(-1, ' ', false, json::error_handler_t::replace);
+  collector_.metrics = metrics_.dump();
   return std::move(collector_);
 }
 

@@ -8,9 +8,8 @@
 // Differs from Alertmanager on purpose: there is always a text part, the HTML needs no template
 // files, and threading is on.
 
-#include <nlohmann/json.hpp>
-
 #include "monitoring/base/encoding.hpp"
+#include "monitoring/base/json.hpp"
 #include "monitoring/base/rfc3339.hpp"
 #include "monitoring/base/sha256.hpp"
 #include "monitoring/notify/url.hpp"
@@ -24,8 +23,6 @@
 namespace monitoring::notify {
 
 namespace {
-
-using nlohmann::json;
 
 /// Characters; long subjects are cut by readers anyway.
 constexpr std::size_t kLongestSubject = 250;
@@ -62,7 +59,7 @@ std::string url_of_smarthost(const std::string& smarthost) {
   return (port == kImplicitTlsPort ? "smtps://" : "smtp://") + host + ":" + port;
 }
 
-std::optional<Error> check(const json& settings) {
+std::optional<Error> check(const Json& settings) {
   if (auto error = check_fields(settings, kFields)) return error;
   if (settings.contains("smarthost") == settings.contains("url")) {
     return Error::of("either \"smarthost\" or \"url\" must be set",
@@ -82,13 +79,13 @@ std::optional<Error> check(const json& settings) {
 }
 
 /// The domain in which message ids are made.
-std::string domain_of(const json& settings) {
+std::string domain_of(const Json& settings) {
   const auto senders = list_setting(settings, "from");
   const auto sender = parse_address(senders.empty() ? std::string() : senders.front());
   return sender ? sender->address.substr(sender->address.rfind('@') + 1) : "localhost";
 }
 
-std::string thread_of(const Notification& notification, const json& settings, Instant now) {
+std::string thread_of(const Notification& notification, const Json& settings, Instant now) {
   const std::string hash = group_id(notification).substr(0, kThreadHashLength);
   const bool daily = text_setting(settings, "thread_by_date", "daily") == "daily";
   const std::string date =
@@ -103,7 +100,7 @@ std::string on_one_line(std::string text) {
   return text;
 }
 
-std::string subject_of(const Notification& notification, const json& settings) {
+std::string subject_of(const Notification& notification, const Json& settings) {
   std::string subject = text_setting(settings, "subject_prefix");
   if (!subject.empty()) subject += ' ';
   subject += text_setting(settings, "subject", title_of(notification));
@@ -111,8 +108,8 @@ std::string subject_of(const Notification& notification, const json& settings) {
 }
 
 /// The mail by its parts, readable in the outbox; request() makes the message of it.
-Result<json> compose(const Notification& notification, const json& settings, Instant now) {
-  return json{
+Result<Json> compose(const Notification& notification, const Json& settings, Instant now) {
+  return Json{
       {"subject", subject_of(notification, settings)},
       {"date", rfc3339(now)},
       {"message_id",
@@ -124,7 +121,7 @@ Result<json> compose(const Notification& notification, const json& settings, Ins
 }
 
 /// Parsed addresses of a setting that has passed check().
-std::vector<MailAddress> addresses_of(const json& settings, const char* key) {
+std::vector<MailAddress> addresses_of(const Json& settings, const char* key) {
   std::vector<MailAddress> addresses;
   for (const std::string& text : list_setting(settings, key)) {
     auto parsed = parse_address(text);
@@ -148,7 +145,7 @@ std::string boundary_of(const std::string& message_id) {
   return "=_" + hex_text(sha256(message_id)).substr(0, 32);
 }
 
-Result<std::string> message_of(const json& payload, const json& settings) {
+Result<std::string> message_of(const Json& payload, const Json& settings) {
   const std::string id = text_setting(payload, "message_id");
   const std::string boundary = boundary_of(id);
   const auto date = parse_rfc3339(text_setting(payload, "date"));
@@ -180,7 +177,7 @@ Result<std::string> message_of(const json& payload, const json& settings) {
          alternative_parts(boundary, text_setting(payload, "text"), text_setting(payload, "html"));
 }
 
-Result<DeliveryRequest> request(const json& payload, const json& settings, Instant /*now*/) {
+Result<DeliveryRequest> request(const Json& payload, const Json& settings, Instant /*now*/) {
   MailDelivery mail;
   mail.url = settings.contains("url") ? text_setting(settings, "url")
                                       : url_of_smarthost(text_setting(settings, "smarthost"));

@@ -1,12 +1,9 @@
 #include "notify/http_json.hpp"
 
+#include "monitoring/base/json.hpp"
 #include "monitoring/notify/url.hpp"
 
 namespace monitoring::notify {
-
-std::string json_text(const nlohmann::json& value) {
-  return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
 
 Result<HttpDelivery> post_json(const std::string& url, const char* setting, std::string body) {
   if (!check_http_url(url)) {

@@ -1,16 +1,12 @@
 #pragma once
 // A JSON body as an HTTP request.
 
-#include <nlohmann/json.hpp>
 #include <string>
 
 #include "monitoring/base/result.hpp"
 #include "monitoring/notify/delivery.hpp"
 
 namespace monitoring::notify {
-
-/// Bytes that are no UTF-8 are replaced: a database may hold text in another encoding.
-std::string json_text(const nlohmann::json& value);
 
 /// POST of `body` to `url`. `setting` names where the URL came from, for the error where it is
 /// none: a secret's value may be anything, and must not be shown.

@@ -1,7 +1,6 @@
 // Kind `log`: the notification is recorded in the outbox, and nothing leaves the server.
 
-#include <nlohmann/json.hpp>
-
+#include "monitoring/base/json.hpp"
 #include "monitoring/notify/webhook.hpp"
 #include "notify/kinds.hpp"
 #include "notify/settings.hpp"
@@ -11,19 +10,17 @@ namespace monitoring::notify {
 
 namespace {
 
-using nlohmann::json;
-
-std::optional<Error> check(const json& settings) {
+std::optional<Error> check(const Json& settings) {
   return check_fields(settings, nullptr, 0);
 }
 
-Result<json> compose(const Notification& notification, const json& /*settings*/, Instant /*now*/) {
-  json payload = webhook_json(notification);
+Result<Json> compose(const Notification& notification, const Json& /*settings*/, Instant /*now*/) {
+  Json payload = webhook_json(notification);
   payload["message"] = title_of(notification);
   return payload;
 }
 
-Result<DeliveryRequest> request(const json& payload, const json& /*settings*/, Instant /*now*/) {
+Result<DeliveryRequest> request(const Json& payload, const Json& /*settings*/, Instant /*now*/) {
   return DeliveryRequest(LogDelivery{text_setting(payload, "message")});
 }
 

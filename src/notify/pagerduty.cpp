@@ -10,9 +10,8 @@
 // (P0 to P3 included), the source is the instance that the alerts have in common, the timestamp is
 // when the trouble began, runbooks and dashboards that annotations name become links.
 
-#include <nlohmann/json.hpp>
-
 #include "monitoring/base/encoding.hpp"
+#include "monitoring/base/json.hpp"
 #include "monitoring/base/rfc3339.hpp"
 #include "monitoring/base/sha256.hpp"
 #include "monitoring/notify/url.hpp"
@@ -24,8 +23,6 @@
 namespace monitoring::notify {
 
 namespace {
-
-using nlohmann::json;
 
 constexpr std::string_view kEndpoint = "https://events.pagerduty.com/v2/enqueue";
 /// Characters of payload.summary.
@@ -54,7 +51,7 @@ constexpr Field kFields[] = {
     {"images", FieldType::kImages},
 };
 
-std::optional<Error> check(const json& settings) {
+std::optional<Error> check(const Json& settings) {
   return check_fields(settings, kFields);
 }
 
@@ -69,7 +66,7 @@ std::string_view event_action(const Notification& notification) {
 
 /// The setting `description`, or "[FIRING:1] HighCPU ...: what the summaries say", as far as it
 /// fits.
-std::string summary_of(const Notification& notification, const json& settings) {
+std::string summary_of(const Notification& notification, const Json& settings) {
   std::string summary = text_setting(settings, "description");
   const std::string_view said = notification.common_annotations.get("summary");
   if (summary.empty()) {
@@ -79,7 +76,7 @@ std::string summary_of(const Notification& notification, const json& settings) {
   return truncated_characters(valid_utf8(summary), kLongestSummary);
 }
 
-std::string source_of(const Notification& notification, const json& settings) {
+std::string source_of(const Notification& notification, const Json& settings) {
   const std::string configured = text_setting(settings, "source");
   if (!configured.empty()) return configured;
   for (const char* label : {"instance", "host", "datname", "database"}) {
@@ -89,8 +86,8 @@ std::string source_of(const Notification& notification, const json& settings) {
   return "monitoring";
 }
 
-json details_of(const Notification& notification, const json& settings) {
-  json details = json::object();
+Json details_of(const Notification& notification, const Json& settings) {
+  Json details = Json::object();
   details["firing"] = alert_list(notification, AlertStatus::kFiring);
   details["resolved"] = alert_list(notification, AlertStatus::kResolved);
   details["num_firing"] = std::to_string(notification.firing_count());
@@ -102,14 +99,14 @@ json details_of(const Notification& notification, const json& settings) {
     details["acknowledged_by"] = notification.acknowledgement->by;
     details["acknowledgement_note"] = notification.acknowledgement->note;
   }
-  details.update(settings.value("details", json::object()));
+  details.update(settings.value("details", Json::object()));
   return details;
 }
 
 /// Sets a member of the payload: the setting if there is one, else the first of the common labels
 /// that is there, else nothing.
-void set_from(json& payload, const char* member, const Notification& notification,
-              const json& settings, std::initializer_list<const char*> labels) {
+void set_from(Json& payload, const char* member, const Notification& notification,
+              const Json& settings, std::initializer_list<const char*> labels) {
   std::string value = text_setting(settings, member);
   for (const char* label : labels) {
     if (value.empty()) value = notification.common_labels.get(label);
@@ -117,10 +114,10 @@ void set_from(json& payload, const char* member, const Notification& notificatio
   if (!value.empty()) payload[member] = limited(value);
 }
 
-json payload_of(const Notification& notification, const json& settings, Instant now) {
+Json payload_of(const Notification& notification, const Json& settings, Instant now) {
   const std::string severity =
       text_setting(settings, "severity", severity_text(severity_of(notification)));
-  json payload = {
+  Json payload = {
       {"summary", summary_of(notification, settings)},
       {"source", limited(source_of(notification, settings))},
       {"severity", severity},
@@ -133,13 +130,13 @@ json payload_of(const Notification& notification, const json& settings, Instant 
   return payload;
 }
 
-void add_link(json& links, const std::string& href, const std::string& text) {
+void add_link(Json& links, const std::string& href, const std::string& text) {
   if (links.size() < kMostLinks) links.push_back({{"href", href}, {"text", limited(text)}});
 }
 
-json links_of(const Notification& notification, const json& settings) {
-  json links = settings.value("links", json::array());
-  if (links.size() > kMostLinks) links.erase(links.begin() + kMostLinks, links.end());
+Json links_of(const Notification& notification, const Json& settings) {
+  Json links = settings.value("links", Json::array());
+  if (links.size() > kMostLinks) links.elements().resize(kMostLinks);
   for (const Link& link : links_of(notification)) add_link(links, link.href, link.text);
   for (const AlertView& alert : notification.alerts) {
     if (check_http_url(alert.generator_url)) {
@@ -150,9 +147,9 @@ json links_of(const Notification& notification, const json& settings) {
   return links;
 }
 
-json images_of(const Notification& notification, const json& settings) {
-  json images = settings.value("images", json::array());
-  if (images.size() > kMostLinks) images.erase(images.begin() + kMostLinks, images.end());
+Json images_of(const Notification& notification, const Json& settings) {
+  Json images = settings.value("images", Json::array());
+  if (images.size() > kMostLinks) images.elements().resize(kMostLinks);
   const std::string image = annotation_url(notification, "image_url");
   // PagerDuty refuses images that are not served over HTTPS.
   if (image.rfind("https://", 0) == 0) images.push_back({{"src", image}});
@@ -160,16 +157,16 @@ json images_of(const Notification& notification, const json& settings) {
 }
 
 /// Too large an event loses its details, not its alarm.
-void fit(json& event) {
-  if (json_text(event).size() + kRoutingKeyRoom <= kLargestEvent) return;
+void fit(Json& event) {
+  if (event.dump().size() + kRoutingKeyRoom <= kLargestEvent) return;
   event["payload"]["custom_details"] = {
       {"error",
        "Custom details have been removed because the original event exceeds the maximum "
        "size of 512KB"}};
 }
 
-Result<json> compose(const Notification& notification, const json& settings, Instant now) {
-  json event = {
+Result<Json> compose(const Notification& notification, const Json& settings, Instant now) {
+  Json event = {
       {"event_action", event_action(notification)},
       {"dedup_key", group_id(notification)},
       {"payload", payload_of(notification, settings, now)},
@@ -177,18 +174,18 @@ Result<json> compose(const Notification& notification, const json& settings, Ins
   };
   const std::string client_url = text_setting(settings, "client_url", notification.external_url);
   if (check_http_url(client_url)) event["client_url"] = client_url;
-  json links = links_of(notification, settings);
+  Json links = links_of(notification, settings);
   if (!links.empty()) event["links"] = std::move(links);
-  json images = images_of(notification, settings);
+  Json images = images_of(notification, settings);
   if (!images.empty()) event["images"] = std::move(images);
   fit(event);
   return event;
 }
 
-Result<DeliveryRequest> request(const json& payload, const json& settings, Instant /*now*/) {
-  json event = payload;
+Result<DeliveryRequest> request(const Json& payload, const Json& settings, Instant /*now*/) {
+  Json event = payload;
   event["routing_key"] = text_setting(settings, "routing_key");
-  auto posted = post_json(text_setting(settings, "url", kEndpoint), "url", json_text(event));
+  auto posted = post_json(text_setting(settings, "url", kEndpoint), "url", event.dump());
   if (!posted) return posted.error();
   return DeliveryRequest(std::move(posted).value());
 }

@@ -2,16 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <string>
 
+#include "monitoring/base/json.hpp"
 #include "monitoring/notify/receiver.hpp"
 
 namespace monitoring::notify {
 
 namespace {
-
-using nlohmann::json;
 
 constexpr std::uint32_t kLargestBurst = 1'000'000;
 constexpr Duration kShortest = std::chrono::microseconds(1);
@@ -36,9 +34,9 @@ Error malformed() {
 }
 
 /// The time that one request is worth, or nothing where it is out of bounds.
-std::optional<Duration> interval_of(const Period& period, const json& rate) {
+std::optional<Duration> interval_of(const Period& period, const Json& rate) {
   if (!rate.is_number()) return std::nullopt;
-  const double interval = static_cast<double>(period.length.count()) / rate.get<double>();
+  const double interval = static_cast<double>(period.length.count()) / rate.number();
   // Also false for infinity and NaN.
   const bool within = interval >= static_cast<double>(kShortest.count()) &&
                       interval <= static_cast<double>(kLongest.count());
@@ -46,9 +44,9 @@ std::optional<Duration> interval_of(const Period& period, const json& rate) {
   return Duration(static_cast<Duration::rep>(interval));
 }
 
-std::optional<std::uint32_t> burst_of(const json& burst) {
-  if (!burst.is_number_integer()) return std::nullopt;
-  const auto count = burst.get<std::int64_t>();
+std::optional<std::uint32_t> burst_of(const Json& burst) {
+  if (!burst.is_integer()) return std::nullopt;
+  const auto count = burst.integer();
   if (count < 1 || count > kLargestBurst) return std::nullopt;
   return static_cast<std::uint32_t>(count);
 }
@@ -60,19 +58,19 @@ Instant within_bucket(const RateLimit& limit, Instant full_at, Instant now) {
 
 }  // namespace
 
-Result<RateLimit> parse_rate_limit(const json& value) {
+Result<RateLimit> parse_rate_limit(const Json& value) {
   if (!value.is_object() || value.size() != (value.contains("burst") ? 2 : 1)) return malformed();
   const auto period = std::find_if(std::begin(kPeriods), std::end(kPeriods),
                                    [&](const Period& each) { return value.contains(each.key); });
   if (period == std::end(kPeriods)) return malformed();
   const auto interval = interval_of(*period, value[period->key]);
-  const auto burst = burst_of(value.value("burst", json(1)));
+  const auto burst = burst_of(value.value("burst", Json(1)));
   if (!interval || !burst) return malformed();
   return RateLimit{*interval, *burst};
 }
 
-std::optional<RateLimit> rate_limit_of(std::string_view kind, const json& setting) {
-  if (setting.is_boolean() && !setting.get<bool>()) return std::nullopt;
+std::optional<RateLimit> rate_limit_of(std::string_view kind, const Json& setting) {
+  if (setting.is_boolean() && !setting.boolean()) return std::nullopt;
   if (auto limit = parse_rate_limit(setting)) return *limit;
   const ReceiverKind* found = find_receiver_kind(kind);
   return found == nullptr ? std::nullopt : found->rate_limit;

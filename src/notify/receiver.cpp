@@ -1,7 +1,6 @@
 #include "monitoring/notify/receiver.hpp"
 
-#include <nlohmann/json.hpp>
-
+#include "monitoring/base/json.hpp"
 #include "notify/kinds.hpp"
 #include "notify/settings.hpp"
 #include "notify/templates.hpp"
@@ -9,8 +8,6 @@
 namespace monitoring::notify {
 
 namespace {
-
-using nlohmann::json;
 
 constexpr const ReceiverKind* kKinds[] = {&kPagerduty, &kSlack, &kEmail, &kWebhook,
                                           &kSentry,    &kSms,   &kLog};
@@ -38,15 +35,15 @@ std::string receiver_kind_names() {
   return names;
 }
 
-std::optional<Error> check_settings(std::string_view kind, const json& settings) {
+std::optional<Error> check_settings(std::string_view kind, const Json& settings) {
   const ReceiverKind* found = find_receiver_kind(kind);
   return found == nullptr ? unknown_kind(kind) : found->check(settings);
 }
 
-std::vector<json> settings_by_address(std::string_view kind, const json& settings) {
+std::vector<Json> settings_by_address(std::string_view kind, const Json& settings) {
   const ReceiverKind* found = find_receiver_kind(kind);
   if (found == nullptr || found->address_setting == nullptr) return {settings};
-  std::vector<json> all;
+  std::vector<Json> all;
   for (const std::string& address : list_setting(settings, found->address_setting)) {
     all.push_back(settings);
     all.back()[found->address_setting] = address;
@@ -54,14 +51,14 @@ std::vector<json> settings_by_address(std::string_view kind, const json& setting
   return all;
 }
 
-std::string address_of(std::string_view kind, const json& settings) {
+std::string address_of(std::string_view kind, const Json& settings) {
   const ReceiverKind* found = find_receiver_kind(kind);
   if (found == nullptr || found->address_setting == nullptr) return {};
   return text_setting(settings, found->address_setting);
 }
 
-Result<json> store_payload(std::string_view kind, const Notification& notification,
-                           const json& settings, Instant now, std::string* note) {
+Result<Json> store_payload(std::string_view kind, const Notification& notification,
+                           const Json& settings, Instant now, std::string* note) {
   const ReceiverKind* found = find_receiver_kind(kind);
   if (found == nullptr) return unknown_kind(kind);
   // Settings were checked when the receiver was made; rows may have been edited by hand since.
@@ -71,8 +68,8 @@ Result<json> store_payload(std::string_view kind, const Notification& notificati
   return found->compose(notification, rendered.settings, now);
 }
 
-Result<DeliveryRequest> wire_request(std::string_view kind, const json& payload,
-                                     const json& settings, const SecretLookup& secrets,
+Result<DeliveryRequest> wire_request(std::string_view kind, const Json& payload,
+                                     const Json& settings, const SecretLookup& secrets,
                                      Instant now) {
   const ReceiverKind* found = find_receiver_kind(kind);
   if (found == nullptr) return unknown_kind(kind);

@@ -1,16 +1,14 @@
 #include "monitoring/notify/redaction.hpp"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "monitoring/base/encoding.hpp"
+#include "monitoring/base/json.hpp"
 #include "monitoring/notify/url.hpp"
 
 namespace monitoring::notify {
 
 namespace {
-
-using nlohmann::json;
 
 constexpr std::string_view kMark = "[secret]";
 /// Shorter texts would turn up anywhere.
@@ -18,7 +16,7 @@ constexpr std::size_t kShortest = 4;
 
 /// As it stands between the quotes of a JSON string.
 std::string json_spelling(std::string_view text) {
-  const std::string quoted = json(text).dump(-1, ' ', false, json::error_handler_t::replace);
+  const std::string quoted = Json(text).dump();
   return quoted.substr(1, quoted.size() - 2);
 }
 

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cctype>
-#include <nlohmann/json.hpp>
 
+#include "monitoring/base/json.hpp"
 #include "monitoring/notify/receiver.hpp"
 #include "monitoring/notify/url.hpp"
 #include "notify/settings.hpp"
@@ -11,8 +11,6 @@
 namespace monitoring::notify {
 
 namespace {
-
-using nlohmann::json;
 
 struct Service {
   std::string_view kind;
@@ -130,7 +128,7 @@ std::optional<Destination> destination_of_url(std::string_view url) {
   return found;
 }
 
-std::optional<Destination> known_destination(std::string_view kind, const json& settings) {
+std::optional<Destination> known_destination(std::string_view kind, const Json& settings) {
   if (!settings.is_object()) return std::nullopt;
   if (settings.contains("url")) return destination_of_url(text_setting(settings, "url"));
   const std::string smarthost = text_setting(settings, "smarthost");

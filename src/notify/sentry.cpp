@@ -6,9 +6,9 @@
 // waits that long, and is dead after the notification's maximal age like any other.
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "monitoring/base/encoding.hpp"
+#include "monitoring/base/json.hpp"
 #include "monitoring/base/rfc3339.hpp"
 #include "monitoring/notify/webhook.hpp"
 #include "notify/http_json.hpp"
@@ -20,8 +20,6 @@
 namespace monitoring::notify {
 
 namespace {
-
-using nlohmann::json;
 
 /// Characters of logentry.formatted.
 constexpr std::size_t kLongestMessage = 8192;
@@ -39,7 +37,7 @@ constexpr Field kFields[] = {
     {"server_name", FieldType::kText}, {"tags", FieldType::kTexts},
 };
 
-std::optional<Error> check(const json& settings) {
+std::optional<Error> check(const Json& settings) {
   return check_fields(settings, kFields);
 }
 
@@ -58,7 +56,7 @@ std::string message_of(const Notification& notification) {
   return truncated_characters(valid_utf8(message), kLongestMessage);
 }
 
-void set_tag(json& tags, const std::string& name, std::string_view value) {
+void set_tag(Json& tags, const std::string& name, std::string_view value) {
   if (name.size() > kLongestTagName || value.empty()) return;
   // Sentry refuses line breaks in tags.
   std::string line = valid_utf8(value);
@@ -66,26 +64,26 @@ void set_tag(json& tags, const std::string& name, std::string_view value) {
   tags[name] = truncated_characters(line, kLongestTag);
 }
 
-json tags_of(const Notification& notification, const json& settings) {
-  json tags = json::object();
+Json tags_of(const Notification& notification, const Json& settings) {
+  Json tags = Json::object();
   for (const auto& [name, value] : notification.common_labels) set_tag(tags, name, value);
   set_tag(tags, "receiver", notification.receiver);
   set_tag(tags, "status", status_text(notification.status));
-  const json configured = settings.value("tags", json::object());
-  for (const auto& [name, value] : configured.items()) {
-    set_tag(tags, name, value.get_ref<const std::string&>());
+  const Json configured = settings.value("tags", Json::object());
+  for (const auto& [name, value] : configured.members()) {
+    set_tag(tags, name, value.string());
   }
   return tags;
 }
 
 /// The alerts themselves, unless they would make the event too large.
-void add_alerts(json& event, const Notification& notification) {
+void add_alerts(Json& event, const Notification& notification) {
   event["extra"] = {{"num_firing", notification.firing_count()},
                     {"num_resolved", notification.resolved_count()}};
   if (!notification.external_url.empty())
     event["extra"]["external_url"] = notification.external_url;
-  json alerts = webhook_json(notification)["alerts"];
-  if (json_text(alerts).size() + json_text(event).size() > kLargestEvent) {
+  Json alerts = webhook_json(notification)["alerts"];
+  if (alerts.dump().size() + event.dump().size() > kLargestEvent) {
     event["extra"]["alerts"] = "left out: the event would exceed 1 MB";
   } else {
     event["extra"]["alerts"] = std::move(alerts);
@@ -93,14 +91,14 @@ void add_alerts(json& event, const Notification& notification) {
 }
 
 /// By which Sentry makes one issue of many events.
-json fingerprint_of(const Notification& notification) {
-  json fingerprint = {"monitoring", valid_utf8(notification.group_key)};
+Json fingerprint_of(const Notification& notification) {
+  Json fingerprint = {"monitoring", valid_utf8(notification.group_key)};
   if (!notification.origin.empty()) fingerprint.push_back(notification.origin);
   return fingerprint;
 }
 
-Result<json> compose(const Notification& notification, const json& settings, Instant now) {
-  json event = {
+Result<Json> compose(const Notification& notification, const Json& settings, Instant now) {
+  Json event = {
       {"event_id", notification_id(notification, now).substr(0, 32)},
       {"timestamp", rfc3339(now)},
       {"platform", "other"},
@@ -119,16 +117,16 @@ Result<json> compose(const Notification& notification, const json& settings, Ins
 }
 
 /// Envelope header, item header, item: three lines.
-std::string envelope_of(const json& event, const std::string& dsn, Instant now) {
-  const std::string item = json_text(event);
-  const json header = {
-      {"event_id", event.value("event_id", json())}, {"dsn", dsn}, {"sent_at", rfc3339(now)}};
-  const json item_header = {
+std::string envelope_of(const Json& event, const std::string& dsn, Instant now) {
+  const std::string item = event.dump();
+  const Json header = {
+      {"event_id", event.value("event_id", Json())}, {"dsn", dsn}, {"sent_at", rfc3339(now)}};
+  const Json item_header = {
       {"type", "event"}, {"content_type", "application/json"}, {"length", item.size()}};
-  return json_text(header) + "\n" + json_text(item_header) + "\n" + item + "\n";
+  return header.dump() + "\n" + item_header.dump() + "\n" + item + "\n";
 }
 
-Result<DeliveryRequest> request(const json& payload, const json& settings, Instant now) {
+Result<DeliveryRequest> request(const Json& payload, const Json& settings, Instant now) {
   const std::string text = text_setting(settings, "dsn");
   const auto dsn = parse_sentry_dsn(text);
   if (!dsn) return dsn.error();

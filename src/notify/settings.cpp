@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "monitoring/base/http_header.hpp"
+#include "monitoring/base/json.hpp"
 #include "monitoring/notify/http_headers.hpp"
 #include "monitoring/notify/rate_limit.hpp"
 #include "monitoring/notify/url.hpp"
@@ -14,8 +15,6 @@
 namespace monitoring::notify {
 
 namespace {
-
-using nlohmann::json;
 
 constexpr Field kOfEveryKind = {"rate_limit", FieldType::kRateLimit};
 
@@ -70,8 +69,8 @@ Error unknown_key(const std::string& key, const Field* fields, std::size_t count
   return Error::of("unknown setting " + in_quotes(key.substr(0, kLongestKey)), hint + ".");
 }
 
-bool is_text(const json& value) {
-  return value.is_string() && !value.get_ref<const std::string&>().empty();
+bool is_text(const Json& value) {
+  return value.is_string() && !value.string().empty();
 }
 
 /// What a URL's check said, as said of the setting that holds it.
@@ -79,77 +78,83 @@ Error within(std::string_view field, const Error& error) {
   return Error{"setting " + in_quotes(field) + ": " + error.message, error.hint, error.position};
 }
 
-std::optional<Error> check_url(const Field& field, const json& value) {
+std::optional<Error> check_url(const Field& field, const Json& value) {
   if (secret_name(value)) return std::nullopt;
   if (!is_text(value)) return wrong(field.name, "an http or https URL, or a secret");
-  const auto url = check_http_url(value.get_ref<const std::string&>());
+  const auto url = check_http_url(value.string());
   if (url) return std::nullopt;
   return within(field.name, url.error());
 }
 
-bool is_choice(const json& value, std::string_view choices) {
+bool is_choice(const Json& value, std::string_view choices) {
   if (!is_text(value)) return false;
   const std::string padded = " " + std::string(choices) + " ";
-  const auto& text = value.get_ref<const std::string&>();
+  const auto& text = value.string();
   return text.find(' ') == std::string::npos && padded.find(" " + text + " ") != std::string::npos;
 }
 
-bool is_texts(const json& value) {
-  return value.is_object() && std::all_of(value.begin(), value.end(),
-                                          [](const json& element) { return element.is_string(); });
+/// An array of texts.
+bool are_texts(const Json& value) {
+  return value.is_array() && std::all_of(value.elements().begin(), value.elements().end(), is_text);
+}
+
+bool is_texts(const Json& value) {
+  return value.is_object() &&
+         std::all_of(value.members().begin(), value.members().end(),
+                     [](const Json::Member& member) { return member.value.is_string(); });
 }
 
 /// An array of objects with text fields: `required` and any of `optional`.
-bool is_references(const json& value, std::string_view required, std::string_view optional) {
+bool is_references(const Json& value, std::string_view required, std::string_view optional) {
   if (!value.is_array()) return false;
-  return std::all_of(value.begin(), value.end(), [&](const json& element) {
+  return std::all_of(value.elements().begin(), value.elements().end(), [&](const Json& element) {
     if (!is_texts(element) || !element.contains(required)) return false;
-    if (!check_http_url(element[std::string(required)].get_ref<const std::string&>())) return false;
-    for (const auto& [key, unused] : element.items()) {
+    if (!check_http_url(element[required].string())) return false;
+    for (const auto& [key, unused] : element.members()) {
       if (key != required && !is_choice(key, optional)) return false;
     }
     return true;
   });
 }
 
-std::optional<Error> check_header(const Field& field, const std::string& name, const json& value) {
+std::optional<Error> check_header(const Field& field, const std::string& name, const Json& value) {
   if (auto error = check_header_name(name)) return within(field.name, *error);
   if (secret_name(value)) return std::nullopt;
-  if (!value.is_string() || !header_value_allowed(value.get_ref<const std::string&>())) {
+  if (!value.is_string() || !header_value_allowed(value.string())) {
     return wrong(field.name,
                  "an object whose values are text without control characters, or secrets");
   }
-  if (!carries_credentials(name, value.get_ref<const std::string&>())) return std::nullopt;
+  if (!carries_credentials(name, value.string())) return std::nullopt;
   return Error::of("header " + in_quotes(name) + " must name a secret", std::string(kSecretHint));
 }
 
-std::optional<Error> check_headers(const Field& field, const json& value) {
+std::optional<Error> check_headers(const Field& field, const Json& value) {
   if (!value.is_object()) return wrong(field.name, "an object of HTTP header names with values");
-  for (const auto& [name, element] : value.items()) {
+  for (const auto& [name, element] : value.members()) {
     if (auto error = check_header(field, name, element)) return error;
   }
   return std::nullopt;
 }
 
-std::optional<Error> check_list(const json& settings, const Field& field) {
-  const json& value = settings[std::string(field.name)];
-  const bool texts = value.is_array() && std::all_of(value.begin(), value.end(), is_text);
+std::optional<Error> check_list(const Json& settings, const Field& field) {
+  const Json& value = settings[field.name];
+  const bool texts = are_texts(value);
   if (texts || is_text(value)) {
     if (!list_setting(settings, std::string(field.name).c_str()).empty()) return std::nullopt;
   }
   return wrong(field.name, "a comma-separated string or an array of strings, at least one");
 }
 
-std::optional<Error> check_rate_limit(const Field& field, const json& value) {
-  if (value.is_boolean() && !value.get<bool>()) return std::nullopt;
+std::optional<Error> check_rate_limit(const Field& field, const Json& value) {
+  if (value.is_boolean() && !value.boolean()) return std::nullopt;
   const auto limit = parse_rate_limit(value);
   if (limit) return std::nullopt;
   return within(field.name, limit.error());
 }
 
-std::optional<Error> check_addresses(const json& settings, const Field& field) {
-  const json& value = settings[std::string(field.name)];
-  const bool texts = value.is_array() && std::all_of(value.begin(), value.end(), is_text);
+std::optional<Error> check_addresses(const Json& settings, const Field& field) {
+  const Json& value = settings[field.name];
+  const bool texts = are_texts(value);
   if (!texts && !is_text(value)) {
     return wrong(field.name, "a comma-separated string or an array of mail addresses");
   }
@@ -168,24 +173,24 @@ std::optional<Error> expect(bool holds, const Field& field, std::string_view exp
   return wrong(field.name, expected);
 }
 
-std::optional<Error> check_template_field(const Field& field, const json& value) {
+std::optional<Error> check_template_field(const Field& field, const Json& value) {
   if (!is_text(value)) return wrong(field.name, "a string that is not empty");
-  const auto error = check_template(value.get_ref<const std::string&>());
+  const auto error = check_template(value.string());
   if (!error) return std::nullopt;
   return within(field.name, *error);
 }
 
-std::optional<Error> check_templates_field(const Field& field, const json& value) {
+std::optional<Error> check_templates_field(const Field& field, const Json& value) {
   if (!is_texts(value)) return wrong(field.name, "an object of strings");
-  for (const auto& [name, text] : value.items()) {
-    const auto error = check_template(text.get_ref<const std::string&>());
+  for (const auto& [name, text] : value.members()) {
+    const auto error = check_template(text.string());
     if (error) return within(std::string(field.name) + "." + name, *error);
   }
   return std::nullopt;
 }
 
-std::optional<Error> check_field(const json& settings, const Field& field) {
-  const json& value = settings[std::string(field.name)];
+std::optional<Error> check_field(const Json& settings, const Field& field) {
+  const Json& value = settings[field.name];
   switch (field.type) {
     case FieldType::kText:
       return expect(is_text(value), field, "a string that is not empty");
@@ -196,15 +201,12 @@ std::optional<Error> check_field(const json& settings, const Field& field) {
     case FieldType::kUrl:
       return check_url(field, value);
     case FieldType::kMailUrl:
-      return expect(secret_name(value) ||
-                        (is_text(value) && is_mail_url(value.get_ref<const std::string&>())),
-                    field, "smtp://host:port or smtps://host:port, or a secret");
+      return expect(secret_name(value) || (is_text(value) && is_mail_url(value.string())), field,
+                    "smtp://host:port or smtps://host:port, or a secret");
     case FieldType::kBoolean:
       return expect(value.is_boolean(), field, "true or false");
     case FieldType::kCount:
-      return expect(value.is_number_unsigned() ||
-                        (value.is_number_integer() && value.get<std::int64_t>() >= 0),
-                    field, "an integer, 0 or more");
+      return expect(value.is_count(), field, "an integer, 0 or more");
     case FieldType::kChoice:
       return expect(is_choice(value, field.choices), field,
                     "one of: " + std::string(field.choices));
@@ -234,7 +236,7 @@ std::optional<Error> check_field(const json& settings, const Field& field) {
   return std::nullopt;
 }
 
-std::optional<Error> resolve_value(json& value, const SecretLookup& secrets) {
+std::optional<Error> resolve_value(Json& value, const SecretLookup& secrets) {
   const auto name = secret_name(value);
   if (!name) return std::nullopt;
   auto secret = secrets(*name);
@@ -254,9 +256,9 @@ std::string_view trimmed(std::string_view text) {
 
 }  // namespace
 
-std::optional<Error> check_fields(const json& settings, const Field* fields, std::size_t count) {
+std::optional<Error> check_fields(const Json& settings, const Field* fields, std::size_t count) {
   if (!settings.is_object()) return Error::of("receiver settings must be a JSON object");
-  for (const auto& [key, unused] : settings.items()) {
+  for (const auto& [key, unused] : settings.members()) {
     if (key == kOfEveryKind.name) continue;
     const bool known = std::any_of(fields, fields + count,
                                    [&key = key](const Field& field) { return field.name == key; });
@@ -273,21 +275,20 @@ std::optional<Error> check_fields(const json& settings, const Field* fields, std
   return check_field(settings, kOfEveryKind);
 }
 
-std::optional<std::string> secret_name(const json& value) {
+std::optional<std::string> secret_name(const Json& value) {
   if (!value.is_object() || value.size() != 1 || !value.contains(kSecretKey)) return std::nullopt;
-  const json& name = value[kSecretKey];
+  const Json& name = value[kSecretKey];
   if (!is_text(name)) return std::nullopt;
-  return name.get<std::string>();
+  return name.string();
 }
 
-std::vector<std::string> secret_names(const json& settings) {
+std::vector<std::string> secret_names(const Json& settings) {
   std::vector<std::string> names;
-  if (!settings.is_object()) return names;
-  for (const json& value : settings) {
+  for (const auto& [setting, value] : settings.members()) {
     if (auto name = secret_name(value)) {
       names.push_back(std::move(*name));
-    } else if (value.is_object()) {
-      for (const json& inner : value) {
+    } else {
+      for (const auto& [key, inner] : value.members()) {
         if (auto inner_name = secret_name(inner)) names.push_back(std::move(*inner_name));
       }
     }
@@ -297,47 +298,43 @@ std::vector<std::string> secret_names(const json& settings) {
   return names;
 }
 
-Result<json> resolve_secrets(const json& settings, const SecretLookup& secrets) {
-  json resolved = settings;
-  for (json& value : resolved) {
+Result<Json> resolve_secrets(const Json& settings, const SecretLookup& secrets) {
+  Json resolved = settings;
+  for (auto& [setting, value] : resolved.members()) {
     if (auto error = resolve_value(value, secrets)) return *error;
     if (!value.is_object()) continue;
-    for (json& inner : value) {
+    for (auto& [key, inner] : value.members()) {
       if (auto error = resolve_value(inner, secrets)) return *error;
     }
   }
   return resolved;
 }
 
-std::string text_setting(const json& settings, const char* key, std::string_view fallback) {
-  const auto found = settings.find(key);
-  if (found == settings.end() || !found->is_string()) return std::string(fallback);
-  return found->get<std::string>();
+std::string text_setting(const Json& settings, const char* key, std::string_view fallback) {
+  const Json* found = settings.find(key);
+  if (found == nullptr || !found->is_string()) return std::string(fallback);
+  return found->string();
 }
 
-bool flag_setting(const json& settings, const char* key, bool fallback) {
-  const auto found = settings.find(key);
-  return found != settings.end() && found->is_boolean() ? found->get<bool>() : fallback;
+bool flag_setting(const Json& settings, const char* key, bool fallback) {
+  const Json* found = settings.find(key);
+  return found != nullptr && found->is_boolean() ? found->boolean() : fallback;
 }
 
-std::uint64_t count_setting(const json& settings, const char* key, std::uint64_t fallback) {
-  const auto found = settings.find(key);
-  return found != settings.end() && found->is_number_integer() ? found->get<std::uint64_t>()
-                                                               : fallback;
+std::uint64_t count_setting(const Json& settings, const char* key, std::uint64_t fallback) {
+  const Json* found = settings.find(key);
+  return found != nullptr && found->is_integer() ? found->count() : fallback;
 }
 
-std::vector<std::string> list_setting(const json& settings, const char* key) {
+std::vector<std::string> list_setting(const Json& settings, const char* key) {
   std::vector<std::string> list;
-  const auto found = settings.find(key);
-  if (found == settings.end()) return list;
-  if (found->is_array()) {
-    for (const json& element : *found) {
-      if (element.is_string()) list.push_back(element.get<std::string>());
-    }
-    return list;
+  const Json* found = settings.find(key);
+  if (found == nullptr) return list;
+  for (const Json& element : found->elements()) {
+    if (element.is_string()) list.push_back(element.string());
   }
   if (!found->is_string()) return list;
-  std::string_view rest = found->get_ref<const std::string&>();
+  std::string_view rest = found->string();
   while (!rest.empty()) {
     const std::string_view element = trimmed(rest.substr(0, rest.find(',')));
     if (!element.empty()) list.emplace_back(element);
@@ -355,7 +352,7 @@ std::optional<Error> check_header_name(std::string_view name) {
                    "It belongs to the connection, which the courier makes.");
 }
 
-std::optional<Error> check_http_headers(const json& headers) {
+std::optional<Error> check_http_headers(const Json& headers) {
   constexpr Field kHeaders = {"headers", FieldType::kHeaders};
   return check_headers(kHeaders, headers);
 }

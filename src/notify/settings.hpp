@@ -3,12 +3,12 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "monitoring/base/json.hpp"
 #include "monitoring/base/result.hpp"
 #include "monitoring/notify/receiver.hpp"
 
@@ -54,29 +54,26 @@ constexpr FieldTable field_table(const Field (&fields)[N]) {
 
 /// What is wrong with settings by that table and by what every kind has (rate_limit), if anything.
 /// Messages hold no value of a field.
-std::optional<Error> check_fields(const nlohmann::json& settings, const Field* fields,
-                                  std::size_t count);
+std::optional<Error> check_fields(const Json& settings, const Field* fields, std::size_t count);
 template <std::size_t N>
-std::optional<Error> check_fields(const nlohmann::json& settings, const Field (&fields)[N]) {
+std::optional<Error> check_fields(const Json& settings, const Field (&fields)[N]) {
   return check_fields(settings, fields, N);
 }
 
 /// The secret's name where `value` is {"secret": "name"}.
-std::optional<std::string> secret_name(const nlohmann::json& value);
+std::optional<std::string> secret_name(const Json& value);
 
 /// Settings with every {"secret": "name"} replaced by its value. Error where one is not set.
-Result<nlohmann::json> resolve_secrets(const nlohmann::json& settings, const SecretLookup& secrets);
+Result<Json> resolve_secrets(const Json& settings, const SecretLookup& secrets);
 
 /// Access to settings that have passed check_fields(). A field that is missing, or that still is
 /// the name of a secret, gives the fallback.
-std::string text_setting(const nlohmann::json& settings, const char* key,
-                         std::string_view fallback = {});
-bool flag_setting(const nlohmann::json& settings, const char* key, bool fallback);
-std::uint64_t count_setting(const nlohmann::json& settings, const char* key,
-                            std::uint64_t fallback);
+std::string text_setting(const Json& settings, const char* key, std::string_view fallback = {});
+bool flag_setting(const Json& settings, const char* key, bool fallback);
+std::uint64_t count_setting(const Json& settings, const char* key, std::uint64_t fallback);
 
 /// The elements of a comma-separated string or an array of strings, trimmed, empty ones left out.
-std::vector<std::string> list_setting(const nlohmann::json& settings, const char* key);
+std::vector<std::string> list_setting(const Json& settings, const char* key);
 
 /// What is wrong with the name of a header that a user adds, if anything.
 std::optional<Error> check_header_name(std::string_view name);

@@ -7,9 +7,9 @@
 // (critical) @channel, P1 (error) @here, only while something fires.
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "monitoring/base/encoding.hpp"
+#include "monitoring/base/json.hpp"
 #include "monitoring/notify/url.hpp"
 #include "notify/http_json.hpp"
 #include "notify/kinds.hpp"
@@ -19,8 +19,6 @@
 namespace monitoring::notify {
 
 namespace {
-
-using nlohmann::json;
 
 /// Characters of a section's text.
 constexpr std::size_t kLongestSection = 3000;
@@ -42,7 +40,7 @@ constexpr Field kFields[] = {
     {"mention", FieldType::kChoice, false, "severity none here channel"},
 };
 
-std::optional<Error> check(const json& settings) {
+std::optional<Error> check(const Json& settings) {
   return check_fields(settings, kFields);
 }
 
@@ -84,7 +82,7 @@ std::string as_written(const std::string& text, std::size_t limit) {
 }
 
 /// What calls people: who, as Slack writes it, with a space behind; or nothing.
-std::string_view mention_of(const Notification& notification, const json& settings) {
+std::string_view mention_of(const Notification& notification, const Json& settings) {
   if (notification.status != AlertStatus::kFiring || notification.acknowledgement) return "";
   const std::string how = text_setting(settings, "mention", "severity");
   const Severity severity = severity_of(notification);
@@ -154,7 +152,7 @@ std::string link_to(const std::string& url, const std::string& shown) {
   return target + link_text(shown) + ">";
 }
 
-json section(std::string text) {
+Json section(std::string text) {
   return {{"type", "section"}, {"text", {{"type", "mrkdwn"}, {"text", std::move(text)}}}};
 }
 
@@ -165,7 +163,7 @@ void append_line(std::string& text, std::string_view line) {
 }
 
 /// One alert: name and status, what it says, and the labels that tell it from the others.
-json alert_section(const Notification& notification, const AlertView& alert) {
+Json alert_section(const Notification& notification, const AlertView& alert) {
   std::string text =
       alert.status == AlertStatus::kFiring ? ":red_circle: *" : ":white_check_mark: *";
   append_escaped(text, in_one_line(name_of(alert)), kLongestSection / 4);
@@ -183,7 +181,7 @@ json alert_section(const Notification& notification, const AlertView& alert) {
 }
 
 /// The links that a responder needs, and how many alerts have no section.
-void add_footer(json& blocks, const Notification& notification, std::size_t shown) {
+void add_footer(Json& blocks, const Notification& notification, std::size_t shown) {
   constexpr std::string_view kSeparator = " | ";
   std::string text;
   const auto append = [&](const std::string& part) {
@@ -198,20 +196,20 @@ void add_footer(json& blocks, const Notification& notification, std::size_t show
     if (text.size() + linked.size() + kSeparator.size() <= kLongestSection) append(linked);
   }
   if (text.empty()) return;
-  const json element = {{"type", "mrkdwn"}, {"text", text}};
-  blocks.push_back({{"type", "context"}, {"elements", json::array({element})}});
+  const Json element = {{"type", "mrkdwn"}, {"text", text}};
+  blocks.push_back({{"type", "context"}, {"elements", Json::array({element})}});
 }
 
 /// The setting `title`, which stays as it is written, or the default one.
-std::string shown_title(const Notification& notification, const json& settings) {
+std::string shown_title(const Notification& notification, const Json& settings) {
   const std::string title = text_setting(settings, "title");
   return title.empty() ? escaped(title_of(notification), kLongestTitle)
                        : as_written(title, kLongestTitle);
 }
 
 /// The setting `text` in place of the alerts, or a section for each of them.
-json blocks_of(const Notification& notification, const json& settings) {
-  json blocks = json::array();
+Json blocks_of(const Notification& notification, const Json& settings) {
+  Json blocks = Json::array();
   const std::string text = text_setting(settings, "text");
   if (!text.empty()) {
     blocks.push_back(section(as_written(text, kLongestSection)));
@@ -225,7 +223,7 @@ json blocks_of(const Notification& notification, const json& settings) {
   return blocks;
 }
 
-json attachment_of(const Notification& notification, const json& settings) {
+Json attachment_of(const Notification& notification, const Json& settings) {
   return {
       {"color", text_setting(settings, "color", color_of(notification))},
       {"fallback", shown_title(notification, settings)},
@@ -233,13 +231,13 @@ json attachment_of(const Notification& notification, const json& settings) {
   };
 }
 
-Result<json> compose(const Notification& notification, const json& settings, Instant /*now*/) {
+Result<Json> compose(const Notification& notification, const Json& settings, Instant /*now*/) {
   std::string text;
   const bool asked = settings.contains("mention");
   if (asked || has_severity(notification)) text += mention_of(notification, settings);
   text += link_to(notification.external_url, shown_title(notification, settings));
-  json message = {{"text", std::move(text)},
-                  {"attachments", json::array({attachment_of(notification, settings)})}};
+  Json message = {{"text", std::move(text)},
+                  {"attachments", Json::array({attachment_of(notification, settings)})}};
   for (const char* key : {"channel", "username", "icon_emoji", "icon_url"}) {
     const std::string value = text_setting(settings, key);
     if (!value.empty()) message[key] = value;
@@ -247,8 +245,8 @@ Result<json> compose(const Notification& notification, const json& settings, Ins
   return message;
 }
 
-Result<DeliveryRequest> request(const json& payload, const json& settings, Instant /*now*/) {
-  auto posted = post_json(text_setting(settings, "url"), "url", json_text(payload));
+Result<DeliveryRequest> request(const Json& payload, const Json& settings, Instant /*now*/) {
+  auto posted = post_json(text_setting(settings, "url"), "url", payload.dump());
   if (!posted) return posted.error();
   return DeliveryRequest(std::move(posted).value());
 }
@@ -258,7 +256,7 @@ Result<DeliveryRequest> request(const json& payload, const json& settings, Insta
 bool said_ok(std::string_view body) {
   while (!body.empty() && (body.back() == '\n' || body.back() == '\r')) body.remove_suffix(1);
   if (body == "ok") return true;
-  const json answer = json::parse(body, nullptr, false);
+  const Json answer = Json::parse_or_null(body);
   return answer.is_object() && flag_setting(answer, "ok", false);
 }
 

@@ -6,9 +6,8 @@
 // it is called and what would have been the text is read out. `to` may list several numbers: each
 // gets a notification of its own in the outbox, so that one that fails delays no other.
 
-#include <nlohmann/json.hpp>
-
 #include "monitoring/base/encoding.hpp"
+#include "monitoring/base/json.hpp"
 #include "monitoring/notify/url.hpp"
 #include "notify/http_json.hpp"
 #include "notify/kinds.hpp"
@@ -18,8 +17,6 @@
 namespace monitoring::notify {
 
 namespace {
-
-using nlohmann::json;
 
 constexpr std::string_view kApi = "https://api.twilio.com/2010-04-01/Accounts/";
 /// Characters of a message's body; Twilio refuses more (error 21617).
@@ -39,11 +36,11 @@ constexpr Field kFields[] = {
     {"twiml_url", FieldType::kUrl},          {"url", FieldType::kUrl},
 };
 
-bool calls(const json& settings) {
+bool calls(const Json& settings) {
   return settings.contains("twiml_url") || flag_setting(settings, "voice", false);
 }
 
-std::optional<Error> check(const json& settings) {
+std::optional<Error> check(const Json& settings) {
   return check_fields(settings, kFields);
 }
 
@@ -100,8 +97,8 @@ std::string twiml(std::string_view said) {
          std::string(kTwimlEnd);
 }
 
-Result<json> compose(const Notification& notification, const json& settings, Instant /*now*/) {
-  json form = {{"To", text_setting(settings, "to")}, {"From", text_setting(settings, "from")}};
+Result<Json> compose(const Notification& notification, const Json& settings, Instant /*now*/) {
+  Json form = {{"To", text_setting(settings, "to")}, {"From", text_setting(settings, "from")}};
   const std::string body = truncated_characters(
       valid_utf8(text_setting(settings, "text", body_of(notification))), kLongestBody);
   if (!calls(settings)) {
@@ -112,21 +109,21 @@ Result<json> compose(const Notification& notification, const json& settings, Ins
   return form;
 }
 
-std::string form_encoded(const json& form) {
+std::string form_encoded(const Json& form) {
   std::string body;
-  for (const auto& [name, value] : form.items()) {
+  for (const auto& [name, value] : form.members()) {
     if (!value.is_string()) continue;
     if (!body.empty()) body += '&';
-    body += percent_encoded(name) + "=" + percent_encoded(value.get_ref<const std::string&>());
+    body += percent_encoded(name) + "=" + percent_encoded(value.string());
   }
   return body;
 }
 
-Result<DeliveryRequest> request(const json& payload, const json& settings, Instant /*now*/) {
+Result<DeliveryRequest> request(const Json& payload, const Json& settings, Instant /*now*/) {
   const std::string account = text_setting(settings, "account_sid");
   const std::string endpoint = std::string(kApi) + percent_encoded(account) +
                                (calls(settings) ? "/Calls.json" : "/Messages.json");
-  json form = payload;
+  Json form = payload;
   const std::string twiml_url = text_setting(settings, "twiml_url");
   if (!twiml_url.empty()) form["Url"] = twiml_url;
   auto posted = post_json(text_setting(settings, "url", endpoint), "url", form_encoded(form));
@@ -140,7 +137,7 @@ Result<DeliveryRequest> request(const json& payload, const json& settings, Insta
 }
 
 /// Whether a message that was taken is known to be undeliverable already.
-bool gave_up(const json& answer) {
+bool gave_up(const Json& answer) {
   const std::string status = text_setting(answer, "status");
   return status == "failed" || status == "undelivered" || status == "canceled";
 }
@@ -149,7 +146,7 @@ bool gave_up(const json& answer) {
 /// {"status": "queued", "error_message": null} with 201.
 Judgement judge(const DeliveryOutcome& outcome) {
   Judgement judgement = judge_http(outcome);
-  const json answer = json::parse(outcome.body_head, nullptr, false);
+  const Json answer = Json::parse_or_null(outcome.body_head);
   if (!answer.is_object()) return judgement;
   if (judgement.verdict == Verdict::kSent) {
     if (!gave_up(answer)) return judgement;

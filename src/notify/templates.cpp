@@ -6,6 +6,7 @@
 
 #include "monitoring/alerting/notification_data.hpp"
 #include "monitoring/alerting/template.hpp"
+#include "monitoring/base/json.hpp"
 #include "notify/default_templates.hpp"
 #include "notify/settings.hpp"
 
@@ -14,8 +15,6 @@ namespace monitoring::notify {
 namespace {
 
 using alerting::Template;
-using nlohmann::json;
-
 constexpr std::string_view kHint =
     "A notification has .Receiver, .Status, .Alerts, .GroupLabels, .CommonLabels, "
     ".CommonAnnotations and .ExternalURL; each of .Alerts has .Status, .Labels, .Annotations, "
@@ -115,27 +114,27 @@ class Renderer {
   std::string note_;
 };
 
-void render_object(Renderer& renderer, const std::string& setting, json& object) {
-  json rendered = json::object();
-  for (const auto& [name, source] : object.items()) {
-    auto text = renderer.text(setting + "." + name, source.get_ref<const std::string&>(), false);
+void render_object(Renderer& renderer, const std::string& setting, Json& object) {
+  Json rendered = Json::object();
+  for (const auto& [name, source] : object.members()) {
+    auto text = renderer.text(setting + "." + name, source.string(), false);
     if (text) rendered[name] = std::move(*text);
   }
   object = std::move(rendered);
 }
 
-void render_field(Renderer& renderer, const Field& field, json& settings) {
+void render_field(Renderer& renderer, const Field& field, Json& settings) {
   const bool html = field.type == FieldType::kHtml;
   const std::string name(field.name);
-  const auto found = settings.find(name);
-  if (found == settings.end()) return;
+  Json* found = settings.find(name);
+  if (found == nullptr) return;
   if (field.type == FieldType::kTemplates) return render_object(renderer, name, *found);
   if (!html && field.type != FieldType::kTemplate) return;
-  auto text = renderer.text(name, found->get_ref<const std::string&>(), html);
+  auto text = renderer.text(name, found->string(), html);
   if (text) {
     *found = std::move(*text);
   } else {
-    settings.erase(found);
+    settings.erase(name);
   }
 }
 
@@ -152,7 +151,7 @@ std::optional<Error> check_template(const std::string& text) {
   return error;
 }
 
-RenderedSettings render_templates(const json& settings, FieldTable fields,
+RenderedSettings render_templates(const Json& settings, FieldTable fields,
                                   const Notification& notification, Instant now) {
   RenderedSettings rendered{settings, {}};
   const Field* end = fields.first + fields.count;

@@ -2,10 +2,10 @@
 // Templates in receiver settings: Alertmanager's language and data (alerting/template.hpp), and its
 // default templates of the kinds that are here, to be called by their names.
 
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 
+#include "monitoring/base/json.hpp"
 #include "monitoring/base/result.hpp"
 #include "monitoring/notify/receiver.hpp"
 
@@ -16,14 +16,14 @@ namespace monitoring::notify {
 std::optional<Error> check_template(const std::string& text);
 
 struct RenderedSettings {
-  nlohmann::json settings;
+  Json settings;
   /// Why templates were left out; empty where none was.
   std::string note;
 };
 
 /// Settings with the text of every template in its place. One that fails, or gives only white
 /// space, is left out: a page is never lost because of a template.
-RenderedSettings render_templates(const nlohmann::json& settings, FieldTable fields,
+RenderedSettings render_templates(const Json& settings, FieldTable fields,
                                   const Notification& notification, Instant now);
 
 }  // namespace monitoring::notify

@@ -2,15 +2,13 @@
 
 #include <algorithm>
 #include <array>
-#include <nlohmann/json.hpp>
 
+#include "monitoring/base/json.hpp"
 #include "monitoring/notify/time_interval.hpp"
 
 namespace monitoring::notify {
 
 namespace {
-
-using nlohmann::json;
 
 constexpr std::size_t kMaxBytes = 64UL * 1024;
 
@@ -34,31 +32,31 @@ Error in_field(const std::string& field, const Error& error) {
 using RangeParser = Result<InclusiveRange> (*)(std::string_view);
 
 /// Reads a list of texts into ranges. Numbers are taken as their text: {"years": [2026]}.
-std::optional<Error> read_ranges(const json& interval, const char* field, RangeParser parse,
+std::optional<Error> read_ranges(const Json& interval, const char* field, RangeParser parse,
                                  std::vector<InclusiveRange>& ranges) {
   if (!interval.contains(field)) return std::nullopt;
-  const json& list = interval[field];
+  const Json& list = interval[field];
   if (!list.is_array()) return Error::of(std::string(field) + ": a list is wanted");
-  for (const json& item : list) {
-    if (!item.is_string() && !item.is_number_integer()) {
+  for (const Json& item : list.elements()) {
+    if (!item.is_string() && !item.is_integer()) {
       return Error::of(std::string(field) + ": texts are wanted");
     }
-    const auto range = parse(item.is_string() ? item.get<std::string>() : item.dump());
+    const auto range = parse(item.is_string() ? item.string() : item.dump());
     if (!range) return in_field(field, range.error());
     ranges.push_back(*range);
   }
   return std::nullopt;
 }
 
-std::optional<Error> read_times(const json& interval, std::vector<MinuteRange>& ranges) {
+std::optional<Error> read_times(const Json& interval, std::vector<MinuteRange>& ranges) {
   if (!interval.contains("times")) return std::nullopt;
-  const json& list = interval["times"];
+  const Json& list = interval["times"];
   if (!list.is_array()) return Error::of("times: a list is wanted");
-  const auto text = [](const json& item, const char* name) {
+  const auto text = [](const Json& item, const char* name) {
     const bool given = item.is_object() && item.contains(name) && item[name].is_string();
-    return given ? item[name].get<std::string>() : std::string();
+    return given ? item[name].string() : std::string();
   };
-  for (const json& item : list) {
+  for (const Json& item : list.elements()) {
     const std::string start = text(item, "start_time");
     const std::string end = text(item, "end_time");
     if (start.empty() || end.empty()) {
@@ -101,30 +99,30 @@ bool is_zone_name(std::string_view zone) {
   return is_zone_with_digits(zone);
 }
 
-std::optional<Error> read_location(const json& interval, const UtcOffsetProvider& zones,
+std::optional<Error> read_location(const Json& interval, const UtcOffsetProvider& zones,
                                    std::string& location) {
   if (!interval.contains("location")) return std::nullopt;
   if (!interval["location"].is_string()) return Error::of("location: a text is wanted");
-  location = interval["location"].get<std::string>();
+  location = interval["location"].string();
   const bool is_known = is_zone_name(location) && zones.offset_at(location, Instant{});
   if (location.empty() || is_known) return std::nullopt;
   return Error::of("location: unknown time zone \"" + location + "\"",
                    "Time zones are named as in pg_timezone_names, for example Europe/Berlin.");
 }
 
-std::optional<Error> check_fields(const json& interval) {
+std::optional<Error> check_fields(const Json& interval) {
   if (!interval.is_object()) return Error::of("an object is wanted");
   constexpr std::array<std::string_view, 6> kFields = {"times",  "weekdays", "days_of_month",
                                                        "months", "years",    "location"};
-  for (const auto& field : interval.items()) {
-    if (std::find(kFields.begin(), kFields.end(), field.key()) == kFields.end()) {
-      return Error::of("unknown field \"" + field.key() + "\"");
+  for (const Json::Member& field : interval.members()) {
+    if (std::find(kFields.begin(), kFields.end(), field.name) == kFields.end()) {
+      return Error::of("unknown field \"" + field.name + "\"");
     }
   }
   return std::nullopt;
 }
 
-Result<TimeInterval> read_interval(const json& source, const UtcOffsetProvider& zones) {
+Result<TimeInterval> read_interval(const Json& source, const UtcOffsetProvider& zones) {
   TimeInterval interval;
   if (auto error = check_fields(source)) return *error;
   if (auto error = read_times(source, interval.times)) return *error;
@@ -148,12 +146,13 @@ Result<std::vector<TimeInterval>> parse_time_intervals(std::string_view text,
                                                        const UtcOffsetProvider& zones) {
   if (text.size() > kMaxBytes) return Error::of("time intervals are longer than 64 kB");
   if (too_deep(text)) return Error::of("time intervals are nested too deeply");
-  json list = json::parse(text, nullptr, false);
-  if (list.is_discarded()) return Error::of("time intervals are not valid JSON");
-  if (list.is_object()) list = json::array({std::move(list)});
+  auto parsed = Json::parse(text);
+  if (!parsed) return Error::of("time intervals are not valid JSON");
+  Json list = std::move(parsed).value();
+  if (list.is_object()) list = Json::array({std::move(list)});
   if (!list.is_array()) return Error::of("time intervals: a list of objects is wanted");
   std::vector<TimeInterval> intervals;
-  for (const json& source : list) {
+  for (const Json& source : list.elements()) {
     auto interval = read_interval(source, zones);
     if (!interval) {
       return in_field("time interval " + std::to_string(intervals.size() + 1), interval.error());

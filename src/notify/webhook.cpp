@@ -1,27 +1,19 @@
 #include "monitoring/notify/webhook.hpp"
 
-#include <nlohmann/json.hpp>
 #include <string>
 
+#include "monitoring/base/labels_json.hpp"
 #include "monitoring/base/rfc3339.hpp"
 
 namespace monitoring::notify {
 
 namespace {
 
-using nlohmann::json;
-
-json labels_json(const Labels& labels) {
-  json object = json::object();
-  for (const auto& [name, value] : labels) object[name] = value;
-  return object;
-}
-
-json alert_json(const AlertView& alert) {
+Json alert_json(const AlertView& alert) {
   return {
       {"status", status_text(alert.status)},
-      {"labels", labels_json(alert.labels)},
-      {"annotations", labels_json(alert.annotations)},
+      {"labels", json_of(alert.labels)},
+      {"annotations", json_of(alert.annotations)},
       {"startsAt", rfc3339(alert.starts_at)},
       {"endsAt", alert.ends_at ? rfc3339(*alert.ends_at) : std::string(kZeroTimeText)},
       {"generatorURL", alert.generator_url},
@@ -32,22 +24,22 @@ json alert_json(const AlertView& alert) {
 /// Reads members of one object; the first thing that is wrong is kept.
 class MemberReader {
  public:
-  MemberReader(const json& object, std::string place) : object_(object), place_(std::move(place)) {}
+  MemberReader(const Json& object, std::string place) : object_(object), place_(std::move(place)) {}
 
   void text(const char* name, std::string& value) {
-    const json* member = find(name);
+    const Json* member = find(name);
     if (member == nullptr) return;
     if (!member->is_string()) return fail(name, "must be a string");
-    value = member->get<std::string>();
+    value = member->string();
   }
 
   void labels(const char* name, Labels& value) {
-    const json* member = find(name);
+    const Json* member = find(name);
     if (member == nullptr) return;
     if (!member->is_object()) return fail(name, "must be an object of strings");
-    for (const auto& [label, content] : member->items()) {
+    for (const auto& [label, content] : member->members()) {
       if (!content.is_string()) return fail(name, "must be an object of strings");
-      value.set(label, content.get<std::string>());
+      value.set(label, content.string());
     }
   }
 
@@ -59,10 +51,10 @@ class MemberReader {
   }
 
   void count(const char* name, std::uint64_t& value) {
-    const json* member = find(name);
+    const Json* member = find(name);
     if (member == nullptr) return;
-    if (!member->is_number_unsigned()) return fail(name, "must be a count");
-    value = member->get<std::uint64_t>();
+    if (!member->is_count()) return fail(name, "must be a count");
+    value = member->count();
   }
 
   /// Left alone where the member is missing or Go's zero time.
@@ -78,20 +70,20 @@ class MemberReader {
     if (!error_) error_ = Error::of(place_ + "\"" + name + "\" " + why);
   }
 
-  const json* find(const char* name) const {
-    const auto found = object_.find(name);
-    return found == object_.end() || found->is_null() ? nullptr : &*found;
+  const Json* find(const char* name) const {
+    const Json* found = object_.find(name);
+    return found == nullptr || found->is_null() ? nullptr : found;
   }
 
   const std::optional<Error>& error() const { return error_; }
 
  private:
-  const json& object_;
+  const Json& object_;
   std::string place_;
   std::optional<Error> error_;
 };
 
-Result<AlertView> read_alert(const json& object, std::size_t index) {
+Result<AlertView> read_alert(const Json& object, std::size_t index) {
   const std::string place = "alert " + std::to_string(index + 1) + ": ";
   if (!object.is_object()) return Error::of(place + "must be an object");
   AlertView alert;
@@ -112,8 +104,8 @@ Result<AlertView> read_alert(const json& object, std::size_t index) {
 
 }  // namespace
 
-json webhook_json(const Notification& notification) {
-  json alerts = json::array();
+Json webhook_json(const Notification& notification) {
+  Json alerts = Json::array();
   for (const AlertView& alert : notification.alerts) alerts.push_back(alert_json(alert));
   return {
       {"version", "4"},
@@ -121,19 +113,19 @@ json webhook_json(const Notification& notification) {
       {"truncatedAlerts", notification.truncated_alerts},
       {"status", status_text(notification.status)},
       {"receiver", notification.receiver},
-      {"groupLabels", labels_json(notification.group_labels)},
-      {"commonLabels", labels_json(notification.common_labels)},
-      {"commonAnnotations", labels_json(notification.common_annotations)},
+      {"groupLabels", json_of(notification.group_labels)},
+      {"commonLabels", json_of(notification.common_labels)},
+      {"commonAnnotations", json_of(notification.common_annotations)},
       {"externalURL", notification.external_url},
       {"alerts", std::move(alerts)},
   };
 }
 
-Result<Notification> read_webhook_json(const json& object) {
+Result<Notification> read_webhook_json(const Json& object) {
   if (!object.is_object()) return Error::of("a notification must be an object");
   Notification notification;
   MemberReader reader(object, "");
-  const json* alerts = reader.find("alerts");
+  const Json* alerts = reader.find("alerts");
   if (alerts != nullptr && !alerts->is_array()) return Error::of("\"alerts\" must be an array");
   for (std::size_t i = 0; alerts != nullptr && i < alerts->size(); ++i) {
     Result<AlertView> alert = read_alert((*alerts)[i], i);

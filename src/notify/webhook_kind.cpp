@@ -5,10 +5,9 @@
 // The name of that header is a setting. So is the time limit of an attempt, timeout_ms, where that
 // of the courier (monitoring.notification_timeout) does not fit.
 
-#include <nlohmann/json.hpp>
-
 #include "monitoring/base/encoding.hpp"
 #include "monitoring/base/http_header.hpp"
+#include "monitoring/base/json.hpp"
 #include "monitoring/base/sha256.hpp"
 #include "monitoring/notify/webhook.hpp"
 #include "notify/http_json.hpp"
@@ -18,8 +17,6 @@
 namespace monitoring::notify {
 
 namespace {
-
-using nlohmann::json;
 
 constexpr Field kFields[] = {
     {"url", FieldType::kUrl, true},         {"method", FieldType::kChoice, false, "POST PUT PATCH"},
@@ -31,7 +28,7 @@ constexpr Field kFields[] = {
 
 constexpr std::uint64_t kLongestTimeoutMs = 600'000;
 
-std::optional<Error> check(const json& settings) {
+std::optional<Error> check(const Json& settings) {
   if (auto error = check_fields(settings, kFields)) return error;
   if (settings.contains("signature_header")) {
     auto error = check_header_name(text_setting(settings, "signature_header"));
@@ -62,18 +59,17 @@ Notification limited(const Notification& notification, std::uint64_t most) {
   return shown;
 }
 
-Result<json> compose(const Notification& notification, const json& settings, Instant /*now*/) {
+Result<Json> compose(const Notification& notification, const Json& settings, Instant /*now*/) {
   return webhook_json(limited(notification, count_setting(settings, "max_alerts", 0)));
 }
 
 /// The headers that hold secrets. Error where a secret's value cannot be a header's.
-Result<HttpDelivery> with_headers(HttpDelivery request, const json& settings) {
+Result<HttpDelivery> with_headers(HttpDelivery request, const Json& settings) {
   const auto add = [&](std::string name, std::string value) {
     request.headers.emplace_back(std::move(name), std::move(value));
   };
   if (settings.contains("headers")) {
-    for (const auto& [name, value] : settings["headers"].items())
-      add(name, value.get<std::string>());
+    for (const auto& [name, value] : settings["headers"].members()) add(name, value.string());
   }
   const std::string token = text_setting(settings, "bearer_token");
   if (!token.empty()) add("Authorization", "Bearer " + token);
@@ -95,8 +91,8 @@ Result<HttpDelivery> with_headers(HttpDelivery request, const json& settings) {
   return request;
 }
 
-Result<DeliveryRequest> request(const json& payload, const json& settings, Instant /*now*/) {
-  auto posted = post_json(text_setting(settings, "url"), "url", json_text(payload));
+Result<DeliveryRequest> request(const Json& payload, const Json& settings, Instant /*now*/) {
+  auto posted = post_json(text_setting(settings, "url"), "url", payload.dump());
   if (!posted) return posted.error();
   posted->method = text_setting(settings, "method", "POST");
   if (settings.contains("timeout_ms")) {

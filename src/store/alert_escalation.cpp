@@ -6,6 +6,7 @@
 
 #include "alert_acknowledgement.hpp"
 #include "monitoring/alerting/state_machine.hpp"
+#include "monitoring/base/labels_json.hpp"
 
 namespace monitoring::store {
 
@@ -30,7 +31,7 @@ std::map<std::string, StoredEscalation> load_states(pg::Spi& spi) {
     stored.state.fired_at = *rows.timestamptz(row, 3);
     stored.state.steps_taken = static_cast<std::uint32_t>(*rows.int8(row, 4));
     stored.state.reached = text_list(*rows.text(row, 5));
-    stored.labels = labels_of(*rows.text(row, 6));
+    stored.labels = labels_of_stored(*rows.text(row, 6));
     stored.state.acknowledged = *rows.boolean(row, 7);
     stored.state.group_key = *rows.text(row, 8);
     stored.state.counted_from = rows.timestamptz(row, 9);
@@ -52,8 +53,8 @@ void save_state(pg::Spi& spi, const EscalationState& state, const Labels& labels
       "  counted_from = excluded.counted_from",
       {pg::text(state.fingerprint), pg::text(state.policy), pg::timestamptz(state.fired_at),
        pg::int4(static_cast<std::int32_t>(state.steps_taken)), pg::text_array(state.reached),
-       pg::jsonb(labels_json(labels)), pg::boolean(state.acknowledged), pg::text(state.group_key),
-       pg::timestamptz(state.counted_from)});
+       pg::jsonb(json_of(labels).dump()), pg::boolean(state.acknowledged),
+       pg::text(state.group_key), pg::timestamptz(state.counted_from)});
 }
 
 void delete_state(pg::Spi& spi, const std::string& fingerprint) {

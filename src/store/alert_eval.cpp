@@ -9,12 +9,12 @@ extern "C" {
 #include <algorithm>
 #include <chrono>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "monitoring/base/encoding.hpp"
 #include "monitoring/base/instant_math.hpp"
 #include "monitoring/pg/settings.hpp"
 #include "monitoring/store/alert_routing.hpp"
@@ -49,9 +49,7 @@ constexpr Duration kThoroughInterval = std::chrono::seconds(10);
 std::string storable(const std::string& text) {
   const auto is_plain = [](char c) { return c > 0; };
   if (std::all_of(text.begin(), text.end(), is_plain)) return text;
-  using nlohmann::json;
-  const json valid = json::parse(json(text).dump(-1, ' ', false, json::error_handler_t::replace));
-  std::string result = valid.get<std::string>();
+  std::string result = valid_utf8(text);
   result.erase(std::remove(result.begin(), result.end(), '\0'), result.end());
   return result;
 }

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <unordered_map>
 #include <utility>
 
+#include "monitoring/base/labels_json.hpp"
 #include "monitoring/base/rfc3339.hpp"
 #include "routing_config.hpp"
 
@@ -13,19 +13,13 @@ namespace monitoring::store {
 
 namespace {
 
-using nlohmann::json;
-
-std::string json_text(const json& value) {
-  return value.dump(-1, ' ', false, json::error_handler_t::replace);
-}
-
 notify::Fingerprints fingerprints_of(const std::string& text) {
   const std::vector<std::string> list = text_list(text);
   return {list.begin(), list.end()};
 }
 
 void delete_finished(pg::Spi& spi, const std::vector<StoredGroup>& groups) {
-  json ids = json::array();
+  Json ids = Json::array();
   for (const StoredGroup& stored : groups) {
     if (stored.finished && stored.id != 0) ids.push_back(stored.id);
   }
@@ -33,11 +27,11 @@ void delete_finished(pg::Spi& spi, const std::vector<StoredGroup>& groups) {
   spi.execute(
       "DELETE FROM monitoring.alert_groups g USING jsonb_array_elements_text($1) d(id)"
       " WHERE g.id = d.id::int8",
-      {pg::jsonb(json_text(ids))});
+      {pg::jsonb(ids.dump())});
 }
 
 void insert_new(pg::Spi& spi, std::vector<StoredGroup>& groups) {
-  json rows = json::array();
+  Json rows = Json::array();
   std::map<std::pair<std::int64_t, std::string>, StoredGroup*> by_key;
   for (StoredGroup& stored : groups) {
     if (stored.finished || stored.id != 0) continue;
@@ -45,7 +39,7 @@ void insert_new(pg::Spi& spi, std::vector<StoredGroup>& groups) {
     by_key[{group.route_id, group.key}] = &stored;
     rows.push_back({{"route_id", group.route_id},
                     {"group_key", group.key},
-                    {"labels", json::parse(labels_json(group.labels))},
+                    {"labels", json_of(group.labels)},
                     {"created_at", rfc3339(group.created_at)},
                     {"next_flush_at", rfc3339(group.next_flush_at)},
                     {"has_flushed", group.has_flushed}});
@@ -58,7 +52,7 @@ void insert_new(pg::Spi& spi, std::vector<StoredGroup>& groups) {
       " FROM jsonb_to_recordset($1) AS r(route_id int8, group_key text, labels jsonb,"
       "  created_at timestamptz, next_flush_at timestamptz, has_flushed boolean)"
       " RETURNING id, route_id, group_key",
-      {pg::jsonb(json_text(rows))});
+      {pg::jsonb(rows.dump())});
   for (std::uint64_t row = 0; row < inserted.size(); ++row) {
     const auto at = by_key.find({*inserted.int8(row, 2), *inserted.text(row, 3)});
     if (at != by_key.end()) at->second->id = *inserted.int8(row, 1);
@@ -66,7 +60,7 @@ void insert_new(pg::Spi& spi, std::vector<StoredGroup>& groups) {
 }
 
 void update_changed(pg::Spi& spi, const std::vector<StoredGroup>& groups) {
-  json rows = json::array();
+  Json rows = Json::array();
   for (const StoredGroup& stored : groups) {
     if (!stored.changed || stored.finished || stored.id == 0) continue;
     rows.push_back({{"id", stored.id},
@@ -79,18 +73,18 @@ void update_changed(pg::Spi& spi, const std::vector<StoredGroup>& groups) {
       " SET next_flush_at = r.next_flush_at, has_flushed = r.has_flushed"
       " FROM jsonb_to_recordset($1) AS"
       "  r(id int8, next_flush_at timestamptz, has_flushed boolean) WHERE g.id = r.id",
-      {pg::jsonb(json_text(rows))});
+      {pg::jsonb(rows.dump())});
 }
 
 using ViewOf = std::function<const notify::AlertView&(const std::string& fingerprint)>;
 
-json member_json(const StoredGroup& stored, const notify::AlertView& alert) {
-  json row = {{"group_id", stored.id},
+Json member_json(const StoredGroup& stored, const notify::AlertView& alert) {
+  Json row = {{"group_id", stored.id},
               {"fingerprint", alert.fingerprint},
-              {"labels", json::parse(labels_json(alert.labels))},
+              {"labels", json_of(alert.labels)},
               {"unseen_since", rfc3339(stored.group.unseen_since.at(alert.fingerprint))}};
   if (alert.status == notify::AlertStatus::kResolved && alert.ends_at) {
-    row["annotations"] = json::parse(labels_json(alert.annotations));
+    row["annotations"] = json_of(alert.annotations);
     row["starts_at"] = rfc3339(alert.starts_at);
     row["ends_at"] = rfc3339(*alert.ends_at);
   }
@@ -106,8 +100,8 @@ bool has_changed(const StoredGroup& stored, const StoredMember& member,
 }
 
 /// New members, and those whose row is out of date.
-json written_members(const StoredGroup& stored, const ViewOf& view_of) {
-  json rows = json::array();
+Json written_members(const StoredGroup& stored, const ViewOf& view_of) {
+  Json rows = Json::array();
   for (const std::string& fingerprint : stored.group.alerts) {
     const notify::AlertView& alert = view_of(fingerprint);
     const auto at = stored.stored_alerts.find(fingerprint);
@@ -117,8 +111,8 @@ json written_members(const StoredGroup& stored, const ViewOf& view_of) {
   return rows;
 }
 
-json removed_members(const StoredGroup& stored) {
-  json rows = json::array();
+Json removed_members(const StoredGroup& stored) {
+  Json rows = Json::array();
   for (const auto& [fingerprint, member] : stored.stored_alerts) {
     if (stored.group.alerts.count(fingerprint) > 0) continue;
     rows.push_back({{"group_id", stored.id}, {"fingerprint", fingerprint}});
@@ -127,12 +121,12 @@ json removed_members(const StoredGroup& stored) {
 }
 
 void save_members(pg::Spi& spi, const std::vector<StoredGroup>& groups, const ViewOf& view_of) {
-  json written = json::array();
-  json removed = json::array();
+  Json written = Json::array();
+  Json removed = Json::array();
   for (const StoredGroup& stored : groups) {
     if (stored.finished) continue;
-    for (json& row : written_members(stored, view_of)) written.push_back(std::move(row));
-    for (json& row : removed_members(stored)) removed.push_back(std::move(row));
+    for (Json& row : written_members(stored, view_of).elements()) written.push_back(std::move(row));
+    for (Json& row : removed_members(stored).elements()) removed.push_back(std::move(row));
   }
   if (!written.empty()) {
     spi.execute(
@@ -145,20 +139,20 @@ void save_members(pg::Spi& spi, const std::vector<StoredGroup>& groups, const Vi
         " ON CONFLICT (group_id, fingerprint) DO UPDATE SET labels = excluded.labels,"
         "  unseen_since = excluded.unseen_since, annotations = excluded.annotations,"
         "  starts_at = excluded.starts_at, ends_at = excluded.ends_at",
-        {pg::jsonb(json_text(written))});
+        {pg::jsonb(written.dump())});
   }
   if (!removed.empty()) {
     spi.execute(
         "DELETE FROM monitoring.alert_group_members m USING jsonb_to_recordset($1) AS"
         "  r(group_id int8, fingerprint text)"
         " WHERE m.group_id = r.group_id AND m.fingerprint = r.fingerprint",
-        {pg::jsonb(json_text(removed))});
+        {pg::jsonb(removed.dump())});
   }
 }
 
 StoredMember member_at(const pg::Rows& rows, std::uint64_t row) {
   StoredMember member;
-  member.labels = labels_of(*rows.text(row, 3));
+  member.labels = labels_of_stored(*rows.text(row, 3));
   member.unseen_since = *rows.timestamptz(row, 4);
   const auto ends_at = rows.timestamptz(row, 7);
   if (!ends_at) return member;
@@ -166,16 +160,16 @@ StoredMember member_at(const pg::Rows& rows, std::uint64_t row) {
   alert.fingerprint = *rows.text(row, 2);
   alert.status = notify::AlertStatus::kResolved;
   alert.labels = member.labels;
-  alert.annotations = labels_of(rows.text(row, 5).value_or("{}"));
+  alert.annotations = labels_of_stored(rows.text(row, 5).value_or("{}"));
   alert.starts_at = rows.timestamptz(row, 6).value_or(*ends_at);
   alert.ends_at = ends_at;
   member.resolved = std::move(alert);
   return member;
 }
 
-json suppressed_json(const std::vector<notify::SuppressedAlert>& suppressed) {
+Json suppressed_json(const std::vector<notify::SuppressedAlert>& suppressed) {
   if (suppressed.empty()) return {};
-  json rows = json::array();
+  Json rows = Json::array();
   for (const notify::SuppressedAlert& alert : suppressed) {
     rows.push_back({{"fingerprint", alert.fingerprint},
                     {"cause", notify::suppression_text(alert.cause)},
@@ -184,12 +178,7 @@ json suppressed_json(const std::vector<notify::SuppressedAlert>& suppressed) {
   return rows;
 }
 
-template <class T>
-json or_null(const std::optional<T>& value) {
-  return value ? json(*value) : json();
-}
-
-json log_json(const RecordedDecision& decision) {
+Json log_json(const RecordedDecision& decision) {
   const notify::LogEntry& entry = *decision.log;
   return {{"receiver", *decision.receiver},
           {"group_key", decision.group_key},
@@ -197,22 +186,22 @@ json log_json(const RecordedDecision& decision) {
           {"resolved", entry.resolved},
           {"sent_at", rfc3339(entry.sent_at)},
           {"expires_at", rfc3339(entry.expires_at)},
-          {"notification_id", or_null(decision.notification_id)}};
+          {"notification_id", decision.notification_id}};
 }
 
-json decision_json(const RecordedDecision& decision) {
-  return {{"receiver", or_null(decision.receiver)},
-          {"route_id", or_null(decision.route_id)},
+Json decision_json(const RecordedDecision& decision) {
+  return {{"receiver", decision.receiver},
+          {"route_id", decision.route_id},
           {"group_key", decision.group_key},
           {"reason", decision.reason},
           {"detail", decision.detail},
-          {"notification_id", or_null(decision.notification_id)},
+          {"notification_id", decision.notification_id},
           {"firing", decision.firing},
           {"resolved", decision.resolved},
           {"suppressed", suppressed_json(decision.suppressed)}};
 }
 
-void save_log(pg::Spi& spi, const json& entries) {
+void save_log(pg::Spi& spi, const Json& entries) {
   spi.execute(
       "INSERT INTO monitoring.notification_log AS l"
       " (receiver, group_key, firing, resolved, sent_at, expires_at, notification_id)"
@@ -223,7 +212,7 @@ void save_log(pg::Spi& spi, const json& entries) {
       "  resolved = excluded.resolved, sent_at = excluded.sent_at,"
       "  expires_at = excluded.expires_at, notification_id = excluded.notification_id,"
       "  acknowledged = false",
-      {pg::jsonb(json_text(entries))});
+      {pg::jsonb(entries.dump())});
 }
 
 }  // namespace
@@ -239,7 +228,7 @@ std::vector<StoredGroup> load_groups(pg::Spi& spi) {
     stored.id = *rows.int8(row, 1);
     stored.group.route_id = *rows.int8(row, 2);
     stored.group.key = *rows.text(row, 3);
-    stored.group.labels = labels_of(*rows.text(row, 4));
+    stored.group.labels = labels_of_stored(*rows.text(row, 4));
     stored.group.created_at = *rows.timestamptz(row, 5);
     stored.group.next_flush_at = *rows.timestamptz(row, 6);
     stored.group.has_flushed = *rows.boolean(row, 7);
@@ -292,9 +281,9 @@ notify::NotificationLog load_log(pg::Spi& spi, const std::vector<std::string>& g
 
 void save_decisions(pg::Spi& spi, const std::vector<RecordedDecision>& decisions, Instant now) {
   if (decisions.empty()) return;
-  json rows = json::array();
+  Json rows = Json::array();
   // Two routes may share a group key and a receiver: the later word counts.
-  std::map<std::pair<std::string, std::string>, json> log;
+  std::map<std::pair<std::string, std::string>, Json> log;
   for (const RecordedDecision& decision : decisions) {
     rows.push_back(decision_json(decision));
     if (decision.log) log[{decision.group_key, *decision.receiver}] = log_json(decision);
@@ -307,9 +296,9 @@ void save_decisions(pg::Spi& spi, const std::vector<RecordedDecision>& decisions
       " FROM jsonb_to_recordset($1) AS r(receiver text, route_id int8, group_key text,"
       "  reason text, detail text, notification_id int8, firing text[], resolved text[],"
       "  suppressed jsonb)",
-      {pg::jsonb(json_text(rows)), pg::timestamptz(now)});
+      {pg::jsonb(rows.dump()), pg::timestamptz(now)});
   if (log.empty()) return;
-  json entries = json::array();
+  Json entries = Json::array();
   for (auto& [key, entry] : log) entries.push_back(std::move(entry));
   save_log(spi, entries);
 }

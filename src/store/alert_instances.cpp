@@ -1,5 +1,6 @@
 #include "store/alert_instances.hpp"
 
+#include "monitoring/base/json.hpp"
 #include "monitoring/pg/prepared.hpp"
 
 extern "C" {
@@ -8,7 +9,6 @@ extern "C" {
 // clang-format keeps the server's headers first.
 #include <cmath>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
 #include <string>
@@ -25,8 +25,6 @@ using alerting::Change;
 using alerting::Instance;
 using alerting::Step;
 using alerting::Transition;
-using nlohmann::json;
-
 /// Evaluation holds nothing between passes, so that rows are all there is to a rule's state.
 Instance instance_row(const pg::Rows& rows, std::uint64_t row) {
   Instance instance;
@@ -43,26 +41,26 @@ Instance instance_row(const pg::Rows& rows, std::uint64_t row) {
   return instance;
 }
 
-json object_of(const Labels& labels) {
-  json object = json::object();
+Json object_of(const Labels& labels) {
+  Json object = Json::object();
   for (const auto& [name, value] : labels) object[name] = value;
   return object;
 }
 
 /// JSON has no numbers for what is not finite; text is taken for them, too.
-json number_of(const std::optional<double>& value) {
+Json number_of(const std::optional<double>& value) {
   if (!value) return {};
   if (std::isfinite(*value)) return *value;
   if (std::isnan(*value)) return "NaN";
   return *value > 0 ? "Infinity" : "-Infinity";
 }
 
-json time_of(const std::optional<Instant>& at) {
-  return at ? json(rfc3339(*at)) : json();
+Json time_of(const std::optional<Instant>& at) {
+  return at ? Json(rfc3339(*at)) : Json();
 }
 
-pg::Param rows_of(const json& rows) {
-  return pg::jsonb(rows.dump(-1, ' ', false, json::error_handler_t::replace));
+pg::Param rows_of(const Json& rows) {
+  return pg::jsonb(rows.dump());
 }
 
 /// What one step writes for one rule: a statement for each kind of change, however many alerts. The
@@ -98,13 +96,13 @@ class Writer {
   std::set<Labels> firing_anew_;
   /// Also of rows that this step removes: their history names them.
   std::map<Labels, Place> places_;
-  json inserted_ = json::array();
-  json updated_ = json::array();
-  json values_ = json::array();
-  json removed_ = json::array();
+  Json inserted_ = Json::array();
+  Json updated_ = Json::array();
+  Json values_ = Json::array();
+  Json removed_ = Json::array();
 };
 
-json instance_json(const Instance& instance, std::int64_t id, std::int64_t generation,
+Json instance_json(const Instance& instance, std::int64_t id, std::int64_t generation,
                    bool outranked) {
   return {{"id", id},
           {"generation", generation},
@@ -212,7 +210,7 @@ void Writer::write_history(const std::vector<Transition>& transitions) {
       "  fingerprint text, severity text, labels jsonb, from_state text, to_state text,"
       "  value float8, cause text)",
       {JSONBOID, TEXTOID});
-  json rows = json::array();
+  Json rows = Json::array();
   for (const Transition& transition : transitions) {
     const Instance& instance = transition.instance;
     const Place& place = places_.at(instance.labels);

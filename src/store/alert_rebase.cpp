@@ -1,9 +1,9 @@
 #include "store/alert_rebase.hpp"
 
-#include <nlohmann/json.hpp>
 #include <string>
 
 #include "monitoring/base/instant_math.hpp"
+#include "monitoring/base/json.hpp"
 #include "monitoring/base/rfc3339.hpp"
 #include "monitoring/store/events.hpp"
 
@@ -75,7 +75,7 @@ void rebase_alerting(pg::Spi& spi, Instant last, Instant now) {
     spi.execute(statement_of(times).c_str(), {pg::timestamptz(now), pg::interval(step)});
   }
   spi.execute(kOrder);
-  const nlohmann::json details = {
+  const Json details = {
       {"last_evaluated_at", rfc3339(last)},
       {"now", rfc3339(now)},
       {"step_seconds", std::chrono::duration_cast<std::chrono::seconds>(step).count()}};

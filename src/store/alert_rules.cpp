@@ -1,9 +1,9 @@
 #include "monitoring/store/alert_rules.hpp"
 
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "monitoring/base/encoding.hpp"
+#include "monitoring/base/labels_json.hpp"
 #include "monitoring/pg/intervals.hpp"
 #include "monitoring/pg/settings.hpp"
 #include "store/rule_query.hpp"
@@ -12,8 +12,6 @@
 namespace monitoring::store {
 
 namespace {
-
-using nlohmann::json;
 
 constexpr const char* kColumns =
     "SELECT r.id, r.rule_name, r.severity, r.labels::text, r.annotations::text, r.expr,"
@@ -98,23 +96,9 @@ StoredRule rule_row(const pg::Rows& rows, std::uint64_t row) {
 }  // namespace
 
 Labels labels_of_json(const std::string& text, const char* what) {
-  // Numbers beyond a double make nlohmann discard the value, which is then no object.
-  json object = json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (object.is_discarded()) object = json::parse(valid_utf8(text), nullptr, false);
-  if (!object.is_object()) refuse(what);
-  Labels labels;
-  for (const auto& [name, value] : object.items()) {
-    if (value.is_structured()) refuse(what);
-    if (value.is_null()) continue;
-    labels.set(name, value.is_string() ? value.get<std::string>() : value.dump());
-  }
-  return labels;
-}
-
-std::string json_of_labels(const Labels& labels) {
-  json object = json::object();
-  for (const auto& [name, value] : labels) object[name] = value;
-  return object.dump(-1, ' ', false, json::error_handler_t::replace);
+  const Json object = Json::parse_stored(text);
+  if (!are_labels(object)) refuse(what);
+  return labels_of(object);
 }
 
 void check_definition(const std::string& rule_name, const Labels& labels,

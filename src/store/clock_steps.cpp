@@ -1,8 +1,8 @@
 #include "monitoring/store/clock_steps.hpp"
 
+#include "monitoring/base/json.hpp"
 #include "monitoring/store/events.hpp"
 // clang-format keeps the server's headers first.
-#include <nlohmann/json.hpp>
 
 namespace monitoring::store {
 
@@ -35,7 +35,7 @@ void bring_nearer(pg::Spi& spi, Duration step, Instant now) {
   }
   if (step == Duration::zero()) return;
   const double seconds = std::chrono::duration<double>(-step).count();
-  log_event(spi, "clock_set_back", nlohmann::json{{"by_seconds", seconds}}.dump());
+  log_event(spi, "clock_set_back", Json{{"by_seconds", seconds}}.dump());
 }
 
 }  // namespace monitoring::store

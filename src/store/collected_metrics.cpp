@@ -1,12 +1,12 @@
 #include "store/collected_metrics.hpp"
 
+#include "monitoring/base/json.hpp"
 #include "monitoring/pg/prepared.hpp"
 
 extern "C" {
 #include <catalog/pg_type.h>
 }
 // clang-format keeps the server's headers first.
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "monitoring/shmem/registry.hpp"
@@ -14,8 +14,6 @@ extern "C" {
 namespace monitoring::store {
 
 namespace {
-
-using nlohmann::json;
 
 struct Shown {
   std::set<shmem::Series*> series;
@@ -33,20 +31,19 @@ std::map<std::string, Shown, std::less<>>& shown() {
       .hint(R"(Write it as {"name": {"type": "counter", "help": "..."}}.)");
 }
 
-MetricDescription description_of(const std::string& name, const json& given,
+MetricDescription description_of(const std::string& name, const Json& given,
                                  const MetricDescription& by_default) {
   MetricDescription description = by_default;
   if (!given.is_object()) refuse_descriptions("metrics: \"" + name + "\" is not an object");
-  const json type = given.value("type", json(std::string(type_name(by_default.type))));
-  const auto parsed =
-      type.is_string() ? metrics::parse_type(type.get<std::string>()) : std::nullopt;
+  const Json type = given.value("type", Json(std::string(type_name(by_default.type))));
+  const auto parsed = type.is_string() ? metrics::parse_type(type.string()) : std::nullopt;
   if (!parsed || *parsed == metrics::MetricType::histogram) {
     refuse_descriptions("metrics: the type of \"" + name + "\" is neither gauge nor counter");
   }
   description.type = *parsed;
-  const json help = given.value("help", json(by_default.help));
+  const Json help = given.value("help", Json(by_default.help));
   if (!help.is_string()) refuse_descriptions("metrics: the help of \"" + name + "\" is no text");
-  description.help = help.get<std::string>();
+  description.help = help.string();
   return description;
 }
 
@@ -103,9 +100,9 @@ void withdraw(pg::Spi& spi, const std::string& collector_name, const Shown& gone
 std::map<std::string, MetricDescription, std::less<>> metric_descriptions_of(
     const std::string& text, const MetricDescription& by_default) {
   std::map<std::string, MetricDescription, std::less<>> descriptions;
-  const json object = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  const Json object = Json::parse_or_null(text);
   if (!object.is_object()) refuse_descriptions("metrics must be a JSON object");
-  for (const auto& [name, given] : object.items()) {
+  for (const auto& [name, given] : object.members()) {
     descriptions.emplace(name, description_of(name, given, by_default));
   }
   return descriptions;

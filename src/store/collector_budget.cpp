@@ -1,5 +1,6 @@
 // monitoring.max_duty_cycle: how often collectors may run that together take too much time.
 
+#include "monitoring/base/json.hpp"
 #include "monitoring/pg/intervals.hpp"
 #include "monitoring/pg/prepared.hpp"
 #include "monitoring/pg/settings.hpp"
@@ -11,7 +12,6 @@ extern "C" {
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -101,7 +101,7 @@ void set_stretched(pg::Spi& spi, const std::string& name, Duration stretched) {
 
 std::string percent(double share) {
   char text[32];
-  std::snprintf(text, sizeof text, "%.1f %%", share * 100);
+  snprintf(text, sizeof text, "%.1f %%", share * 100);
   return text;
 }
 
@@ -127,7 +127,7 @@ void log_over_budget(pg::Spi& spi, const Collectors& collectors,
   const std::size_t count = names.size();
   names.resize(std::min(names.size(), kNamed));
   const double wanted = share_of(collectors.loads);
-  const nlohmann::json details = {{"duty_cycle", wanted}, {"stretched", count}, {"dearest", names}};
+  const Json details = {{"duty_cycle", wanted}, {"stretched", count}, {"dearest", names}};
   std::string list;
   for (const std::string& name : names) list += (list.empty() ? "\"" : ", \"") + name + "\"";
   log_issue_once(
@@ -136,7 +136,7 @@ void log_over_budget(pg::Spi& spi, const Collectors& collectors,
                 " of the worker's time, and monitoring.max_duty_cycle leaves them " +
                 percent(budget) + ": " + std::to_string(count) +
                 " of them run less often than they ask for (stretched_every), most of all " + list,
-            "warning", details.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)});
+            "warning", details.dump()});
 }
 
 }  // namespace

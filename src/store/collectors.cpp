@@ -1,4 +1,5 @@
 #include "monitoring/store/collectors.hpp"
+#include "monitoring/base/labels_json.hpp"
 
 #include "monitoring/pg/intervals.hpp"
 #include "monitoring/pg/memory.hpp"
@@ -221,7 +222,7 @@ void refuse_duplicates(const std::vector<CollectedSample>& samples) {
     if (seen.emplace(sample.metric_name, &sample.labels).second) continue;
     throw pg::Report(ERRCODE_CARDINALITY_VIOLATION, "two rows of metric \"" + sample.metric_name +
                                                         "\" have the labels " +
-                                                        json_of_labels(sample.labels));
+                                                        json_of(sample.labels).dump());
   }
 }
 
@@ -335,7 +336,7 @@ void store_measurements(const std::vector<CollectedSample>& samples, Instant now
   std::vector<metrics::Record> records;
   records.reserve(samples.size());
   for (const CollectedSample& sample : samples) {
-    const pg::Param tags = pg::jsonb(json_of_labels(sample.labels));
+    const pg::Param tags = pg::jsonb(json_of(sample.labels).dump());
     const auto* bytes = reinterpret_cast<const char*>(DatumGetPointer(tags.value));
     records.push_back({pg::timestamptz_of(now), sample.value, sample.metric_name,
                        std::string_view(bytes, VARSIZE_ANY(bytes))});

@@ -1,5 +1,6 @@
 #include "monitoring/store/cost.hpp"
 
+#include "monitoring/base/json.hpp"
 #include "monitoring/pg/prepared.hpp"
 
 extern "C" {
@@ -7,14 +8,11 @@ extern "C" {
 }
 // clang-format keeps the server's headers first.
 #include <map>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 namespace monitoring::store {
 
 namespace {
-
-using nlohmann::json;
 
 /// Lives as long as the process.
 std::map<std::pair<CostPart, std::string>, Cost>& counted() {
@@ -27,7 +25,7 @@ double seconds_of(Duration duration) {
 }
 
 std::string json_of(const std::vector<CountedCost>& costs) {
-  json rows = json::array();
+  Json rows = Json::array();
   for (const auto& [part, name, cost] : costs) {
     rows.push_back({{"part", part == CostPart::duty ? "duty" : "collector"},
                     {"name", name},
@@ -36,7 +34,7 @@ std::string json_of(const std::vector<CountedCost>& costs) {
                     {"seconds", seconds_of(cost.took)},
                     {"rows_written", cost.rows_written}});
   }
-  return rows.dump(-1, ' ', false, json::error_handler_t::replace);
+  return rows.dump();
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "monitoring/store/health.hpp"
 
+#include "monitoring/base/json.hpp"
 #include "monitoring/pg/prepared.hpp"
 #include "monitoring/pg/settings.hpp"
 
@@ -9,7 +10,6 @@ extern "C" {
 // clang-format keeps the server's headers first.
 #include <algorithm>
 #include <cstdio>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "monitoring/base/rfc3339.hpp"
@@ -195,8 +195,6 @@ WorkerHealth worker_health(pg::Spi& spi, Instant now, Asker asker,
   return health;
 }
 
-using Json = nlohmann::ordered_json;
-
 Json json_of(const std::optional<Instant>& instant) {
   return instant ? Json(rfc3339(*instant)) : Json(nullptr);
 }
@@ -279,7 +277,7 @@ std::string health_json(const SystemHealth& health) {
                 {"open_issues", workers.open_issues},
                 {"critical_issues", workers.critical_issues}}},
               {"findings", findings_json(health)}}
-      .dump(-1, ' ', false, Json::error_handler_t::replace);
+      .dump();
 }
 
 }  // namespace monitoring::store

@@ -1,11 +1,11 @@
 #include "store/health_alerts.hpp"
 
+#include "monitoring/base/json.hpp"
 #include "monitoring/pg/transaction.hpp"
 #include "monitoring/store/issues.hpp"
 // clang-format keeps the server's headers first.
 #include <algorithm>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "monitoring/notify/notification.hpp"
@@ -234,9 +234,7 @@ class Teller {
     notification.group_key = kGroupKey;
     notification.group_labels.set("alertname", kAlertName);
     notify::summarize(notification);
-    const std::string payload =
-        notify::webhook_json(notification)
-            .dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+    const std::string payload = notify::webhook_json(notification).dump();
     spi_.execute("SELECT monitoring._queue_notification($1, $2, $3)",
                  {pg::text(receiver), pg::text(kGroupKey), pg::jsonb(payload)});
   }

@@ -2,9 +2,9 @@
 
 #include "monitoring/store/health.hpp"
 
+#include "monitoring/base/json.hpp"
 #include "monitoring/store/events.hpp"
 // clang-format keeps the server's headers first.
-#include <nlohmann/json.hpp>
 
 #include "store/health_alerts.hpp"
 
@@ -35,12 +35,11 @@ void remember(pg::Spi& spi, const SystemHealth& health) {
 }
 
 void log_change(pg::Spi& spi, const SystemHealth& health, const std::optional<Known>& before) {
-  nlohmann::json details;
-  details["from"] = before ? nlohmann::json(before->status) : nlohmann::json(nullptr);
+  Json details;
+  details["from"] = before ? Json(before->status) : Json(nullptr);
   details["to"] = status_text(health.overall());
-  details["health"] = nlohmann::json::parse(health_json(health));
-  log_event(spi, "health_status_changed",
-            details.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  details["health"] = Json::parse_or_null(health_json(health));
+  log_event(spi, "health_status_changed", details.dump());
 }
 
 }  // namespace

@@ -2,11 +2,12 @@
 
 #include <algorithm>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
+
+#include "monitoring/base/json.hpp"
 
 namespace monitoring::store {
 
@@ -37,14 +38,14 @@ void count_values(const Series& series, std::map<std::string, std::set<std::stri
     auto* root = const_cast<JsonbContainer*>(&series.dimensions->root);
     return JsonbToCString(nullptr, root, static_cast<int>(VARSIZE_ANY_EXHDR(series.dimensions)));
   });
-  const auto parsed = nlohmann::json::parse(json, nullptr, false);
+  const auto parsed = Json::parse_or_null(json);
   if (!parsed.is_object()) return;
-  for (const auto& [key, value] : parsed.items()) {
-    (*values)[key].insert(value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  for (const auto& [key, value] : parsed.members()) {
+    (*values)[key].insert(value.dump());
   }
 }
 
-nlohmann::json varying_tags(const Crowd& crowd) {
+Json varying_tags(const Crowd& crowd) {
   std::map<std::string, std::set<std::string>> values;
   for (const Series* series : crowd.sample) count_values(*series, &values);
   std::vector<std::pair<std::size_t, std::string>> ranked;
@@ -52,7 +53,7 @@ nlohmann::json varying_tags(const Crowd& crowd) {
     if (distinct.size() > 1) ranked.emplace_back(distinct.size(), key);
   }
   std::sort(ranked.rbegin(), ranked.rend());
-  nlohmann::json tags = nlohmann::json::array();
+  Json tags = Json::array();
   for (const auto& [count, key] : ranked) {
     if (tags.size() < 10) tags.push_back(key);
   }
@@ -66,7 +67,7 @@ void note_high_cardinality(pg::Spi& spi, SeriesTable& table) {
   for (const auto& [key, crowd] : crowds(table)) {
     if (crowd.series <= kHighCardinality) continue;
     const std::string& metric = table.metric_name(*crowd.sample.front());
-    const nlohmann::json details = {
+    const Json details = {
         {"metric_name", metric}, {"series", crowd.series}, {"varying_tags", varying_tags(crowd)}};
     spi.execute(
         "INSERT INTO monitoring.worker_issues (worker_name, issue_type, severity, message, details)"
@@ -76,8 +77,7 @@ void note_high_cardinality(pg::Spi& spi, SeriesTable& table) {
         {pg::text("metric \"" + metric + "\" made " + std::to_string(crowd.series) +
                   " series in one hour; name its identifying tags in"
                   " monitoring.metric_definitions.dimension_keys"),
-         pg::jsonb(details.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)),
-         pg::text(metric)});
+         pg::jsonb(details.dump()), pg::text(metric)});
   }
 }
 

@@ -1,5 +1,6 @@
 #include "monitoring/store/outbox.hpp"
 
+#include "monitoring/base/json.hpp"
 #include "monitoring/pg/prepared.hpp"
 
 extern "C" {
@@ -7,7 +8,6 @@ extern "C" {
 }
 // clang-format keeps the server's header first.
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 
@@ -19,12 +19,10 @@ namespace monitoring::store {
 
 namespace {
 
-using nlohmann::json;
-
 struct Receiver {
   std::string name;
   std::string kind;
-  json settings;
+  Json settings;
   bool send_resolved;
   bool enabled;
   /// Of this database; empty in a copy that nobody has activated.
@@ -32,12 +30,8 @@ struct Receiver {
 };
 
 Receiver receiver_at(const pg::Rows& rows, std::uint64_t row) {
-  return {*rows.text(row, 1),
-          *rows.text(row, 2),
-          json::parse(*rows.text(row, 3), nullptr, /*allow_exceptions=*/false),
-          *rows.boolean(row, 4),
-          *rows.boolean(row, 5),
-          rows.text(row, 6).value_or("")};
+  return {*rows.text(row, 1),    *rows.text(row, 2),    Json::parse_or_null(*rows.text(row, 3)),
+          *rows.boolean(row, 4), *rows.boolean(row, 5), rows.text(row, 6).value_or("")};
 }
 
 Receiver find_receiver(pg::Spi& spi, const std::string& name) {
@@ -68,12 +62,12 @@ void keep_firing(notify::Notification& notification) {
 
 /// One row of the outbox; `first` is that of the receiver's first address.
 std::int64_t insert(pg::Spi& spi, const Receiver& receiver,
-                    const notify::Notification& notification, const json& settings,
+                    const notify::Notification& notification, const Json& settings,
                     std::optional<std::int64_t> first, Instant now) {
   std::string note;
   const auto payload = notify::store_payload(receiver.kind, notification, settings, now, &note);
   if (!payload) throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE, payload.error());
-  const std::string text = payload->dump(-1, ' ', false, json::error_handler_t::replace);
+  const std::string text = payload->dump();
   static pg::Prepared statement(
       "INSERT INTO monitoring.notifications"
       " (receiver, kind, group_key, payload, created_at, address, copy_of, note)"
@@ -99,7 +93,7 @@ std::optional<std::int64_t> queue(pg::Spi& spi, const Receiver& receiver,
   notification.origin = receiver.instance_id;
   notify::add_links(notification, pg::settings().external_url);
   std::optional<std::int64_t> first;
-  for (const json& settings : notify::settings_by_address(receiver.kind, receiver.settings)) {
+  for (const Json& settings : notify::settings_by_address(receiver.kind, receiver.settings)) {
     const auto id = insert(spi, receiver, notification, settings, first, now);
     if (!first) first = id;
   }

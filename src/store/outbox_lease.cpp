@@ -1,5 +1,6 @@
 #include "monitoring/store/outbox_lease.hpp"
 
+#include "monitoring/base/json.hpp"
 #include "monitoring/pg/prepared.hpp"
 
 extern "C" {
@@ -8,15 +9,12 @@ extern "C" {
 // clang-format keeps the server's headers first.
 #include <algorithm>
 #include <iterator>
-#include <nlohmann/json.hpp>
 
 #include "monitoring/store/issues.hpp"
 
 namespace monitoring::store {
 
 namespace {
-
-using nlohmann::json;
 
 // The courier plans these once, perhaps while the outbox is empty and all indexes look alike. What
 // is asked of a group says "id + 0", which notifications_unsent has and the primary key has not; IS
@@ -163,10 +161,6 @@ constexpr const char* kIssueWorker = "courier";
 constexpr const char* kIssueType = "notification_dead";
 constexpr const char* kRecipientIssueType = "recipient_refused";
 
-std::string json_text(const json& value) {
-  return value.dump(-1, ' ', false, json::error_handler_t::replace);
-}
-
 std::vector<std::int64_t> ids_of(const pg::Rows& rows) {
   std::vector<std::int64_t> ids;
   for (std::uint64_t row = 0; row < rows.size(); ++row) ids.push_back(*rows.int8(row, 1));
@@ -308,7 +302,7 @@ void open_issue(pg::Spi& spi, const GivenUp& lost, const char* issue_type, std::
   issue.issue_type = issue_type;
   issue.message = std::move(message);
   issue.details =
-      json_text({{"receiver", lost.receiver}, {"reason", lost.reason}, {"error", lost.error}});
+      Json{{"receiver", lost.receiver}, {"reason", lost.reason}, {"error", lost.error}}.dump();
   log_issue_once(spi, issue);
 }
 

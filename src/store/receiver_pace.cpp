@@ -1,23 +1,21 @@
 #include "monitoring/store/receiver_pace.hpp"
 
+#include "monitoring/base/json.hpp"
 #include "monitoring/pg/prepared.hpp"
 
 extern "C" {
 #include <catalog/pg_type.h>
 }
 // clang-format keeps the server's headers first.
-#include <nlohmann/json.hpp>
 
 namespace monitoring::store {
 
 namespace {
 
-using nlohmann::json;
-
 /// A value that was written by hand and is not in order counts as missing.
-json parsed(const std::optional<std::string>& text) {
+Json parsed(const std::optional<std::string>& text) {
   if (!text) return {};
-  return json::parse(*text, nullptr, /*allow_exceptions=*/false);
+  return Json::parse_or_null(*text);
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 #include "monitoring/store/route_explanation.hpp"
+#include "monitoring/base/labels_json.hpp"
 
 #include <utility>
 
@@ -36,7 +37,7 @@ std::string suppression(const Suppressions& suppressions, const Labels& labels) 
 
 std::vector<ExplainedRoute> explain_routes(pg::Spi& spi, const std::string& labels_json,
                                            Instant now) {
-  const Labels labels = labels_of(labels_json);
+  const Labels labels = labels_of_stored(labels_json);
   // The passes name what they cannot use; here it only must not be in the way.
   UnusableObjects unusable("", "");
   const RoutingConfig config = load_routing(spi, now, &unusable);

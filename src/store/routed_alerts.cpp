@@ -1,20 +1,19 @@
 #include "routed_alerts.hpp"
 
-#include <nlohmann/json.hpp>
 #include <utility>
+
+#include "monitoring/base/labels_json.hpp"
 
 namespace monitoring::store {
 
 namespace {
 
-using nlohmann::json;
-
 RoutedAlert alert_at(const pg::Rows& rows, std::uint64_t row) {
   RoutedAlert alert;
   notify::AlertView& view = alert.view;
   view.fingerprint = *rows.text(row, 1);
-  view.labels = labels_of(*rows.text(row, 2));
-  view.annotations = labels_of(*rows.text(row, 3));
+  view.labels = labels_of_stored(*rows.text(row, 2));
+  view.annotations = labels_of_stored(*rows.text(row, 3));
   view.starts_at = *rows.timestamptz(row, 5);
   if (*rows.text(row, 4) == "resolved") {
     view.status = notify::AlertStatus::kResolved;
@@ -85,7 +84,7 @@ std::optional<std::string> Suppressions::inhibited(const Labels& labels) const {
 void find_suppressions(pg::Spi& spi, const RoutingConfig& config, RoutedAlerts& alerts,
                        Instant now) {
   const Suppressions suppressions(config, alerts, now);
-  json changed = json::array();
+  Json changed = Json::array();
   for (auto& [fingerprint, alert] : alerts) {
     alert.silenced = suppressions.silenced(alert.view.labels);
     alert.inhibited = suppressions.inhibited(alert.view.labels);

@@ -1,5 +1,6 @@
 #include "routing_config.hpp"
 
+#include "monitoring/base/json.hpp"
 #include "monitoring/pg/intervals.hpp"
 
 extern "C" {
@@ -7,7 +8,6 @@ extern "C" {
 }
 // clang-format keeps the server's header first.
 #include <map>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "monitoring/base/encoding.hpp"
@@ -16,8 +16,6 @@ extern "C" {
 namespace monitoring::store {
 
 namespace {
-
-using nlohmann::json;
 
 /// The root's receiver where none is configured. No text in the database holds a NUL, so no
 /// receiver has this name.
@@ -43,12 +41,6 @@ std::string route_name(std::int64_t id) {
 notify::Matchers matchers_at(const pg::Rows& rows, std::uint64_t row, int column,
                              const std::string& what) {
   return checked(notify::parse_matcher_list(text_list(*rows.text(row, column), what)), what);
-}
-
-/// What the server made of a column. A name from another database may be no UTF-8.
-json stored_json(const std::string& text) {
-  json value = json::parse(text, nullptr, /*allow_exceptions=*/false);
-  return value.is_discarded() ? json::parse(valid_utf8(text), nullptr, false) : value;
 }
 
 /// Reads a row with `read`. One that cannot be used is left out and named; without a list for
@@ -286,8 +278,8 @@ std::optional<std::string> receiver_of(const notify::RouteOptions& options) {
 
 std::vector<std::string> text_list(const std::string& text, const std::string& what) {
   std::vector<std::string> list;
-  const json array = stored_json(text);
-  for (const json& element : array) {
+  const Json array = Json::parse_stored(text);
+  for (const Json& element : array.elements()) {
     if (element.is_array()) {
       throw pg::Report(ERRCODE_ARRAY_SUBSCRIPT_ERROR,
                        what + ": a list must have one dimension, not several");
@@ -297,25 +289,9 @@ std::vector<std::string> text_list(const std::string& text, const std::string& w
           .hint(
               "A text that is put together with NULL is NULL; format() and quote_literal() help.");
     }
-    list.push_back(element.get<std::string>());
+    list.push_back(element.string());
   }
   return list;
-}
-
-Labels labels_of(const std::string& text) {
-  Labels labels;
-  const json object = stored_json(text);
-  if (!object.is_object()) return labels;
-  for (const auto& [name, value] : object.items()) {
-    labels.set(name, value.is_string() ? value.get<std::string>() : value.dump());
-  }
-  return labels;
-}
-
-std::string labels_json(const Labels& labels) {
-  json object = json::object();
-  for (const auto& [name, value] : labels) object[name] = value;
-  return object.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
 }  // namespace monitoring::store

@@ -38,9 +38,5 @@ std::optional<std::string> receiver_of(const notify::RouteOptions& options);
 /// where an element is NULL, 2202E where there are several dimensions: what is left out of a list
 /// of matchers makes it match more.
 std::vector<std::string> text_list(const std::string& json, const std::string& what = "the list");
-/// A JSON object as labels. Values that are no text are taken as they are written.
-Labels labels_of(const std::string& json);
-/// The reverse.
-std::string labels_json(const Labels& labels);
 
 }  // namespace monitoring::store

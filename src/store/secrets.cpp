@@ -8,8 +8,8 @@ extern "C" {
 #include <utils/lsyscache.h>
 }
 // clang-format keeps the server's headers first.
-#include <nlohmann/json.hpp>
 
+#include "monitoring/base/json.hpp"
 #include "monitoring/pg/owner_scope.hpp"
 #include "monitoring/pg/relations.hpp"
 #include "monitoring/store/extension_members.hpp"
@@ -86,9 +86,9 @@ std::optional<std::vector<std::string>> list_of(const pg::Rows& rows, std::uint6
   const auto text = rows.text(row, column);
   if (!text) return std::nullopt;
   std::vector<std::string> list;
-  const auto parsed = nlohmann::json::parse(*text, nullptr, /*allow_exceptions=*/false);
-  for (const auto& element : parsed) {
-    if (element.is_string()) list.push_back(element.get<std::string>());
+  const Json parsed = Json::parse_or_null(*text);
+  for (const Json& element : parsed.elements()) {
+    if (element.is_string()) list.push_back(element.string());
   }
   return list;
 }

@@ -7,7 +7,8 @@ extern "C" {
 // clang-format keeps the server's headers first.
 #include <algorithm>
 #include <cstring>
-#include <nlohmann/json.hpp>
+
+#include "monitoring/base/json.hpp"
 
 namespace monitoring::store {
 
@@ -298,8 +299,7 @@ std::string SeriesTable::measures_json(const Series& series) const {
   std::string json = "{";
   for (const auto& [id, sum] : *series.measures) {
     if (json.size() > 1) json += ',';
-    json += nlohmann::json(measure_names_[id])
-                .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    json += Json(measure_names_[id]).dump();
     json += ':';
     json += sum.text();
   }

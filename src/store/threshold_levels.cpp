@@ -1,6 +1,6 @@
+#include "monitoring/base/json.hpp"
 #include "monitoring/pg/guard.hpp"
 // clang-format keeps the server's header first.
-#include <nlohmann/json.hpp>
 #include <utility>
 #include <vector>
 
@@ -12,32 +12,30 @@ namespace {
 
 using alerting::Level;
 using alerting::Threshold;
-using nlohmann::json;
-
 constexpr const char* kForm =
     "Levels look like [{\"severity\": \"P0\", \"bound\": 95}, {\"severity\": \"P1\", \"bound\": "
     "80}], the most severe first; \"resolve_at\" and \"inclusive\" may be added.";
 
 /// Sets the part of a level that `key` names; whether there is such a part and the value fits.
-bool set_part(Level& level, const std::string& key, const json& value) {
+bool set_part(Level& level, const std::string& key, const Json& value) {
   if (key == "severity" && value.is_string()) {
-    level.severity = value.get<std::string>();
+    level.severity = value.string();
   } else if (key == "bound" && value.is_number()) {
-    level.bound = value.get<double>();
+    level.bound = value.number();
   } else if (key == "resolve_at" && value.is_number()) {
-    level.resolve_at = value.get<double>();
+    level.resolve_at = value.number();
   } else if (key == "inclusive" && value.is_boolean()) {
-    level.inclusive = value.get<bool>();
+    level.inclusive = value.boolean();
   } else {
     return false;
   }
   return true;
 }
 
-Result<Level> read_level(const json& object) {
+Result<Level> read_level(const Json& object) {
   if (!object.is_object()) return Error::of("is no object");
   Level level;
-  for (const auto& [key, value] : object.items()) {
+  for (const auto& [key, value] : object.members()) {
     if (!set_part(level, key, value)) {
       return Error::of("has a \"" + key + "\" that is unknown or of the wrong type");
     }
@@ -49,11 +47,11 @@ Result<Level> read_level(const json& object) {
 
 Result<Threshold> read_ladder(const std::string& alert_name, alerting::Comparison comparison,
                               const std::string& text) {
-  // Numbers beyond a double make nlohmann discard the value, which is then no array.
-  const json array = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  // Where there are numbers beyond a double it cannot be read, and is no array.
+  const Json array = Json::parse_or_null(text);
   if (!array.is_array()) return Error::of("levels must be a JSON array", kForm);
   std::vector<Level> levels;
-  for (const json& element : array) {
+  for (const Json& element : array.elements()) {
     auto level = read_level(element);
     if (!level) {
       const std::string place = "level " + std::to_string(levels.size() + 1) + " ";

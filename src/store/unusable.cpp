@@ -1,8 +1,8 @@
 #include "monitoring/store/unusable.hpp"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
+#include "monitoring/base/json.hpp"
 #include "monitoring/pg/prepared.hpp"
 
 extern "C" {
@@ -12,8 +12,6 @@ extern "C" {
 namespace monitoring::store {
 
 namespace {
-
-using nlohmann::json;
 
 constexpr const char* kOthers = "others";
 /// A reason may hold a whole text of a user's.
@@ -44,7 +42,7 @@ void UnusableObjects::add(std::string_view object, std::string_view reason) {
 
 void UnusableObjects::settle(pg::Spi& spi) const {
   if (objects_.empty() && !any_open(spi, worker_name_, issue_type_)) return;
-  json wanted = json::array();
+  Json wanted = Json::array();
   const std::size_t named = std::min(objects_.size(), kMostNamed);
   for (std::size_t i = 0; i < named; ++i) {
     wanted.push_back(
@@ -72,8 +70,7 @@ void UnusableObjects::settle(pg::Spi& spi) const {
       " SELECT $1, $2, 'warning', w.message, pg_catalog.jsonb_build_object('object', w.object)"
       " FROM wanted w WHERE NOT EXISTS (SELECT FROM known k"
       "  WHERE k.object OPERATOR(pg_catalog.=) w.object)",
-      {pg::text(worker_name_), pg::text(issue_type_),
-       pg::jsonb(wanted.dump(-1, ' ', false, json::error_handler_t::replace))});
+      {pg::text(worker_name_), pg::text(issue_type_), pg::jsonb(wanted.dump())});
 }
 
 }  // namespace monitoring::store

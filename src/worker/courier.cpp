@@ -6,9 +6,9 @@ extern "C" {
 }
 // clang-format keeps the server's headers first.
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <utility>
 
+#include "monitoring/base/json.hpp"
 #include "monitoring/notify/retry.hpp"
 #include "monitoring/pg/settings.hpp"
 #include "monitoring/pg/transaction.hpp"
@@ -21,7 +21,6 @@ namespace monitoring::worker {
 
 namespace {
 
-using nlohmann::json;
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
@@ -55,8 +54,8 @@ std::uint32_t destination_concurrency() {
   return unsigned_setting(pg::settings().courier_destination_concurrency);
 }
 
-json parse(const std::string& text) {
-  return json::parse(text, nullptr, /*allow_exceptions=*/false);
+Json parse(const std::string& text) {
+  return Json::parse_or_null(text);
 }
 
 const char* outcome_text(notify::Verdict verdict) {
@@ -72,7 +71,7 @@ const char* outcome_text(notify::Verdict verdict) {
 }
 
 /// Which of the secrets the role that made the receiver may send wherever it likes.
-store::Secrets secrets_for(const std::string& role_name, const json& settings,
+store::Secrets secrets_for(const std::string& role_name, const Json& settings,
                            const store::Secrets& all) {
   store::Secrets secrets;
   const std::vector<std::string> names = notify::secret_names(settings);
@@ -112,7 +111,7 @@ notify::Judgement judge(const std::string& kind, const notify::DeliveryOutcome& 
 }  // namespace
 
 struct Courier::Means {
-  json settings;
+  Json settings;
   /// Those that the settings name and that are set.
   store::Secrets secrets;
 };
@@ -389,7 +388,7 @@ Courier::MeansOfReceivers Courier::means_of(pg::Spi& spi,
   MeansOfReceivers means;
   std::set<std::string> names;
   for (const auto& [receiver, of_receiver] : settings) {
-    const json& parsed = means[receiver].settings = parse(of_receiver.json);
+    const Json& parsed = means[receiver].settings = parse(of_receiver.json);
     for (std::string& name : notify::secret_names(parsed)) names.insert(std::move(name));
   }
   if (names.empty()) return means;
@@ -401,7 +400,7 @@ Courier::MeansOfReceivers Courier::means_of(pg::Spi& spi,
 }
 
 void Courier::send(store::Leased notification, const Means& means) {
-  const json payload = parse(notification.payload);
+  const Json payload = parse(notification.payload);
   InFlight entry{std::move(notification), notification.payload.size(), {}};
   entry.notification.payload = {};
   const std::string& kind = entry.notification.kind;

@@ -2,6 +2,7 @@
 // What the courier of a database does between two waits: take what ended, record it, lease what is
 // due, send it. The process around it is in courier_main.cpp.
 
+#include "monitoring/base/json.hpp"
 #include "monitoring/pg/spi.hpp"
 // clang-format keeps the server's header first.
 #include <chrono>
@@ -9,7 +10,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <set>
 #include <string>

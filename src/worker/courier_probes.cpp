@@ -5,10 +5,10 @@ extern "C" {
 }
 // clang-format keeps the server's headers first.
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "monitoring/base/expression.hpp"
+#include "monitoring/base/json.hpp"
 #include "monitoring/pg/transaction.hpp"
 #include "monitoring/store/secrets.hpp"
 #include "worker/courier_network.hpp"
@@ -17,7 +17,6 @@ namespace monitoring::worker {
 
 namespace {
 
-using nlohmann::json;
 using std::chrono::milliseconds;
 
 /// What blackbox_exporter calls a match is looked for in so much of the answer.
@@ -29,23 +28,22 @@ constexpr Duration kBetweenLooks = std::chrono::seconds(1);
 /// How long to leave a probe alone that is due and locked by somebody.
 constexpr Duration kRetry = std::chrono::seconds(5);
 
-json parse(const std::string& text) {
-  return json::parse(text, nullptr, /*allow_exceptions=*/false);
+Json parse(const std::string& text) {
+  return Json::parse_or_null(text);
 }
 
 /// The name of the secret in {"secret": "name"}.
-std::optional<std::string> secret_name(const json& value) {
-  if (!value.is_object()) return std::nullopt;
-  const auto found = value.find("secret");
-  if (found == value.end() || !found->is_string()) return std::nullopt;
-  return found->get<std::string>();
+std::optional<std::string> secret_name(const Json& value) {
+  const Json* found = value.find("secret");
+  if (found == nullptr || !found->is_string()) return std::nullopt;
+  return found->string();
 }
 
 /// Headers whose values are secrets, with the names of these.
 std::vector<std::pair<std::string, std::string>> secret_headers(const store::DueProbe& probe) {
   std::vector<std::pair<std::string, std::string>> found;
-  const json headers = parse(probe.headers);
-  for (const auto& [header, value] : headers.items()) {
+  const Json headers = parse(probe.headers);
+  for (const auto& [header, value] : headers.members()) {
     if (auto name = secret_name(value)) found.emplace_back(header, std::move(*name));
   }
   return found;
@@ -209,13 +207,13 @@ void CourierProbes::start(Due due, const store::Secrets& secrets) {
   Running running;
   running.started_at = clock_.now();
   running.url = due.probe.url;
-  const json headers = parse(due.probe.headers);
+  const Json headers = parse(due.probe.headers);
   running.probe = std::move(due.probe);
   if (due.refusal) return finish(running, {}, std::move(due.refusal));
-  for (const auto& [header, value] : headers.items()) {
+  for (const auto& [header, value] : headers.members()) {
     const auto name = secret_name(value);
     if (!name) {
-      running.headers.emplace_back(header, value.is_string() ? value.get<std::string>() : "");
+      running.headers.emplace_back(header, value.is_string() ? value.string() : "");
       continue;
     }
     const std::string& secret = secrets.find(*name)->second.value;

@@ -1,8 +1,8 @@
 #include "worker/server_health.hpp"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
+#include "monitoring/base/json.hpp"
 #include "monitoring/base/rfc3339.hpp"
 #include "monitoring/pg/spi.hpp"
 #include "monitoring/shmem/process_checks.hpp"
@@ -11,7 +11,6 @@ namespace monitoring::worker {
 
 namespace {
 
-using Json = nlohmann::ordered_json;
 using shmem::Activity;
 using shmem::Role;
 using shmem::WorkerSlot;
@@ -186,11 +185,11 @@ Verdict judge_all(const ClusterView& view) {
 }
 
 Json json_of(const Judged& judged) {
-  return {{"status", status_text(judged.status)},
-          {"reasons", judged.reasons},
-          {"findings", judged.findings},
-          {"worker", name_of(judged.slot->activity)},
-          {"age_seconds", judged.age ? Json(seconds_of(*judged.age)) : Json(nullptr)}};
+  return Json::in_order({{"status", status_text(judged.status)},
+                         {"reasons", judged.reasons},
+                         {"findings", judged.findings},
+                         {"worker", name_of(judged.slot->activity)},
+                         {"age_seconds", judged.age ? Json(seconds_of(*judged.age)) : Json()}});
 }
 
 const char* service_word(shmem::ServiceState state) {
@@ -207,8 +206,8 @@ const char* service_word(shmem::ServiceState state) {
 
 Json json_of(const shmem::ServiceNote& service) {
   const bool is_known = service.state != shmem::ServiceState::unknown;
-  return {{"status", service_word(service.state)},
-          {"latency_ms", is_known ? Json(service.latency_ms) : Json(nullptr)}};
+  return Json::in_order({{"status", service_word(service.state)},
+                         {"latency_ms", is_known ? Json(service.latency_ms) : Json()}});
 }
 
 /// What the databases probe. Where two know one of the same name, the first tells of it; nobody
@@ -217,7 +216,8 @@ void add_probed(const Verdict& verdict, Json* services) {
   for (const Judged& judged : verdict.databases) {
     const shmem::HealthNote& note = judged.slot->health;
     for (std::uint32_t i = 0; i < note.service_count; ++i) {
-      services->emplace(note.services[i].name, json_of(note.services[i]));
+      const std::string name = note.services[i].name;
+      if (!services->contains(name)) (*services)[name] = json_of(note.services[i]);
     }
   }
 }
@@ -251,42 +251,42 @@ const char* database_word(const Verdict& verdict) {
 
 Statement health(const ClusterView& view) {
   const Verdict verdict = judge_all(view);
-  Json databases = Json::object();
+  Json databases = Json::in_order({});
   for (const Judged& judged : verdict.databases) databases[judged.name] = json_of(judged);
-  Json services = {
-      {"database", {{"status", database_word(verdict)}, {"latency_ms", verdict.latency_ms}}},
-      {"worker", {{"status", worker_state(view, verdict)}}},
-      {"queues", {{"status", status_text(verdict.queues)}}},
-      {"processing", {{"status", status_text(verdict.processing)}}}};
+  Json services = Json::in_order(
+      {{"database",
+        Json::in_order({{"status", database_word(verdict)}, {"latency_ms", verdict.latency_ms}})},
+       {"worker", {{"status", worker_state(view, verdict)}}},
+       {"queues", {{"status", status_text(verdict.queues)}}},
+       {"processing", {{"status", status_text(verdict.processing)}}}});
   add_probed(verdict, &services);
-  const Json json = {
-      {"status", status_text(verdict.status)},
-      {"timestamp", rfc3339(view.now)},
-      {"uptime", static_cast<std::int64_t>(seconds_of(view.now - view.started_at))},
-      {"version", MONITORING_VERSION},
-      {"services", services},
-      {"metrics",
-       {{"active_connections", view.client_connections},
-        {"job_queue_size", verdict.pending_messages},
-        {"memory_usage_mb", json_of_machine(verdict, &shmem::HealthNote::memory_mb)},
-        {"cpu_usage_percent", json_of_machine(verdict, &shmem::HealthNote::cpu_percent)}}},
-      {"databases", databases}};
-  return {verdict.status != HealthStatus::critical,
-          json.dump(-1, ' ', false, Json::error_handler_t::replace)};
+  const Json metrics = Json::in_order(
+      {{"active_connections", view.client_connections},
+       {"job_queue_size", verdict.pending_messages},
+       {"memory_usage_mb", json_of_machine(verdict, &shmem::HealthNote::memory_mb)},
+       {"cpu_usage_percent", json_of_machine(verdict, &shmem::HealthNote::cpu_percent)}});
+  const Json json =
+      Json::in_order({{"status", status_text(verdict.status)},
+                      {"timestamp", rfc3339(view.now)},
+                      {"uptime", static_cast<std::int64_t>(seconds_of(view.now - view.started_at))},
+                      {"version", MONITORING_VERSION},
+                      {"services", services},
+                      {"metrics", metrics},
+                      {"databases", databases}});
+  return {verdict.status != HealthStatus::critical, json.dump()};
 }
 
 Statement short_health(const ClusterView& view) {
   const Verdict verdict = judge_all(view);
-  const Json json = {{"status", status_text(verdict.status)},
-                     {"database", database_word(verdict)},
-                     {"cache", "not_configured"},
-                     {"version", MONITORING_VERSION}};
-  return {verdict.status != HealthStatus::critical,
-          json.dump(-1, ' ', false, Json::error_handler_t::replace)};
+  const Json json = Json::in_order({{"status", status_text(verdict.status)},
+                                    {"database", database_word(verdict)},
+                                    {"cache", "not_configured"},
+                                    {"version", MONITORING_VERSION}});
+  return {verdict.status != HealthStatus::critical, json.dump()};
 }
 
 Statement liveness(const ClusterView& view) {
-  return {true, Json{{"status", "alive"}, {"timestamp", rfc3339(view.now)}}.dump()};
+  return {true, Json::in_order({{"status", "alive"}, {"timestamp", rfc3339(view.now)}}).dump()};
 }
 
 Statement readiness(const ClusterView& view) {
@@ -303,10 +303,10 @@ Statement readiness(const ClusterView& view) {
         return !takes_turns;
       });
   if (missing) reasons.emplace_back("no_worker");
-  const Json json = {{"status", reasons.empty() ? "ready" : "not_ready"},
-                     {"reasons", reasons},
-                     {"timestamp", rfc3339(view.now)}};
-  return {reasons.empty(), json.dump(-1, ' ', false, Json::error_handler_t::replace)};
+  const Json json = Json::in_order({{"status", reasons.empty() ? "ready" : "not_ready"},
+                                    {"reasons", reasons},
+                                    {"timestamp", rfc3339(view.now)}});
+  return {reasons.empty(), json.dump()};
 }
 
 }  // namespace monitoring::worker

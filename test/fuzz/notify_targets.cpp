@@ -1,8 +1,8 @@
 // Matchers, routes, times, addresses, and the payload of each kind of receiver.
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <string>
+#include "monitoring/base/json.hpp"
 
 #include "monitoring/notify/matcher.hpp"
 #include "monitoring/notify/rate_limit.hpp"
@@ -18,8 +18,6 @@ using namespace monitoring;
 using namespace monitoring::notify;
 using fuzz::Input;
 using fuzz::require;
-using nlohmann::json;
-
 namespace {
 
 constexpr Instant kNow{std::chrono::hours(24 * 365 * 57)};
@@ -64,16 +62,16 @@ Notification notification_of(Input& input) {
 }
 
 /// From the settings that a user writes to the request on the wire: nothing but errors.
-void deliver(std::string_view kind, const json& settings, const Notification& notification) {
+void deliver(std::string_view kind, const Json& settings, const Notification& notification) {
   if (check_settings(kind, settings)) return;
-  for (const json& one : settings_by_address(kind, settings)) {
+  for (const Json& one : settings_by_address(kind, settings)) {
     address_of(kind, one);
     const auto payload = store_payload(kind, notification, one, kNow);
     if (!payload) continue;
     // The outbox keeps it as jsonb: it has to be text that the server takes.
-    const std::string stored = payload.value().dump(-1, ' ', false, json::error_handler_t::replace);
+    const std::string stored = payload.value().dump();
     const auto secrets = [](std::string_view) { return std::optional<std::string>("s3cret"); };
-    const auto request = wire_request(kind, json::parse(stored), one, secrets, kNow);
+    const auto request = wire_request(kind, Json::parse_or_null(stored), one, secrets, kNow);
     if (!request) continue;
     Redaction redaction;
     redaction.add_secret("s3cret");
@@ -132,13 +130,13 @@ FUZZ_TARGET(url) {
 }
 
 FUZZ_TARGET(webhook_json) {
-  const json read = json::parse(bytes, nullptr, /*allow_exceptions=*/false);
+  const Json read = Json::parse_or_null(bytes);
   const auto notification = read_webhook_json(read);
   if (notification) webhook_json(*notification);
 }
 
 FUZZ_TARGET(rate_limit) {
-  const json read = json::parse(bytes, nullptr, /*allow_exceptions=*/false);
+  const Json read = Json::parse_or_null(bytes);
   const auto limit = parse_rate_limit(read);
   if (!limit) return;
   requests_allowed(*limit, kNow, kNow + std::chrono::seconds(1));
@@ -153,7 +151,7 @@ FUZZ_TARGET(receivers) {
                                                 "sms",     "sentry", "log"};
   Input input(bytes);
   const std::string_view kind = kKinds[input.byte() % std::size(kKinds)];
-  const json settings = json::parse(input.text(), nullptr, /*allow_exceptions=*/false);
+  const Json settings = Json::parse_or_null(input.text());
   secret_names(settings);
   deliver(kind, settings, notification_of(input));
 }

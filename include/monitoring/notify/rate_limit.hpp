@@ -3,11 +3,11 @@
 // one at which it is full again (the generic cell rate algorithm).
 
 #include <cstdint>
-#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string_view>
 
 #include "monitoring/base/clock.hpp"
+#include "monitoring/base/json.hpp"
 #include "monitoring/base/result.hpp"
 
 namespace monitoring::notify {
@@ -21,11 +21,11 @@ struct RateLimit {
 
 /// Reads {"per_second" | "per_minute" | "per_hour": number, "burst": integer}, burst being 1 if it
 /// is missing. At least one request a day, at most a million a second or in a burst.
-Result<RateLimit> parse_rate_limit(const nlohmann::json& value);
+Result<RateLimit> parse_rate_limit(const Json& value);
 
 /// What holds for a receiver of that kind whose setting `rate_limit` has this value (null where it
 /// has none): false is no limit; null, and what does not parse, is the kind's own limit.
-std::optional<RateLimit> rate_limit_of(std::string_view kind, const nlohmann::json& setting);
+std::optional<RateLimit> rate_limit_of(std::string_view kind, const Json& setting);
 
 /// How many requests may be made at `now`.
 std::uint32_t requests_allowed(const RateLimit& limit, Instant full_at, Instant now);

@@ -9,12 +9,12 @@
 
 #include <cstddef>
 #include <functional>
-#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "monitoring/base/json.hpp"
 #include "monitoring/base/result.hpp"
 #include "monitoring/notify/delivery.hpp"
 #include "monitoring/notify/notification.hpp"
@@ -41,14 +41,12 @@ struct ReceiverKind {
   bool takes_acknowledgement;
   /// What is wrong with a receiver's settings, if anything. A secret field holds {"secret": "name"}
   /// here. Called when a receiver is created.
-  std::optional<Error> (*check)(const nlohmann::json& settings);
+  std::optional<Error> (*check)(const Json& settings);
   /// The payload for the outbox. `settings` have passed check(), and their templates are rendered.
-  Result<nlohmann::json> (*compose)(const Notification& notification,
-                                    const nlohmann::json& settings, Instant now);
+  Result<Json> (*compose)(const Notification& notification, const Json& settings, Instant now);
   /// The request that carries a payload. Every {"secret": "name"} in `settings` has been replaced
   /// by its value. An error names no secret's value.
-  Result<DeliveryRequest> (*request)(const nlohmann::json& payload, const nlohmann::json& settings,
-                                     Instant now);
+  Result<DeliveryRequest> (*request)(const Json& payload, const Json& settings, Instant now);
   /// What an attempt's outcome means for the notification.
   Judgement (*judge)(const DeliveryOutcome& outcome);
   /// What check() knows of; those that are templates are rendered before compose().
@@ -67,16 +65,15 @@ std::string receiver_kind_names();
 
 /// What is wrong with the settings of a receiver of that kind, if anything: unknown kind, unknown
 /// or missing key, wrong type, a literal where the name of a secret belongs.
-std::optional<Error> check_settings(std::string_view kind, const nlohmann::json& settings);
+std::optional<Error> check_settings(std::string_view kind, const Json& settings);
 
 /// The names of the secrets that settings refer to, each once, sorted. Safe on unchecked settings.
-std::vector<std::string> secret_names(const nlohmann::json& settings);
+std::vector<std::string> secret_names(const Json& settings);
 
 /// The settings to compose notifications with: the receiver's, once for each of its addresses.
-std::vector<nlohmann::json> settings_by_address(std::string_view kind,
-                                                const nlohmann::json& settings);
+std::vector<Json> settings_by_address(std::string_view kind, const Json& settings);
 /// The address that such settings are for; "" for a kind whose receivers have one.
-std::string address_of(std::string_view kind, const nlohmann::json& settings);
+std::string address_of(std::string_view kind, const Json& settings);
 
 /// The value of the secret of that name, if it is set.
 using SecretLookup = std::function<std::optional<std::string>(std::string_view name)>;
@@ -85,15 +82,14 @@ using SecretLookup = std::function<std::optional<std::string>(std::string_view n
 /// the time of the notification; the result depends on nothing else, so that composing twice gives
 /// the same ids. A template of the settings that cannot be rendered for this notification is passed
 /// over for the kind's own text, and `note` says so.
-Result<nlohmann::json> store_payload(std::string_view kind, const Notification& notification,
-                                     const nlohmann::json& settings, Instant now,
-                                     std::string* note = nullptr);
+Result<Json> store_payload(std::string_view kind, const Notification& notification,
+                           const Json& settings, Instant now, std::string* note = nullptr);
 
 /// The request for one attempt at sending a stored payload. `now` is the time of the attempt.
 /// Errors: unknown kind, a secret that is not set, settings or a secret's value that cannot be used
 /// (a DSN that does not parse, a header with a line break). Never holds a secret's value.
-Result<DeliveryRequest> wire_request(std::string_view kind, const nlohmann::json& payload,
-                                     const nlohmann::json& settings, const SecretLookup& secrets,
+Result<DeliveryRequest> wire_request(std::string_view kind, const Json& payload,
+                                     const Json& settings, const SecretLookup& secrets,
                                      Instant now);
 
 }  // namespace monitoring::notify

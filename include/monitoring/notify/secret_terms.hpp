@@ -2,12 +2,12 @@
 // Where a secret may go. Whoever stores a secret says it, with the value; who only knows its name
 // may not send it elsewhere.
 
-#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "monitoring/base/json.hpp"
 #include "monitoring/base/result.hpp"
 
 namespace monitoring::notify {
@@ -35,7 +35,7 @@ std::optional<Destination> destination_of_url(std::string_view url);
 
 /// Where receivers with such settings send to, as far as the settings say it: not where a secret
 /// holds the URL. Safe on unchecked settings.
-std::optional<Destination> known_destination(std::string_view kind, const nlohmann::json& settings);
+std::optional<Destination> known_destination(std::string_view kind, const Json& settings);
 
 /// What keeps the secret from going there, if anything. Without a destination what is known is
 /// looked at. `value`, where it is known, may be a URL that names the destination itself.

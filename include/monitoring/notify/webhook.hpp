@@ -3,9 +3,9 @@
 // notification is handed over between SQL and C++.
 // https://prometheus.io/docs/alerting/latest/configuration/#webhook_config
 
-#include <nlohmann/json_fwd.hpp>
 #include <string_view>
 
+#include "monitoring/base/json.hpp"
 #include "monitoring/base/result.hpp"
 #include "monitoring/notify/notification.hpp"
 
@@ -14,10 +14,10 @@ namespace monitoring::notify {
 /// version, groupKey, truncatedAlerts, status, receiver, groupLabels, commonLabels,
 /// commonAnnotations, externalURL, alerts[{status, labels, annotations, startsAt, endsAt,
 /// generatorURL, fingerprint}]. Times are RFC 3339; endsAt of a firing alert is Go's zero time.
-nlohmann::json webhook_json(const Notification& notification);
+Json webhook_json(const Notification& notification);
 
 /// Reads the same form. Missing members are empty; a missing fingerprint is computed, a missing
 /// status, commonLabels and commonAnnotations follow from the alerts. Unknown members are ignored.
-Result<Notification> read_webhook_json(const nlohmann::json& json);
+Result<Notification> read_webhook_json(const Json& json);
 
 }  // namespace monitoring::notify

@@ -13,7 +13,6 @@ namespace monitoring::store {
 /// The pairs of a JSON object of strings; numbers and booleans count as their text, null as a
 /// missing label. Throws 22023 for anything else; `what` is the column's name.
 Labels labels_of_json(const std::string& json, const char* what);
-std::string json_of_labels(const Labels& labels);
 
 /// Throws what is wrong with a rule's name, labels and annotations: 42710 for a label that the rule
 /// sets itself, 22023 for all else, with the position in the template.

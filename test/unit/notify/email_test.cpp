@@ -8,7 +8,7 @@ namespace {
 using namespace testing;  // NOLINT: the samples of this folder
 
 MailDelivery mail_of(const Notification& notification,
-                     const json& settings = settings_of("email")) {
+                     const Json& settings = settings_of("email")) {
   return std::get<MailDelivery>(requested("email", notification, settings));
 }
 
@@ -39,9 +39,9 @@ std::string header_of(const std::string& message, const std::string& name) {
 }
 
 TEST(Email, TheEnvelopeFollowsTheSettings) {
-  json settings = settings_of("email");
+  Json settings = settings_of("email");
   settings["to"] = "Team <team@db.example>, second@db.example";
-  settings["cc"] = json::array({"boss@db.example"});
+  settings["cc"] = Json::array({"boss@db.example"});
   const MailDelivery mail = mail_of(cpu_notification(), settings);
   EXPECT_EQ(mail.url, "smtp://mail.example:587");
   EXPECT_TRUE(mail.require_tls);
@@ -55,7 +55,7 @@ TEST(Email, TheEnvelopeFollowsTheSettings) {
 
 TEST(Email, SmarthostsAndUrls) {
   const auto url = [](const char* key, const char* value) {
-    json settings = settings_of("email");
+    Json settings = settings_of("email");
     settings.erase("smarthost");
     settings[key] = value;
     return mail_of(cpu_notification(), settings).url;
@@ -64,13 +64,13 @@ TEST(Email, SmarthostsAndUrls) {
   EXPECT_EQ(url("smarthost", "mail.example"), "smtp://mail.example:587");
   EXPECT_EQ(url("smarthost", "[::1]:25"), "smtp://[::1]:25");
   EXPECT_EQ(url("url", "smtps://mail.example:4650"), "smtps://mail.example:4650");
-  json both = settings_of("email");
+  Json both = settings_of("email");
   both["url"] = "smtp://mail.example";
   EXPECT_NE(complaint("email", both), "");
-  json none = settings_of("email");
+  Json none = settings_of("email");
   none.erase("smarthost");
   EXPECT_NE(complaint("email", none), "");
-  json lone_user = settings_of("email");
+  Json lone_user = settings_of("email");
   lone_user.erase("password");
   EXPECT_NE(complaint("email", lone_user), "");
 }
@@ -116,8 +116,8 @@ TEST(Email, LabelsCannotInjectHeaders) {
   const std::string message = mail_of(notification).message;
   EXPECT_EQ(header_of(message, "Bcc"), "(none)");
   for (const char* bad : {"a@b.c\r\nBcc: d@e.f", "X\n <a@b.c>", "a@b.c\n"}) {
-    json settings = settings_of("email");
-    settings["to"] = json::array({bad});
+    Json settings = settings_of("email");
+    settings["to"] = Json::array({bad});
     EXPECT_NE(complaint("email", settings), "") << bad;
   }
   MailHeaders headers;
@@ -133,7 +133,7 @@ TEST(Email, HtmlIsEscaped) {
   Notification notification = cpu_notification();
   notification.alerts[0].annotations.set("summary", "<script>\"x\"</script>");
   notification.alerts[0].annotations.set("runbook_url", "javascript:alert");
-  const std::string html = composed("email", notification, settings_of("email"))["html"];
+  const std::string html = composed("email", notification, settings_of("email"))["html"].string();
   EXPECT_EQ(html.find("<script>"), std::string::npos);
   EXPECT_NE(html.find("&lt;script&gt;&quot;x&quot;&lt;/script&gt;"), std::string::npos);
   EXPECT_EQ(html.find("href=\"javascript"), std::string::npos);

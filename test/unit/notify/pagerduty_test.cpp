@@ -7,8 +7,8 @@ namespace {
 
 using namespace testing;  // NOLINT: the samples of this folder
 
-json event_of(const Notification& notification, const json& settings = settings_of("pagerduty")) {
-  return json::parse(http_request("pagerduty", notification, settings).body);
+Json event_of(const Notification& notification, const Json& settings = settings_of("pagerduty")) {
+  return Json::parse_or_null(http_request("pagerduty", notification, settings).body);
 }
 
 TEST(Pagerduty, ATriggerHasWhatTheApiWants) {
@@ -17,7 +17,7 @@ TEST(Pagerduty, ATriggerHasWhatTheApiWants) {
   EXPECT_EQ(request.method, "POST");
   EXPECT_EQ(request.url, "https://events.pagerduty.com/v2/enqueue");
   EXPECT_EQ(header(request, "Content-Type"), "application/json");
-  const json event = json::parse(request.body);
+  const Json event = Json::parse_or_null(request.body);
   EXPECT_EQ(event["routing_key"], "s3cr3t-k3y");
   EXPECT_EQ(event["event_action"], "trigger");
   EXPECT_EQ(event["payload"]["severity"], "warning");
@@ -35,9 +35,9 @@ TEST(Pagerduty, ATriggerHasWhatTheApiWants) {
 TEST(Pagerduty, OneDedupKeyForAllThatIsSaidOfAGroup) {
   Notification acknowledged = cpu_notification();
   acknowledged.acknowledgement = Acknowledgement{"ann", "looking"};
-  const json trigger = event_of(cpu_notification());
-  const json acknowledge = event_of(acknowledged);
-  const json resolve = event_of(resolved_notification());
+  const Json trigger = event_of(cpu_notification());
+  const Json acknowledge = event_of(acknowledged);
+  const Json resolve = event_of(resolved_notification());
   EXPECT_EQ(acknowledge["event_action"], "acknowledge");
   EXPECT_EQ(acknowledge["payload"]["custom_details"]["acknowledged_by"], "ann");
   EXPECT_EQ(resolve["event_action"], "resolve");
@@ -68,7 +68,7 @@ TEST(Pagerduty, LinksToEveryRunbookAndDashboard) {
   notification.alerts[0].annotations.set("dashboard", "ask Ann");
   summarize(notification);
   add_links(notification, "https://m.example");
-  const json links = event_of(notification)["links"];
+  const Json links = event_of(notification)["links"];
   ASSERT_EQ(links.size(), 4U);
   EXPECT_EQ(links[0]["href"], "https://runbooks.example/cpu");
   EXPECT_EQ(links[0]["text"], "Runbook: HighCPUUsage");
@@ -82,7 +82,7 @@ TEST(Pagerduty, AHugeGroupKeyStillFits) {
   Notification notification = cpu_notification();
   notification.group_key = std::string(10000, 'k');
   // sha256sum of 10,000 times "k".
-  EXPECT_EQ(event_of(notification)["dedup_key"].get<std::string>().size(), 64U);
+  EXPECT_EQ(event_of(notification)["dedup_key"].string().size(), 64U);
 }
 
 TEST(Pagerduty, SeveritiesAreMapped) {
@@ -97,7 +97,7 @@ TEST(Pagerduty, SeveritiesAreMapped) {
     EXPECT_EQ(event_of(with_severity(expected.label))["payload"]["severity"], expected.severity)
         << expected.label;
   }
-  json settings = settings_of("pagerduty");
+  Json settings = settings_of("pagerduty");
   settings["severity"] = "info";
   EXPECT_EQ(event_of(with_severity("critical"), settings)["payload"]["severity"], "info");
 }
@@ -115,7 +115,7 @@ TEST(Pagerduty, TheSummaryIsCutBetweenCharacters) {
   std::string fires;
   for (int i = 0; i < 2000; ++i) fires += "\xF0\x9F\x94\xA5";
   notification.common_annotations.set("summary", fires);
-  const std::string summary = event_of(notification)["payload"]["summary"];
+  const std::string summary = event_of(notification)["payload"]["summary"].string();
   EXPECT_EQ(utf8_length(summary), 1024U);
   EXPECT_EQ(valid_utf8(summary), summary);
   EXPECT_EQ(summary.rfind("[FIRING:2] HighCPUUsage", 0), 0U) << "what matters comes first";
@@ -126,17 +126,16 @@ TEST(Pagerduty, TooLargeAnEventLosesItsDetailsOnly) {
   notification.alerts[0].annotations.set("dump", std::string(600 * 1024, 'x'));
   const std::string body = http_request("pagerduty", notification, settings_of("pagerduty")).body;
   EXPECT_LE(body.size(), 512U * 1024);
-  const json event = json::parse(body);
+  const Json event = Json::parse_or_null(body);
   EXPECT_EQ(event["payload"]["custom_details"].size(), 1U);
-  EXPECT_NE(event["payload"]["custom_details"]["error"].get<std::string>().find("512KB"),
-            std::string::npos);
+  EXPECT_NE(event["payload"]["custom_details"]["error"].string().find("512KB"), std::string::npos);
   EXPECT_EQ(event["payload"]["summary"], "[FIRING:2] HighCPUUsage prod (warning devops)");
   EXPECT_EQ(event["links"].size(), 1U);
 }
 
 TEST(Pagerduty, ManyLargeLinksDoNotBreakTheLimit) {
-  json settings = settings_of("pagerduty");
-  settings["links"] = json::array();
+  Json settings = settings_of("pagerduty");
+  settings["links"] = Json::array();
   for (int i = 0; i < 200; ++i) {
     settings["links"].push_back({{"href", "https://a.example/" + std::string(8000, 'a')}});
   }
@@ -152,7 +151,7 @@ TEST(Pagerduty, OnlyUrlsBecomeLinksAndImages) {
   }
   summarize(notification);
   notification.external_url = "not a URL";
-  json event = event_of(notification);
+  Json event = event_of(notification);
   EXPECT_FALSE(event.contains("links"));
   EXPECT_FALSE(event.contains("images")) << "PagerDuty wants https";
   EXPECT_FALSE(event.contains("client_url"));

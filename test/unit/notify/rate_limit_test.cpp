@@ -2,14 +2,13 @@
 
 #include <gtest/gtest.h>
 
-#include <nlohmann/json.hpp>
+#include "monitoring/base/json.hpp"
 
 #include "monitoring/notify/receiver.hpp"
 
 namespace monitoring::notify {
 namespace {
 
-using nlohmann::json;
 using std::chrono::hours;
 using std::chrono::milliseconds;
 using std::chrono::minutes;
@@ -18,7 +17,7 @@ using std::chrono::seconds;
 const Instant kStart{hours(24 * 365 * 60)};
 
 std::string described(const char* text) {
-  const auto limit = parse_rate_limit(json::parse(text));
+  const auto limit = parse_rate_limit(Json::parse_or_null(text));
   if (!limit) return "refused";
   return std::to_string(limit->interval.count()) + " us, burst " + std::to_string(limit->burst);
 }
@@ -39,13 +38,14 @@ TEST(RateLimit, IsReadFromSettings) {
 }
 
 TEST(RateLimit, KindsHaveTheirOwnUnlessTheReceiverSays) {
-  const auto slack = rate_limit_of("slack", json());
+  const auto slack = rate_limit_of("slack", Json());
   ASSERT_TRUE(slack.has_value());
   EXPECT_EQ(slack->interval, seconds(1));
   EXPECT_GT(slack->burst, 1U);
-  EXPECT_FALSE(rate_limit_of("slack", json(false)).has_value());
-  EXPECT_FALSE(rate_limit_of("webhook", json()).has_value());
-  EXPECT_EQ(rate_limit_of("webhook", json::parse(R"({"per_minute": 1})"))->interval, minutes(1));
+  EXPECT_FALSE(rate_limit_of("slack", Json(false)).has_value());
+  EXPECT_FALSE(rate_limit_of("webhook", Json()).has_value());
+  EXPECT_EQ(rate_limit_of("webhook", Json::parse_or_null(R"({"per_minute": 1})"))->interval,
+            minutes(1));
 }
 
 TEST(RateLimit, AllowsABurstAndThenTheRate) {
@@ -87,10 +87,11 @@ TEST(RateLimit, ARelaxedLimitForgetsWhatTheOldOneHadUsedUp) {
 }
 
 TEST(RateLimit, IsASettingOfEveryKind) {
-  const json settings = json::parse(R"({"rate_limit": {"per_minute": 1}})");
+  const Json settings = Json::parse_or_null(R"({"rate_limit": {"per_minute": 1}})");
   EXPECT_FALSE(check_settings("log", settings).has_value());
-  EXPECT_FALSE(check_settings("log", json::parse(R"({"rate_limit": false})")).has_value());
-  const auto error = check_settings("log", json::parse(R"({"rate_limit": {"per_minute": 0}})"));
+  EXPECT_FALSE(check_settings("log", Json::parse_or_null(R"({"rate_limit": false})")).has_value());
+  const auto error =
+      check_settings("log", Json::parse_or_null(R"({"rate_limit": {"per_minute": 0}})"));
   ASSERT_TRUE(error.has_value());
   EXPECT_EQ(error->message.rfind("setting \"rate_limit\": ", 0), 0U) << error->message;
 }

@@ -21,12 +21,12 @@ TEST(Receiver, DefaultsOfSendResolvedAreAlertmanagers) {
 }
 
 TEST(Receiver, AnUnknownKindIsAnError) {
-  const auto error = check_settings("pigeon", json::object());
+  const auto error = check_settings("pigeon", Json::object());
   ASSERT_TRUE(error);
   EXPECT_EQ(error->message, "unknown receiver kind \"pigeon\"");
   EXPECT_NE(error->hint.find("pagerduty"), std::string::npos);
-  EXPECT_FALSE(store_payload("pigeon", cpu_notification(), json::object(), kNow).ok());
-  EXPECT_FALSE(wire_request("pigeon", json::object(), json::object(), lookup, kNow).ok());
+  EXPECT_FALSE(store_payload("pigeon", cpu_notification(), Json::object(), kNow).ok());
+  EXPECT_FALSE(wire_request("pigeon", Json::object(), Json::object(), lookup, kNow).ok());
 }
 
 TEST(Receiver, EveryKindMakesARequestOfItsMinimalSettings) {
@@ -54,8 +54,8 @@ TEST(Receiver, ComposingTwiceGivesTheSame) {
 }
 
 TEST(Receiver, AMissingSecretIsNamed) {
-  const json settings = json::parse(R"({"routing_key": {"secret": "unset"}})");
-  const auto request = wire_request("pagerduty", json::object(), settings, lookup, kNow);
+  const Json settings = Json::parse_or_null(R"({"routing_key": {"secret": "unset"}})");
+  const auto request = wire_request("pagerduty", Json::object(), settings, lookup, kNow);
   ASSERT_FALSE(request.ok());
   EXPECT_EQ(request.error().message, "secret \"unset\" is not set");
 }
@@ -63,36 +63,37 @@ TEST(Receiver, AMissingSecretIsNamed) {
 TEST(Receiver, ASecretThatCannotBeUsedIsNotShown) {
   const SecretLookup bad = [](std::string_view) { return std::string("s3cr3t\r\nX: y"); };
   for (const auto& kind : kAllKinds) {
-    const json settings = settings_of(kind);
-    const json payload = composed(kind, cpu_notification(), settings);
+    const Json settings = settings_of(kind);
+    const Json payload = composed(kind, cpu_notification(), settings);
     const auto request = wire_request(kind, payload, settings, bad, kNow);
     if (request.ok()) continue;
     EXPECT_EQ((request.error().message + request.error().hint).find("s3cr3t"), std::string::npos)
         << kind;
   }
   for (const char* kind : {"slack", "sentry"}) {
-    EXPECT_FALSE(wire_request(kind, json::object(), settings_of(kind), bad, kNow).ok()) << kind;
+    EXPECT_FALSE(wire_request(kind, Json::object(), settings_of(kind), bad, kNow).ok()) << kind;
   }
 }
 
 TEST(Receiver, SettingsEditedByHandAreCheckedAgain) {
-  const json broken = json::parse(R"({"routing_key": {"secret": "key"}, "details": [1]})");
+  const Json broken = Json::parse_or_null(R"({"routing_key": {"secret": "key"}, "details": [1]})");
   EXPECT_FALSE(store_payload("pagerduty", cpu_notification(), broken, kNow).ok());
-  EXPECT_FALSE(wire_request("pagerduty", json::object(), broken, lookup, kNow).ok());
-  EXPECT_FALSE(wire_request("log", json::array(), json::object(), lookup, kNow).ok());
+  EXPECT_FALSE(wire_request("pagerduty", Json::object(), broken, lookup, kNow).ok());
+  EXPECT_FALSE(wire_request("log", Json::array(), Json::object(), lookup, kNow).ok());
 }
 
 TEST(Receiver, NamesOfSecretsAreCollectedOnce) {
-  const json settings = json::parse(R"({
+  const Json settings = Json::parse_or_null(R"({
     "url": {"secret": "b"}, "hmac_secret": {"secret": "a"},
     "headers": {"Authorization": {"secret": "c"}, "X-Again": {"secret": "a"}, "X-Plain": "d"}})");
   EXPECT_EQ(secret_names(settings), (std::vector<std::string>{"a", "b", "c"}));
-  EXPECT_TRUE(secret_names(json::array()).empty());
-  EXPECT_TRUE(secret_names(json::parse(R"({"a": {"secret": 1}, "b": {"secret": ""}})")).empty());
+  EXPECT_TRUE(secret_names(Json::array()).empty());
+  EXPECT_TRUE(
+      secret_names(Json::parse_or_null(R"({"a": {"secret": 1}, "b": {"secret": ""}})")).empty());
 }
 
 TEST(Receiver, TheLogKeepsTheTitle) {
-  const auto request = std::get<LogDelivery>(requested("log", cpu_notification(), json::object()));
+  const auto request = std::get<LogDelivery>(requested("log", cpu_notification(), Json::object()));
   EXPECT_EQ(request.message, "[FIRING:2] HighCPUUsage prod (warning devops)");
   EXPECT_EQ(judged("log", answer(0)).verdict, Verdict::kSent);
 }

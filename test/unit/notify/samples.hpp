@@ -4,15 +4,13 @@
 #include <gtest/gtest.h>
 
 #include <map>
-#include <nlohmann/json.hpp>
 #include <string>
+#include "monitoring/base/json.hpp"
 
 #include "monitoring/base/rfc3339.hpp"
 #include "monitoring/notify/receiver.hpp"
 
 namespace monitoring::notify::testing {
-
-using nlohmann::json;
 
 inline Instant at(const char* text) {
   return *parse_rfc3339(text);
@@ -73,7 +71,7 @@ inline Notification with_severity(const char* severity) {
 inline const Instant kNow = *parse_rfc3339("2026-11-21T00:35:00.5Z");
 
 /// Settings that every kind accepts, with all secrets there are.
-inline json settings_of(const std::string& kind) {
+inline Json settings_of(const std::string& kind) {
   static const std::map<std::string, const char*> kSettings = {
       {"pagerduty", R"({"routing_key": {"secret": "key"}})"},
       {"slack", R"({"url": {"secret": "hook"}})"},
@@ -86,7 +84,7 @@ inline json settings_of(const std::string& kind) {
                   "to": "+15550002"})"},
       {"log", "{}"},
   };
-  return json::parse(kSettings.at(kind));
+  return Json::parse_or_null(kSettings.at(kind));
 }
 
 inline std::optional<std::string> lookup(std::string_view name) {
@@ -96,15 +94,15 @@ inline std::optional<std::string> lookup(std::string_view name) {
   return std::nullopt;
 }
 
-inline json composed(const std::string& kind, const Notification& notification,
-                     const json& settings) {
+inline Json composed(const std::string& kind, const Notification& notification,
+                     const Json& settings) {
   const auto payload = store_payload(kind, notification, settings, kNow);
   EXPECT_TRUE(payload.ok()) << payload.error().message;
-  return payload.ok() ? *payload : json();
+  return payload.ok() ? *payload : Json();
 }
 
 inline DeliveryRequest requested(const std::string& kind, const Notification& notification,
-                                 const json& settings) {
+                                 const Json& settings) {
   const auto request =
       wire_request(kind, composed(kind, notification, settings), settings, lookup, kNow);
   EXPECT_TRUE(request.ok()) << request.error().message;
@@ -112,7 +110,7 @@ inline DeliveryRequest requested(const std::string& kind, const Notification& no
 }
 
 inline HttpDelivery http_request(const std::string& kind, const Notification& notification,
-                                 const json& settings) {
+                                 const Json& settings) {
   return std::get<HttpDelivery>(requested(kind, notification, settings));
 }
 
@@ -135,7 +133,7 @@ inline Judgement judged(const std::string& kind, const DeliveryOutcome& outcome)
 }
 
 /// The error of settings, or "" where there is none.
-inline std::string complaint(const std::string& kind, const json& settings) {
+inline std::string complaint(const std::string& kind, const Json& settings) {
   const auto error = check_settings(kind, settings);
   return error ? error->message : "";
 }

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <nlohmann/json.hpp>
+#include "monitoring/base/json.hpp"
 
 namespace monitoring::notify {
 namespace {
@@ -105,14 +105,13 @@ TEST(SecretTerms, ListsAreChecked) {
 }
 
 TEST(SecretTerms, DestinationsOfSettings) {
-  using nlohmann::json;
   EXPECT_EQ(known_destination("webhook", {{"url", "https://h.example/x"}})->host, "h.example");
-  EXPECT_EQ(known_destination("pagerduty", json::object())->host, "events.pagerduty.com");
+  EXPECT_EQ(known_destination("pagerduty", Json::object())->host, "events.pagerduty.com");
   EXPECT_EQ(known_destination("pagerduty", {{"url", "https://h.example"}})->host, "h.example");
   EXPECT_EQ(known_destination("email", {{"smarthost", "m.example:2525"}})->port, "2525");
   EXPECT_EQ(known_destination("email", {{"smarthost", "m.example"}})->port, "587");
   EXPECT_FALSE(known_destination("webhook", {{"url", {{"secret", "u"}}}}));
-  EXPECT_FALSE(known_destination("webhook", json::array()));
+  EXPECT_FALSE(known_destination("webhook", Json::array()));
 }
 
 TEST(SecretTerms, MessagesNameNoValue) {

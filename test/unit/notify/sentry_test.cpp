@@ -54,23 +54,22 @@ TEST(Sentry, AnEnvelopeHasThreeLines) {
   std::getline(lines, envelope_line);
   std::getline(lines, item_line);
   std::getline(lines, event_line);
-  const json envelope = json::parse(envelope_line);
-  const json item = json::parse(item_line);
-  const json event = json::parse(event_line);
+  const Json envelope = Json::parse_or_null(envelope_line);
+  const Json item = Json::parse_or_null(item_line);
+  const Json event = Json::parse_or_null(event_line);
   EXPECT_EQ(envelope["event_id"], event["event_id"]);
   EXPECT_EQ(envelope["dsn"], "https://s3cr3tpublic@sentry.example/42");
   EXPECT_EQ(envelope["sent_at"], "2026-11-21T00:35:00.5Z");
   EXPECT_EQ(item["type"], "event");
   EXPECT_EQ(item["length"], event_line.size());
 
-  EXPECT_EQ(event["event_id"].get<std::string>().find_first_not_of("0123456789abcdef"),
-            std::string::npos);
-  EXPECT_EQ(event["event_id"].get<std::string>().size(), 32U);
+  EXPECT_EQ(event["event_id"].string().find_first_not_of("0123456789abcdef"), std::string::npos);
+  EXPECT_EQ(event["event_id"].string().size(), 32U);
   EXPECT_EQ(event["level"], "warning");
   EXPECT_EQ(event["timestamp"], "2026-11-21T00:35:00.5Z");
   EXPECT_EQ(event["platform"], "other");
   EXPECT_EQ(event["fingerprint"],
-            json::array({"monitoring", "{}:{alertname=\"HighCPUUsage\", cluster=\"prod\"}"}));
+            Json::array({"monitoring", "{}:{alertname=\"HighCPUUsage\", cluster=\"prod\"}"}));
   EXPECT_EQ(event["tags"]["team"], "devops");
   EXPECT_EQ(event["tags"]["status"], "firing");
   EXPECT_EQ(event["logentry"]["formatted"],
@@ -78,7 +77,7 @@ TEST(Sentry, AnEnvelopeHasThreeLines) {
   EXPECT_EQ(event["extra"]["alerts"].size(), 2U);
 }
 
-json event_of(const Notification& notification, const json& settings = settings_of("sentry")) {
+Json event_of(const Notification& notification, const Json& settings = settings_of("sentry")) {
   return composed("sentry", notification, settings);
 }
 
@@ -90,8 +89,8 @@ TEST(Sentry, LevelsFollowTheSeverity) {
 }
 
 TEST(Sentry, AResolveIsAnEventOfTheSameIssue) {
-  const json firing = event_of(cpu_notification());
-  const json resolved = event_of(resolved_notification());
+  const Json firing = event_of(cpu_notification());
+  const Json resolved = event_of(resolved_notification());
   EXPECT_EQ(firing["fingerprint"], resolved["fingerprint"]);
   EXPECT_NE(firing["event_id"], resolved["event_id"]);
 }
@@ -103,13 +102,13 @@ TEST(Sentry, LimitsHold) {
   notification.common_labels.set(std::string(40, 'n'), "v");
   notification.common_annotations.set("summary", std::string(20000, 's'));
   for (int i = 0; i < 4000; ++i) notification.alerts.push_back(notification.alerts[0]);
-  const json event = event_of(notification);
+  const Json event = event_of(notification);
   EXPECT_LE(event.dump().size(), 1000U * 1000);
   EXPECT_EQ(event["extra"]["alerts"], "left out: the event would exceed 1 MB");
   EXPECT_EQ(event["tags"]["lines"], "a b");
-  EXPECT_LE(event["tags"]["long"].get<std::string>().size(), 202U);
+  EXPECT_LE(event["tags"]["long"].string().size(), 202U);
   EXPECT_FALSE(event["tags"].contains(std::string(40, 'n')));
-  EXPECT_LE(event["logentry"]["formatted"].get<std::string>().size(), 8194U);
+  EXPECT_LE(event["logentry"]["formatted"].string().size(), 8194U);
 }
 
 TEST(Sentry, RateLimitsThatConcernEvents) {

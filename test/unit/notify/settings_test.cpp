@@ -9,16 +9,16 @@ using namespace testing;  // NOLINT: the samples of this folder
 
 TEST(Settings, AnUnknownKeyIsAnErrorWithTheNearestKnownOne) {
   const auto error = check_settings(
-      "pagerduty", json::parse(R"({"routing_key": {"secret": "a"}, "rooting_kye": "b"})"));
+      "pagerduty", Json::parse_or_null(R"({"routing_key": {"secret": "a"}, "rooting_kye": "b"})"));
   ASSERT_TRUE(error);
   EXPECT_EQ(error->message, "unknown setting \"rooting_kye\"");
   EXPECT_NE(error->hint.find("Did you mean \"routing_key\"?"), std::string::npos) << error->hint;
 
-  const auto far = check_settings("pagerduty", json::parse(R"({"zzzzzzzzzzzzzzzzzz": 1})"));
+  const auto far = check_settings("pagerduty", Json::parse_or_null(R"({"zzzzzzzzzzzzzzzzzz": 1})"));
   ASSERT_TRUE(far);
   EXPECT_EQ(far->hint.find("Did you mean"), std::string::npos);
   EXPECT_NE(far->hint.find("Known settings: routing_key, url"), std::string::npos);
-  EXPECT_EQ(check_settings("log", json::parse(R"({"level": "info"})"))->hint,
+  EXPECT_EQ(check_settings("log", Json::parse_or_null(R"({"level": "info"})"))->hint,
             "Known settings: rate_limit.");
 }
 
@@ -41,7 +41,7 @@ TEST(Settings, ALiteralInASecretFieldIsRefusedAndNotShown) {
       {"webhook", R"({"url": "http://h", "bearer_token": "s3cr3t"})", "bearer_token"},
   };
   for (const auto& bad : cases) {
-    const auto error = check_settings(bad.kind, json::parse(bad.settings));
+    const auto error = check_settings(bad.kind, Json::parse_or_null(bad.settings));
     ASSERT_TRUE(error) << bad.settings;
     EXPECT_EQ(error->message, "setting \"" + std::string(bad.field) + "\" must name a secret");
     EXPECT_NE(error->hint.find("set_secret"), std::string::npos);
@@ -50,21 +50,22 @@ TEST(Settings, ALiteralInASecretFieldIsRefusedAndNotShown) {
 }
 
 TEST(Settings, AWebhooksUrlMayBeALiteralOrASecret) {
-  EXPECT_EQ(complaint("webhook", json::parse(R"({"url": "http://127.0.0.1:8/x?y=z"})")), "");
-  EXPECT_EQ(complaint("webhook", json::parse(R"({"url": {"secret": "hook"}})")), "");
-  EXPECT_EQ(complaint("webhook", json::parse("{}")), "setting \"url\" is missing");
-  EXPECT_NE(complaint("webhook", json::parse(R"({"url": "ftp://h/"})")), "");
-  EXPECT_NE(complaint("webhook", json::parse(R"({"url": "http:///x"})")), "");
-  EXPECT_NE(complaint("webhook", json::parse(R"({"url": 7})")), "");
+  EXPECT_EQ(complaint("webhook", Json::parse_or_null(R"({"url": "http://127.0.0.1:8/x?y=z"})")),
+            "");
+  EXPECT_EQ(complaint("webhook", Json::parse_or_null(R"({"url": {"secret": "hook"}})")), "");
+  EXPECT_EQ(complaint("webhook", Json::parse_or_null("{}")), "setting \"url\" is missing");
+  EXPECT_NE(complaint("webhook", Json::parse_or_null(R"({"url": "ftp://h/"})")), "");
+  EXPECT_NE(complaint("webhook", Json::parse_or_null(R"({"url": "http:///x"})")), "");
+  EXPECT_NE(complaint("webhook", Json::parse_or_null(R"({"url": 7})")), "");
 }
 
 TEST(Settings, TheUrlOfEveryKindMayBeSet) {
   for (const char* kind : {"pagerduty", "sentry", "sms"}) {
-    json settings = settings_of(kind);
+    Json settings = settings_of(kind);
     settings["url"] = "http://127.0.0.1:8080/own";
     EXPECT_EQ(complaint(kind, settings), "");
     EXPECT_EQ(http_request(kind, cpu_notification(), settings).url, "http://127.0.0.1:8080/own");
-    settings["url"] = json::parse(R"({"secret": "hook"})");
+    settings["url"] = Json::parse_or_null(R"({"secret": "hook"})");
     EXPECT_EQ(http_request(kind, cpu_notification(), settings).url,
               "https://hooks.example/services/T0/B0/s3cr3t-h00k");
   }
@@ -72,8 +73,8 @@ TEST(Settings, TheUrlOfEveryKindMayBeSet) {
 
 TEST(Settings, TypesAreChecked) {
   const auto webhook = [](const char* field, const char* value) {
-    json settings = {{"url", "http://h"}};
-    settings[field] = json::parse(value);
+    Json settings = {{"url", "http://h"}};
+    settings[field] = Json::parse_or_null(value);
     return complaint("webhook", settings);
   };
   EXPECT_EQ(webhook("max_alerts", "5"), "");
@@ -83,16 +84,16 @@ TEST(Settings, TypesAreChecked) {
   EXPECT_EQ(webhook("method", "\"POST PUT\""), "setting \"method\" must be one of: POST PUT PATCH");
   EXPECT_EQ(webhook("method", "\"\""), "setting \"method\" must be one of: POST PUT PATCH");
   EXPECT_EQ(webhook("url", "null"), "setting \"url\" must be an http or https URL, or a secret");
-  EXPECT_EQ(complaint("webhook", json::array()), "receiver settings must be a JSON object");
+  EXPECT_EQ(complaint("webhook", Json::array()), "receiver settings must be a JSON object");
 
-  json mail = settings_of("email");
+  Json mail = settings_of("email");
   mail["require_tls"] = "yes";
   EXPECT_EQ(complaint("email", mail), "setting \"require_tls\" must be true or false");
 }
 
 TEST(Settings, HeadersCannotBeInjectedAndCredentialsAreSecrets) {
   const auto header = [](const char* headers) {
-    json settings = {{"url", "http://h"}, {"headers", json::parse(headers)}};
+    Json settings = {{"url", "http://h"}, {"headers", Json::parse_or_null(headers)}};
     return complaint("webhook", settings);
   };
   EXPECT_EQ(header(R"({"X-Env": "prod", "X-Key": {"secret": "key"}})"), "");
@@ -118,8 +119,8 @@ TEST(Settings, HeadersCannotBeInjectedAndCredentialsAreSecrets) {
 
 TEST(Settings, LinksAndImagesHaveAddresses) {
   const auto with = [](const char* field, const char* value) {
-    json settings = settings_of("pagerduty");
-    settings[field] = json::parse(value);
+    Json settings = settings_of("pagerduty");
+    settings[field] = Json::parse_or_null(value);
     return complaint("pagerduty", settings);
   };
   EXPECT_EQ(with("links", R"([{"href": "https://a.example", "text": "A"}])"), "");
@@ -132,7 +133,7 @@ TEST(Settings, LinksAndImagesHaveAddresses) {
 }
 
 TEST(Settings, ListsMayBeTextOrArrays) {
-  const json settings = json::parse(R"({"a": " x , ,y,", "b": ["x", "y,z"], "c": 1})");
+  const Json settings = Json::parse_or_null(R"({"a": " x , ,y,", "b": ["x", "y,z"], "c": 1})");
   EXPECT_EQ(list_setting(settings, "a"), (std::vector<std::string>{"x", "y"}));
   EXPECT_EQ(list_setting(settings, "b"), (std::vector<std::string>{"x", "y,z"}));
   EXPECT_TRUE(list_setting(settings, "c").empty());

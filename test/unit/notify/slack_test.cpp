@@ -6,18 +6,18 @@ namespace {
 
 using namespace testing;  // NOLINT: the samples of this folder
 
-json message_of(const Notification& notification, const json& settings = settings_of("slack")) {
-  return json::parse(http_request("slack", notification, settings).body);
+Json message_of(const Notification& notification, const Json& settings = settings_of("slack")) {
+  return Json::parse_or_null(http_request("slack", notification, settings).body);
 }
 
 TEST(Slack, AMessageHasALineAndAColouredAttachment) {
   const HttpDelivery request = http_request("slack", cpu_notification(), settings_of("slack"));
   EXPECT_EQ(request.url, "https://hooks.example/services/T0/B0/s3cr3t-h00k");
-  const json message = json::parse(request.body);
+  const Json message = Json::parse_or_null(request.body);
   EXPECT_EQ(
       message["text"],
       "<https://db.example/alerts?a=1&amp;b=2|[FIRING:2] HighCPUUsage prod (warning devops)>");
-  const json attachment = message["attachments"][0];
+  const Json attachment = message["attachments"][0];
   EXPECT_EQ(attachment["color"], "warning");
   EXPECT_EQ(attachment["fallback"], "[FIRING:2] HighCPUUsage prod (warning devops)");
   ASSERT_EQ(attachment["blocks"].size(), 3U);
@@ -30,7 +30,7 @@ TEST(Slack, AMessageHasALineAndAColouredAttachment) {
 
 TEST(Slack, WhoIsCalledDependsOnTheSeverity) {
   const auto text = [](const char* severity) {
-    return message_of(with_severity(severity))["text"].get<std::string>();
+    return message_of(with_severity(severity))["text"].string();
   };
   EXPECT_EQ(text("P0").rfind("<!channel> ", 0), 0U);
   EXPECT_EQ(text("critical").rfind("<!channel> ", 0), 0U);
@@ -45,7 +45,7 @@ TEST(Slack, MoreLinksThanFitAreLeftOut) {
   notification.alerts[1].annotations.set("dashboard_url", "https://dashboards.example/a|b");
   notification.alerts[0].annotations.set("dashboard_url", "https://dashboards.example/a");
   const std::string few =
-      message_of(notification)["attachments"][0]["blocks"][2]["elements"][0]["text"];
+      message_of(notification)["attachments"][0]["blocks"][2]["elements"][0]["text"].string();
   EXPECT_EQ(few,
             "<https://runbooks.example/cpu|Runbook> | "
             "<https://dashboards.example/a|Dashboard: HighCPUUsage>");
@@ -54,33 +54,33 @@ TEST(Slack, MoreLinksThanFitAreLeftOut) {
     notification.alerts.back().annotations.set("dashboard_url",
                                                "https://d.example/" + std::to_string(i));
   }
-  const json blocks = message_of(notification)["attachments"][0]["blocks"];
-  EXPECT_LE(blocks.back()["elements"][0]["text"].get<std::string>().size(), 3000U);
+  const Json blocks = message_of(notification)["attachments"][0]["blocks"];
+  EXPECT_LE(blocks.elements().back()["elements"][0]["text"].string().size(), 3000U);
 }
 
 TEST(Slack, AResolveCallsNobody) {
   Notification notification = with_severity("P0");
   for (AlertView& alert : notification.alerts) resolve(alert, "2026-11-21T00:40:00Z");
   summarize(notification);
-  const json message = message_of(notification);
-  EXPECT_EQ(message["text"].get<std::string>().find("<!"), std::string::npos);
+  const Json message = message_of(notification);
+  EXPECT_EQ(message["text"].string().find("<!"), std::string::npos);
   EXPECT_EQ(message["attachments"][0]["color"], "good");
 }
 
 TEST(Slack, TheMentionMayBeSet) {
-  json settings = settings_of("slack");
+  Json settings = settings_of("slack");
   settings["mention"] = "none";
-  EXPECT_EQ(message_of(with_severity("P0"), settings)["text"].get<std::string>().find("<!"),
+  EXPECT_EQ(message_of(with_severity("P0"), settings)["text"].string().find("<!"),
             std::string::npos);
   settings["mention"] = "here";
-  EXPECT_EQ(
-      message_of(with_severity("P3"), settings)["text"].get<std::string>().rfind("<!here>", 0), 0U);
+  EXPECT_EQ(message_of(with_severity("P3"), settings)["text"].string().rfind("<!here>", 0), 0U);
 }
 
 TEST(Slack, WhatAlertsSayIsEscaped) {
   Notification notification = cpu_notification();
   notification.alerts[0].annotations.set("summary", "<!channel> a & b <http://evil.example|x>");
-  const std::string text = message_of(notification)["attachments"][0]["blocks"][0]["text"]["text"];
+  const std::string text =
+      message_of(notification)["attachments"][0]["blocks"][0]["text"]["text"].string();
   EXPECT_NE(text.find("&lt;!channel&gt; a &amp; b &lt;http://evil.example|x&gt;"),
             std::string::npos);
   EXPECT_EQ(text.find('<'), std::string::npos);
@@ -94,12 +94,12 @@ TEST(Slack, LimitsHold) {
   for (int i = 0; i < 200; ++i) notification.alerts.push_back(notification.alerts[0]);
   notification.truncated_alerts = 7;
   notification.group_labels.set("z", std::string(5000, 'z'));
-  const json message = message_of(notification);
-  const json blocks = message["attachments"][0]["blocks"];
+  const Json message = message_of(notification);
+  const Json blocks = message["attachments"][0]["blocks"];
   EXPECT_LE(blocks.size(), 50U);
-  for (const json& block : blocks) {
+  for (const Json& block : blocks.elements()) {
     if (block["type"] != "section") continue;
-    const std::string text = block["text"]["text"];
+    const std::string text = block["text"]["text"].string();
     EXPECT_LE(text.size(), 3000U);
     EXPECT_EQ(valid_utf8(text), text);
     // No escape is cut: every & begins a whole one.
@@ -107,17 +107,17 @@ TEST(Slack, LimitsHold) {
       EXPECT_EQ(text.substr(at, 5), "&amp;");
     }
   }
-  const std::string rest = blocks.back()["elements"][0]["text"];
+  const std::string rest = blocks.elements().back()["elements"][0]["text"].string();
   EXPECT_EQ(rest.rfind("and 169 more alerts", 0), 0U) << rest;
-  EXPECT_LE(message["text"].get<std::string>().size(), 4000U);
+  EXPECT_LE(message["text"].string().size(), 4000U);
 }
 
 TEST(Slack, ChannelAndNameMayBeSet) {
-  json settings = settings_of("slack");
+  Json settings = settings_of("slack");
   settings["channel"] = "#alerts";
   settings["username"] = "db";
   settings["icon_emoji"] = ":fire:";
-  const json message = message_of(cpu_notification(), settings);
+  const Json message = message_of(cpu_notification(), settings);
   EXPECT_EQ(message["channel"], "#alerts");
   EXPECT_EQ(message["username"], "db");
   EXPECT_EQ(message["icon_emoji"], ":fire:");
@@ -146,10 +146,10 @@ TEST(Slack, RetryMatrix) {
 
 TEST(Slack, NothingInALinkEndsIt) {
   Notification notification = cpu_notification();
-  json settings = settings_of("slack");
+  Json settings = settings_of("slack");
   const auto title = [&](const std::string& text) {
     settings["title"] = text;
-    return message_of(notification, settings)["text"].get<std::string>();
+    return message_of(notification, settings)["text"].string();
   };
   EXPECT_EQ(title("load > 5"), "<https://db.example/alerts?a=1&amp;b=2|load &gt; 5>");
   EXPECT_EQ(title("a < b"), "<https://db.example/alerts?a=1&amp;b=2|a &lt; b>");
@@ -167,13 +167,13 @@ TEST(Slack, NamesOfManyLinesStayInOne) {
   notification.alerts[0].annotations.set("dashboard_url", "https://dashboards.example/a");
   notification.alerts[1].annotations.set("dashboard_url", "https://dashboards.example/b");
   summarize(notification);
-  const json message = message_of(notification);
-  EXPECT_EQ(message["text"].get<std::string>().find('\n'), std::string::npos);
-  const json blocks = message["attachments"][0]["blocks"];
-  EXPECT_EQ(blocks[0]["text"]["text"].get<std::string>().rfind(
-                ":red_circle: *disk &gt; 90 &amp; rising*\n", 0),
-            0U);
-  EXPECT_NE(blocks.back()["elements"][0]["text"].get<std::string>().find(
+  const Json message = message_of(notification);
+  EXPECT_EQ(message["text"].string().find('\n'), std::string::npos);
+  const Json blocks = message["attachments"][0]["blocks"];
+  EXPECT_EQ(
+      blocks[0]["text"]["text"].string().rfind(":red_circle: *disk &gt; 90 &amp; rising*\n", 0),
+      0U);
+  EXPECT_NE(blocks.elements().back()["elements"][0]["text"].string().find(
                 "<https://dashboards.example/a|Dashboard: disk &gt; 90 &amp; rising>"),
             std::string::npos);
 }

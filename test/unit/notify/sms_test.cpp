@@ -32,7 +32,7 @@ TEST(Sms, ATextIsAFormPost) {
 }
 
 TEST(Sms, EveryNumberGetsItsOwn) {
-  json settings = settings_of("sms");
+  Json settings = settings_of("sms");
   settings["to"] = {"+15550002", "+15550003"};
   EXPECT_FALSE(check_settings("sms", settings).has_value());
   const auto all = settings_by_address("sms", settings);
@@ -45,7 +45,7 @@ TEST(Sms, EveryNumberGetsItsOwn) {
   EXPECT_EQ(form_of(std::get<HttpDelivery>(*request).body).at("To"), "+15550003");
   settings["to"] = "+15550002, +15550003";
   EXPECT_EQ(settings_by_address("sms", settings).size(), 2U);
-  settings["to"] = json::array();
+  settings["to"] = Json::array();
   EXPECT_TRUE(check_settings("sms", settings).has_value());
   EXPECT_EQ(settings_by_address("pagerduty", settings_of("pagerduty")).size(), 1U);
 }
@@ -61,7 +61,7 @@ TEST(Sms, TheTextIsCut) {
 }
 
 TEST(Sms, ACallReadsTheTextOut) {
-  json settings = settings_of("sms");
+  Json settings = settings_of("sms");
   settings["voice"] = true;
   Notification notification = cpu_notification();
   notification.alerts[0].annotations.set("summary", "a < b & c");
@@ -75,7 +75,7 @@ TEST(Sms, ACallReadsTheTextOut) {
 
 /// Twilio takes 4,000 characters of TwiML, and an entity is several; no XML holds U+FFFF.
 TEST(Sms, ACallIsCutAfterItIsEscapedAndBetweenCharacters) {
-  json settings = settings_of("sms");
+  Json settings = settings_of("sms");
   settings["voice"] = true;
   for (const char* unit : {"&", "<", "x&", "\xF0\x9F\x94\xA5&&&"}) {
     Notification notification = cpu_notification();
@@ -95,7 +95,7 @@ TEST(Sms, ACallIsCutAfterItIsEscapedAndBetweenCharacters) {
 }
 
 TEST(Sms, ACallHoldsNothingThatNoXmlMayHold) {
-  json settings = settings_of("sms");
+  Json settings = settings_of("sms");
   settings["voice"] = true;
   Notification notification = cpu_notification();
   notification.alerts[0].annotations.set("summary",
@@ -109,7 +109,7 @@ TEST(Sms, ACallHoldsNothingThatNoXmlMayHold) {
 }
 
 TEST(Sms, ACallByAUrl) {
-  json settings = settings_of("sms");
+  Json settings = settings_of("sms");
   settings["twiml_url"] = "https://voice.example/twiml?x=1";
   const auto form = form_of(http_request("sms", cpu_notification(), settings).body);
   EXPECT_EQ(form.at("Url"), "https://voice.example/twiml?x=1");
@@ -118,7 +118,7 @@ TEST(Sms, ACallByAUrl) {
 }
 
 TEST(Sms, AnAccountIsOnePartOfThePath) {
-  json settings = settings_of("sms");
+  Json settings = settings_of("sms");
   settings["account_sid"] = "AC1/../x?y";
   EXPECT_EQ(http_request("sms", cpu_notification(), settings).url,
             "https://api.twilio.com/2010-04-01/Accounts/AC1%2F..%2Fx%3Fy/Messages.json");

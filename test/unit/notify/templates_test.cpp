@@ -5,24 +5,23 @@
 namespace monitoring::notify {
 namespace {
 
-using nlohmann::json;
 using testing::cpu_notification;
 using testing::kNow;
 using testing::resolved_notification;
 using testing::settings_of;
 
-json with(const std::string& kind, const json& more) {
-  json settings = settings_of(kind);
+Json with(const std::string& kind, const Json& more) {
+  Json settings = settings_of(kind);
   settings.update(more);
   return settings;
 }
 
 struct Told {
-  json payload;
+  Json payload;
   std::string note;
 };
 
-Told told(const std::string& kind, const json& more,
+Told told(const std::string& kind, const Json& more,
           const Notification& notification = cpu_notification()) {
   Told told;
   auto payload = store_payload(kind, notification, with(kind, more), kNow, &told.note);
@@ -46,8 +45,8 @@ TEST(NotificationTemplates, TheDataIsAlertmanagers) {
 
 TEST(NotificationTemplates, TheDefaultSubjectIsTheTitleOfOurOwn) {
   for (const Notification& notification : {cpu_notification(), resolved_notification()}) {
-    const json plain = told("email", json::object(), notification).payload;
-    const json called =
+    const Json plain = told("email", Json::object(), notification).payload;
+    const Json called =
         told("email", {{"subject", "{{ template \"email.default.subject\" . }}"}}, notification)
             .payload;
     EXPECT_EQ(plain["subject"], called["subject"]);
@@ -55,7 +54,7 @@ TEST(NotificationTemplates, TheDefaultSubjectIsTheTitleOfOurOwn) {
 }
 
 TEST(NotificationTemplates, WhatFailsIsPassedOverWithANote) {
-  const json plain = told("slack", json::object()).payload;
+  const Json plain = told("slack", Json::object()).payload;
   const Told failed =
       told("slack", {{"title", "{{ index .Alerts 5 }}"}, {"text", " {{ .CommonLabels.none }} "}});
   EXPECT_EQ(failed.payload, plain);
@@ -69,19 +68,19 @@ TEST(NotificationTemplates, HtmlIsEscapedAndTextIsNot) {
   Notification notification = cpu_notification();
   notification.alerts[0].annotations.set("summary", "<script>\"&'");
   const std::string source = "{{ (index .Alerts 0).Annotations.summary }}";
-  const json mail = told("email", {{"text", source}, {"html", source}}, notification).payload;
+  const Json mail = told("email", {{"text", source}, {"html", source}}, notification).payload;
   EXPECT_EQ(mail["text"], "<script>\"&'");
   EXPECT_EQ(mail["html"], "&lt;script&gt;&#34;&amp;&#39;");
 }
 
 TEST(NotificationTemplates, LimitsHold) {
   const std::string many = "{{ range .Alerts }}" + std::string(4000, 'x') + "{{ end }}";
-  const json slack = told("slack", {{"title", many}, {"text", many}}).payload;
-  EXPECT_LE(slack["attachments"][0]["blocks"][0]["text"]["text"].get<std::string>().size(), 3000U);
-  EXPECT_LE(slack["attachments"][0]["fallback"].get<std::string>().size(), 1000U);
-  const json event = told("pagerduty", {{"description", many}}).payload;
+  const Json slack = told("slack", {{"title", many}, {"text", many}}).payload;
+  EXPECT_LE(slack["attachments"][0]["blocks"][0]["text"]["text"].string().size(), 3000U);
+  EXPECT_LE(slack["attachments"][0]["fallback"].string().size(), 1000U);
+  const Json event = told("pagerduty", {{"description", many}}).payload;
   // 1024 characters, of which the ellipsis has three bytes.
-  EXPECT_EQ(event["payload"]["summary"].get<std::string>().size(), 1023U + 3U);
+  EXPECT_EQ(event["payload"]["summary"].string().size(), 1023U + 3U);
 }
 
 TEST(NotificationTemplates, MistakesAreFoundWithoutANotification) {

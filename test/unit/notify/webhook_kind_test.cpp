@@ -5,9 +5,9 @@ namespace {
 
 using namespace testing;  // NOLINT: the samples of this folder
 
-json with(const char* more) {
-  json settings = settings_of("webhook");
-  settings.update(json::parse(more));
+Json with(const char* more) {
+  Json settings = settings_of("webhook");
+  settings.update(Json::parse_or_null(more));
   return settings;
 }
 
@@ -51,7 +51,7 @@ TEST(WebhookKind, CredentialsThatDoNotFitTogetherAreRefused) {
 }
 
 TEST(WebhookKind, MaxAlertsLeavesOutAndCounts) {
-  const json body = composed("webhook", cpu_notification(), with(R"({"max_alerts": 1})"));
+  const Json body = composed("webhook", cpu_notification(), with(R"({"max_alerts": 1})"));
   EXPECT_EQ(body["alerts"].size(), 1U);
   EXPECT_EQ(body["truncatedAlerts"], 1);
   EXPECT_EQ(composed("webhook", cpu_notification(), with(R"({"max_alerts": 0})"))["alerts"].size(),

@@ -2,14 +2,12 @@
 
 #include <gtest/gtest.h>
 
-#include <nlohmann/json.hpp>
+#include "monitoring/base/json.hpp"
 
 #include "monitoring/base/rfc3339.hpp"
 
 namespace monitoring::notify {
 namespace {
-
-using nlohmann::json;
 
 Notification sample() {
   Notification notification;
@@ -34,7 +32,7 @@ Notification sample() {
 }
 
 TEST(Webhook, HasTheMembersOfVersionFour) {
-  const json expected = json::parse(R"({
+  const Json expected = Json::parse_or_null(R"({
     "version": "4", "groupKey": "{}:{alertname=\"QueueStuck\"}", "truncatedAlerts": 0,
     "status": "firing", "receiver": "ops", "groupLabels": {"alertname": "QueueStuck"},
     "commonLabels": {"alertname": "QueueStuck"}, "commonAnnotations": {"summary": "a is stuck"},
@@ -48,16 +46,16 @@ TEST(Webhook, HasTheMembersOfVersionFour) {
        "annotations": {"summary": "a is stuck"}, "startsAt": "2026-01-02T03:04:05.6Z",
        "endsAt": "2026-01-02T03:10:00Z", "generatorURL": "https://db.example/rule",
        "fingerprint": ""}]})");
-  json written = webhook_json(sample());
-  for (json& alert : written["alerts"]) {
-    EXPECT_EQ(alert["fingerprint"].get<std::string>().size(), 16U);
+  Json written = webhook_json(sample());
+  for (Json& alert : written["alerts"].elements()) {
+    EXPECT_EQ(alert["fingerprint"].string().size(), 16U);
     alert["fingerprint"] = "";
   }
   EXPECT_EQ(written, expected);
 }
 
 TEST(Webhook, ReadsWhatItWrites) {
-  const json written = webhook_json(sample());
+  const Json written = webhook_json(sample());
   const auto read = read_webhook_json(written);
   ASSERT_TRUE(read.ok()) << read.error().message;
   EXPECT_EQ(webhook_json(*read), written);
@@ -65,7 +63,7 @@ TEST(Webhook, ReadsWhatItWrites) {
 
 TEST(Webhook, FillsInWhatFollowsFromTheAlerts) {
   const auto read = read_webhook_json(
-      json::parse(R"({"alerts": [{"status": "resolved", "labels": {"a": "b"}}]})"));
+      Json::parse_or_null(R"({"alerts": [{"status": "resolved", "labels": {"a": "b"}}]})"));
   ASSERT_TRUE(read.ok());
   EXPECT_EQ(read->status, AlertStatus::kResolved);
   EXPECT_EQ(read->common_labels, (Labels{{"a", "b"}}));
@@ -74,7 +72,7 @@ TEST(Webhook, FillsInWhatFollowsFromTheAlerts) {
 
 TEST(Webhook, SaysWhatIsWrong) {
   const auto message = [](const char* text) {
-    const auto read = read_webhook_json(json::parse(text));
+    const auto read = read_webhook_json(Json::parse_or_null(text));
     return read.ok() ? std::string("no error") : read.error().message;
   };
   EXPECT_EQ(message("[]"), "a notification must be an object");

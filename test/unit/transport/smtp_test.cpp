@@ -11,14 +11,12 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <nlohmann/json.hpp>
+#include "monitoring/base/json.hpp"
 
 #include "monitoring/transport/reactor.hpp"
 
 namespace monitoring::transport {
 namespace {
-
-using nlohmann::json;
 
 /// The server as a child process; ended with the object.
 class SmtpReceiver {
@@ -44,10 +42,10 @@ class SmtpReceiver {
   }
   std::string ca_file() const { return folder_ + "/tls/ca.pem"; }
 
-  std::vector<json> mails() const {
-    std::vector<json> mails;
+  std::vector<Json> mails() const {
+    std::vector<Json> mails;
     std::ifstream in(log());
-    for (std::string line; std::getline(in, line);) mails.push_back(json::parse(line));
+    for (std::string line; std::getline(in, line);) mails.push_back(Json::parse_or_null(line));
     return mails;
   }
 
@@ -123,7 +121,7 @@ TEST(Smtp, WithStartTlsAndAuth) {
   const auto mails = server.mails();
   ASSERT_EQ(mails.size(), 1U);
   EXPECT_EQ(mails[0]["sender"], "alerts@db.example");
-  EXPECT_EQ(mails[0]["recipients"], json::parse(R"(["a@x.example", "b@x.example"])"));
+  EXPECT_EQ(mails[0]["recipients"], Json::parse_or_null(R"(["a@x.example", "b@x.example"])"));
   EXPECT_EQ(mails[0]["data"], mail.message);
   EXPECT_EQ(mails[0]["tls"], true);
   EXPECT_EQ(mails[0]["user"], "alerts");
@@ -200,7 +198,7 @@ TEST(Smtp, RepliesAreReported) {
   mail.recipients = {"no.such@x.example", "a@x.example"};
   EXPECT_EQ(send(mail).failure, Failure::kNone) << "who can be reached is";
   ASSERT_EQ(server.mails().size(), 1U);
-  EXPECT_EQ(server.mails()[0]["recipients"], json::array({"a@x.example"}));
+  EXPECT_EQ(server.mails()[0]["recipients"], Json::array({"a@x.example"}));
 
   mail.recipients = {"a@x.example"};
   mail.message = "Subject: refuse\r\n\r\nbody\r\n";
