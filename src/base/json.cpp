@@ -121,6 +121,20 @@ class JsonReader : public nlohmann::json_sax<Library> {
   Error error_;
 };
 
+Json::Json(double number) : value_(number) {}
+Json::Json(const char* text) : value_(std::string(text)) {}
+Json::Json(std::string_view text) : value_(std::string(text)) {}
+Json::Json(std::string text) : value_(std::move(text)) {}
+Json::Json(Exactly /*kind*/, bool value) : value_(value) {}
+Json::Json(Exactly /*kind*/, std::int64_t value) {
+  if (value < 0) {
+    value_ = value;
+  } else {
+    value_ = static_cast<std::uint64_t>(value);
+  }
+}
+Json::Json(Exactly /*kind*/, std::uint64_t value) : value_(value) {}
+
 Json::Json(const std::vector<std::string>& texts)
     : value_(std::vector<Json>(texts.begin(), texts.end())) {}
 
@@ -146,6 +160,8 @@ Json::Json(Json&& other) noexcept = default;
 Json& Json::operator=(const Json& other) = default;
 Json& Json::operator=(Json&& other) noexcept = default;
 Json::~Json() = default;
+
+Json::Item::~Item() = default;
 
 Json Json::array(Items items) {
   std::vector<Json> elements;
@@ -214,27 +230,27 @@ double Json::number() const {
   return std::get<double>(value_);
 }
 
-const std::vector<Json>& Json::elements() const {
+const std::vector<Json>& Json::elements() const& {
   static const std::vector<Json> kNone;
   const auto* elements = std::get_if<std::vector<Json>>(&value_);
   return elements != nullptr ? *elements : kNone;
 }
 
-const std::vector<Json::Member>& Json::members() const {
+const std::vector<Json::Member>& Json::members() const& {
   static const std::vector<Member> kNone;
   const auto* object = std::get_if<Object>(&value_);
   return object != nullptr ? object->members : kNone;
 }
 
-std::vector<Json>& Json::elements() {
+std::vector<Json>& Json::elements() & {
   return std::get<std::vector<Json>>(value_);
 }
 
-std::vector<Json::Member>& Json::members() {
+std::vector<Json::Member>& Json::members() & {
   return std::get<Object>(value_).members;
 }
 
-const Json* Json::find(std::string_view name) const {
+const Json* Json::find(std::string_view name) const& {
   const auto* object = std::get_if<Object>(&value_);
   if (object == nullptr) return nullptr;
   const std::vector<Member>& all = object->members;
@@ -244,7 +260,7 @@ const Json* Json::find(std::string_view name) const {
   return found != all.end() && found->name == name ? &found->value : nullptr;
 }
 
-Json* Json::find(std::string_view name) {
+Json* Json::find(std::string_view name) & {
   return const_cast<Json*>(static_cast<const Json*>(this)->find(name));
 }
 
@@ -253,13 +269,13 @@ Json Json::value(std::string_view name, Json fallback) const {
   return found != nullptr ? *found : std::move(fallback);
 }
 
-const Json& Json::operator[](std::string_view name) const {
+const Json& Json::operator[](std::string_view name) const& {
   static const Json kNull;
   const Json* found = find(name);
   return found != nullptr ? *found : kNull;
 }
 
-Json& Json::operator[](std::string_view name) {
+Json& Json::operator[](std::string_view name) & {
   if (is_null()) value_ = Object();
   if (Json* found = find(name)) return *found;
   auto& object = std::get<Object>(value_);

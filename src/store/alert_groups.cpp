@@ -100,24 +100,20 @@ bool has_changed(const StoredGroup& stored, const StoredMember& member,
 }
 
 /// New members, and those whose row is out of date.
-Json written_members(const StoredGroup& stored, const ViewOf& view_of) {
-  Json rows = Json::array();
+void add_written_members(const StoredGroup& stored, const ViewOf& view_of, Json* rows) {
   for (const std::string& fingerprint : stored.group.alerts) {
     const notify::AlertView& alert = view_of(fingerprint);
     const auto at = stored.stored_alerts.find(fingerprint);
     if (at != stored.stored_alerts.end() && !has_changed(stored, at->second, alert)) continue;
-    rows.push_back(member_json(stored, alert));
+    rows->push_back(member_json(stored, alert));
   }
-  return rows;
 }
 
-Json removed_members(const StoredGroup& stored) {
-  Json rows = Json::array();
+void add_removed_members(const StoredGroup& stored, Json* rows) {
   for (const auto& [fingerprint, member] : stored.stored_alerts) {
     if (stored.group.alerts.count(fingerprint) > 0) continue;
-    rows.push_back({{"group_id", stored.id}, {"fingerprint", fingerprint}});
+    rows->push_back({{"group_id", stored.id}, {"fingerprint", fingerprint}});
   }
-  return rows;
 }
 
 void save_members(pg::Spi& spi, const std::vector<StoredGroup>& groups, const ViewOf& view_of) {
@@ -125,8 +121,8 @@ void save_members(pg::Spi& spi, const std::vector<StoredGroup>& groups, const Vi
   Json removed = Json::array();
   for (const StoredGroup& stored : groups) {
     if (stored.finished) continue;
-    for (Json& row : written_members(stored, view_of).elements()) written.push_back(std::move(row));
-    for (Json& row : removed_members(stored).elements()) removed.push_back(std::move(row));
+    add_written_members(stored, view_of, &written);
+    add_removed_members(stored, &removed);
   }
   if (!written.empty()) {
     spi.execute(

@@ -28,22 +28,17 @@ class Json {
   using Items = std::initializer_list<Item>;
 
   Json() = default;
-  Json(std::nullptr_t) {}                                                 // NOLINT implicit
-  Json(double number) : value_(number) {}                                 // NOLINT implicit
-  Json(const char* text) : value_(std::string(text)) {}                   // NOLINT implicit
-  Json(std::string_view text) : value_(std::string(text)) {}              // NOLINT implicit
-  Json(std::string text) : value_(std::move(text)) {}                     // NOLINT implicit
-  template <class T, std::enable_if_t<std::is_same_v<T, bool>, int> = 0>  // no pointer is a bool
-  Json(T value) : value_(value) {}                                        // NOLINT implicit
-  template <class T, std::enable_if_t<std::is_integral_v<T> && !std::is_same_v<T, bool>, long> = 0>
-  Json(T value) : value_(integer_of(value)) {}  // NOLINT implicit
-  template <class T>
-  Json(const std::optional<T>& value) {  // NOLINT implicit
-    if (value) *this = Json(*value);
-  }
-  /// Arrays of texts.
+  Json(std::nullptr_t) {}                       // NOLINT implicit
+  Json(double number);                          // NOLINT implicit
+  Json(const char* text);                       // NOLINT implicit
+  Json(std::string_view text);                  // NOLINT implicit
+  Json(std::string text);                       // NOLINT implicit
   Json(const std::vector<std::string>& texts);  // NOLINT implicit
   Json(const std::set<std::string>& texts);     // NOLINT implicit
+  template <class T, std::enable_if_t<std::is_integral_v<T>, int> = 0>
+  Json(T value) : Json(Exactly{}, widest(value)) {}  // NOLINT implicit
+  template <class T>
+  Json(const std::optional<T>& value) : Json(value ? Json(*value) : Json()) {}  // NOLINT implicit
   /// An object where each item is a pair of a string and a value, an array otherwise.
   Json(Items items);  // NOLINT implicit
 
@@ -83,30 +78,37 @@ class Json {
   std::int64_t integer() const;
   std::uint64_t count() const { return static_cast<std::uint64_t>(integer()); }
   double number() const;
-  const std::string& string() const { return std::get<std::string>(value_); }
+  const std::string& string() const& { return std::get<std::string>(value_); }
+  std::string string() && { return std::get<std::string>(std::move(value_)); }
 
   /// The elements of an array, the members of an object. Of any other value there are none, and
   /// none that can be changed (std::bad_variant_access).
-  const std::vector<Json>& elements() const;
-  const std::vector<Member>& members() const;
-  std::vector<Json>& elements();
-  std::vector<Member>& members();
+  const std::vector<Json>& elements() const&;
+  const std::vector<Member>& members() const&;
+  std::vector<Json>& elements() &;
+  std::vector<Member>& members() &;
+  // A loop over those of a value that ends before the loop does.
+  std::vector<Json>& elements() && = delete;
+  std::vector<Member>& members() && = delete;
 
   std::size_t size() const { return elements().size() + members().size(); }
   bool empty() const { return size() == 0; }
 
   /// The member of that name, or nullptr (of what is no object, too).
-  const Json* find(std::string_view name) const;
-  Json* find(std::string_view name);
+  const Json* find(std::string_view name) const&;
+  Json* find(std::string_view name) &;
+  Json* find(std::string_view name) && = delete;
   bool contains(std::string_view name) const { return find(name) != nullptr; }
   Json value(std::string_view name, Json fallback) const;
 
   /// The member of that name, null where there is none. The other one adds it; a null becomes an
   /// object by it.
-  const Json& operator[](std::string_view name) const;
-  Json& operator[](std::string_view name);
-  const Json& operator[](std::size_t index) const { return elements().at(index); }
-  Json& operator[](std::size_t index) { return elements().at(index); }
+  const Json& operator[](std::string_view name) const&;
+  Json& operator[](std::string_view name) &;
+  Json operator[](std::string_view name) && { return static_cast<const Json&>(*this)[name]; }
+  const Json& operator[](std::size_t index) const& { return elements().at(index); }
+  Json& operator[](std::size_t index) & { return elements().at(index); }
+  Json operator[](std::size_t index) && { return elements().at(index); }
 
   /// Adds an element; a null becomes an array by it.
   void push_back(Json element);
@@ -130,12 +132,20 @@ class Json {
   using Value = std::variant<std::nullptr_t, bool, std::int64_t, std::uint64_t, double, std::string,
                              std::vector<Json>, Object>;
 
+  // Apart from the others, so that no pointer becomes a bool and no number another one.
+  struct Exactly {};
+  Json(Exactly, bool value);
+  Json(Exactly, std::int64_t value);
+  Json(Exactly, std::uint64_t value);
   template <class T>
-  static Value integer_of(T value) {
-    if constexpr (std::is_signed_v<T>) {
-      if (value < 0) return static_cast<std::int64_t>(value);
+  static auto widest(T value) {
+    if constexpr (std::is_same_v<T, bool>) {
+      return value;
+    } else if constexpr (std::is_signed_v<T>) {
+      return static_cast<std::int64_t>(value);
+    } else {
+      return static_cast<std::uint64_t>(value);
     }
-    return static_cast<std::uint64_t>(value);
   }
   void write(std::string& text) const;
 
@@ -153,6 +163,8 @@ class Json::Item {
   template <class T, std::enable_if_t<std::is_constructible_v<Json, T>, int> = 0>
   Item(T&& value) : json_(std::forward<T>(value)) {}  // NOLINT implicit
   Item(Items items) : json_(items) {}                 // NOLINT implicit
+  Item(const Item& other) = delete;
+  ~Item();
 
  private:
   friend class Json;

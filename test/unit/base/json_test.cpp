@@ -93,7 +93,7 @@ TEST(JsonTest, LooksMembersUp) {
   const Json& unchanged = json;
   EXPECT_TRUE(unchanged["b"].is_null());
   EXPECT_EQ(json.find("b"), nullptr);
-  EXPECT_EQ(Json(3).find("b"), nullptr);
+  EXPECT_FALSE(Json(3).contains("b"));
   EXPECT_EQ(json.value("b", "fallback"), "fallback");
   json["b"] = 2;
   json.update({{"a", 5}, {"c", 6}});
