@@ -17,7 +17,8 @@ AS 'MODULE_PATHNAME', 'monitoring_grant_access' LANGUAGE C VOLATILE PARALLEL UNS
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION monitoring.grant_access(name, text) IS
     'Lets a role use the extension: reader sees everything but secrets; writer adds measurements, '
-    'issues, events and heartbeats; operator does both, changes the configuration and runs duties, but drops no partition';
+    'issues, events and heartbeats; operator does both, changes the configuration and runs duties, but drops no partition. '
+    'Errors: 42704 for a role that is not there, 22023 for an unknown level or PUBLIC.';
 
 INSERT INTO monitoring.installed_functions (signature, definition)
 SELECT f.signature, f.definition FROM monitoring._function_definitions AS f;

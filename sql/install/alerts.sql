@@ -304,7 +304,11 @@ RETURNS bigint
 AS 'MODULE_PATHNAME', 'monitoring_create_alert' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION monitoring.create_alert(text, text, text, interval, jsonb, jsonb, interval,
     interval, text, text, interval, integer, text, boolean, name, text) IS
-    'Makes an alert rule of a query and returns its id. The query is run once to check it.';
+    'Makes an alert rule of a query and returns its id. The query is run once to check it. '
+    'Errors: those of the query; 42501 for an owner that is a superuser or that the caller is no '
+    'member of, 42704 for one that is not there, 42710 for a label named alertname or severity, '
+    '21000 for equal label sets or more alerts than monitoring.max_alerts_per_rule, 0A000 for a '
+    'text that calls query, 23505 where the name is taken.';
 
 CREATE FUNCTION monitoring.create_threshold(
     metric_name text, warning float8, critical float8, comparison text DEFAULT '>',
@@ -321,7 +325,8 @@ COMMENT ON FUNCTION monitoring.create_threshold(text, float8, float8, text, inte
     text, jsonb, float8, text, jsonb, jsonb, interval, interval, text, text, interval, text,
     boolean, name) IS
     'Makes an alert rule with the levels warning and critical on a recorded metric and returns its '
-    'id; the rule is named after the metric unless rule_name is given';
+    'id; the rule is named after the metric unless rule_name is given. '
+    'Errors: as create_alert(); 22023 without a level.';
 
 CREATE FUNCTION monitoring.create_ladder(
     rule_name text, levels jsonb, expr text DEFAULT NULL, metric_name text DEFAULT NULL,
@@ -340,7 +345,8 @@ COMMENT ON FUNCTION monitoring.create_ladder(text, jsonb, text, text, text, inte
     'Makes an alert rule with any severities under one name, as monitoring.thresholds.levels has '
     'them, and returns its id; a more severe level that fires hides the less severe ones. What is '
     'held against them is a query as for create_alert(), which gives every value and not only the '
-    'bad ones, or a recorded metric. no_data is ok for a query and keep for a metric unless given';
+    'bad ones, or a recorded metric. no_data is ok for a query and keep for a metric unless given. '
+    'Errors: as create_alert(); 22023 without a level.';
 
 CREATE FUNCTION monitoring.evaluate_alerts(
     evaluated_at timestamptz DEFAULT pg_catalog.clock_timestamp())
@@ -349,7 +355,8 @@ AS 'MODULE_PATHNAME', 'monitoring_evaluate_alerts' LANGUAGE C VOLATILE PARALLEL 
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION monitoring.evaluate_alerts(timestamptz) IS
     'Evaluates every enabled rule at this time, which must not be before the last evaluation, and '
-    'returns how many alerts changed their state. Pause the worker to have the time to yourself.';
+    'returns how many alerts changed their state. Pause the worker to have the time to yourself. '
+    'Errors: 22023 for a time before the last evaluation or out of range.';
 
 -- A note on the newest alert with this fingerprint that is not over, or else that was last over.
 -- Without a time it is now; or when alerts were last evaluated, if that was done ahead of the clock.
@@ -396,7 +403,8 @@ AS $$
     WHERE a.id = n.alert_id
 $$;
 COMMENT ON FUNCTION monitoring.acknowledge(text, text, timestamptz) IS
-    'Somebody is at it: until it fires anew, the alert neither escalates nor repeats';
+    'Somebody is at it: until it fires anew, the alert neither escalates nor repeats. '
+    'Errors: P0002 where no such alert fires.';
 
 CREATE FUNCTION monitoring.mark_false_positive(fingerprint text, reason text,
                                                marked_at timestamptz DEFAULT NULL)
@@ -413,7 +421,8 @@ AS $$
     WHERE a.id = n.alert_id
 $$;
 COMMENT ON FUNCTION monitoring.mark_false_positive(text, text, timestamptz) IS
-    'The alert was wrong: notes why, for whoever mends the rule, and acknowledges it';
+    'The alert was wrong: notes why, for whoever mends the rule, and acknowledges it. '
+    'Errors: P0002 where no such alert fires.';
 
 CREATE FUNCTION monitoring.add_incident_note(fingerprint text, note text)
 RETURNS void
@@ -421,7 +430,8 @@ LANGUAGE sql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$ SELECT monitoring._note_on_alert(fingerprint, 'note', note, false, NULL) $$;
 COMMENT ON FUNCTION monitoring.add_incident_note(text, text) IS
-    'Adds a line to the story of an alert, in monitoring.alert_notes';
+    'Adds a line to the story of an alert, in monitoring.alert_notes. '
+    'Errors: P0002 where there is no such alert.';
 
 CREATE TABLE monitoring.response_limits (
     severity text PRIMARY KEY,
@@ -504,7 +514,8 @@ SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION monitoring.metric_baseline(text, timestamptz, jsonb, integer, integer) IS
     'What is usual at this hour of the day (UTC): the median of the hourly averages at the same '
     'hour of the previous days, over all series whose dimensions contain these; NULL with fewer '
-    'than at_least such hours';
+    'than at_least such hours. '
+    'Errors: 22023 for a number of days or of hours that is not positive.';
 
 CREATE FUNCTION monitoring.metric_values(
     metric_name text, aggregate text DEFAULT 'avg', over_last interval DEFAULT '5 minutes',
@@ -518,4 +529,5 @@ COMMENT ON FUNCTION monitoring.metric_values(text, text, interval, timestamptz, 
     'metric over (evaluated_at - over_last, evaluated_at]. aggregate and matching are as in '
     'monitoring.thresholds; rate and increase are Prometheus''s, resets of counters included. With '
     'by_labels one value for all series that have these labels in common: rate, increase and last '
-    'are taken for each series and added up, the others are over all their samples';
+    'are taken for each series and added up, the others are over all their samples. '
+    'Errors: 22023 for an unknown aggregate.';

@@ -120,7 +120,8 @@ AS 'MODULE_PATHNAME', 'monitoring_create_collector' LANGUAGE C VOLATILE PARALLEL
 COMMENT ON FUNCTION monitoring.create_collector(text, text, interval, interval, text, jsonb, integer,
     boolean, boolean, text, boolean, name) IS
     'Adds a collector, or changes the one of that name. It is tried once; one that does not work '
-    'yet is kept with a warning. Owner: the caller, or a role that the caller is a member of';
+    'yet is kept with a warning. Owner: the caller, or a role that the caller is a member of. '
+    'Errors: 22023 for an empty name or a bad interval.';
 
 CREATE FUNCTION monitoring._try_collector(collector_name text) RETURNS void
 AS 'MODULE_PATHNAME', 'monitoring_try_collector' LANGUAGE C VOLATILE PARALLEL UNSAFE
@@ -137,7 +138,8 @@ AS 'MODULE_PATHNAME', 'monitoring_run_collector' LANGUAGE C VOLATILE PARALLEL UN
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION monitoring.run_collector(text) IS
     'Runs a collector now, enabled or not, and returns how many rows it gave; a failure is a '
-    'warning, and stands in last_error. preview_collector() shows the rows';
+    'warning, and stands in last_error. preview_collector() shows the rows. '
+    'Errors: 42704 for a collector that is not there.';
 
 CREATE FUNCTION monitoring.preview_collector(
     collector_name text, OUT metric_name text, OUT value float8, OUT labels jsonb)
@@ -145,7 +147,8 @@ RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'monitoring_preview_collector' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION monitoring.preview_collector(text) IS
-    'What a collector would collect now, as its owner; nothing is kept, a failure is an error';
+    'What a collector would collect now, as its owner; nothing is kept, a failure is an error. '
+    'Errors: 42704 for a collector that is not there, and those of the query.';
 
 CREATE FUNCTION monitoring._import_collectors(
     yaml text, every interval, owner text, search_path text,
@@ -168,4 +171,5 @@ $$;
 COMMENT ON FUNCTION monitoring.import_collectors(text, interval, name) IS
     'Makes collectors of a file in the format of postgres_exporter''s queries.yaml, or changes those '
     'of their names: all of it or nothing. What has no effect, or does not work yet, is a warning. '
-    'every: for queries without cache_seconds';
+    'every: for queries without cache_seconds. '
+    'Errors: 22023 for a file that is none, with the line.';

@@ -20,11 +20,13 @@ CREATE FUNCTION monitoring.log_event(event_type text, details jsonb DEFAULT '{}'
 RETURNS uuid
 AS 'MODULE_PATHNAME', 'monitoring_log_event' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION monitoring.log_event(text, jsonb) IS
-    'Logs an event in public.monitoring_events and returns its id';
+    'Logs an event in public.monitoring_events and returns its id. '
+    'Errors: 22004 for a NULL type.';
 
 CREATE FUNCTION public.purge_old_monitoring_events(retention_days integer DEFAULT 30)
 RETURNS integer
 AS 'MODULE_PATHNAME', 'monitoring_purge_old_events' LANGUAGE C VOLATILE PARALLEL UNSAFE
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION public.purge_old_monitoring_events(integer) IS
-    'Removes events older than this many days and returns how many';
+    'Removes events older than this many days and returns how many. '
+    'Errors: 22023 for a negative number of days or NULL.';

@@ -57,13 +57,15 @@ CREATE FUNCTION monitoring.log_worker_issue(worker_name text, issue_type text, m
 RETURNS uuid
 AS 'MODULE_PATHNAME', 'monitoring_log_worker_issue' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION monitoring.log_worker_issue(text, text, text, text, jsonb) IS
-    'Logs trouble of a worker and returns its id; severity is info, warning or critical';
+    'Logs trouble of a worker and returns its id; severity is info, warning or critical. '
+    'Errors: 22023 for an unknown severity.';
 
 CREATE FUNCTION monitoring.resolve_worker_issue(id uuid, resolution_details text)
 RETURNS boolean
 AS 'MODULE_PATHNAME', 'monitoring_resolve_worker_issue' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION monitoring.resolve_worker_issue(uuid, text) IS
-    'Resolves an open worker issue; false if there is no open issue with this id';
+    'Resolves an open worker issue; false if there is no open issue with this id. '
+    'Errors: 22004 for a NULL id.';
 
 CREATE FUNCTION monitoring.heartbeat(worker_name text,
                                      expected_every interval DEFAULT '5 minutes',
@@ -71,7 +73,8 @@ CREATE FUNCTION monitoring.heartbeat(worker_name text,
 RETURNS void
 AS 'MODULE_PATHNAME', 'monitoring_heartbeat' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION monitoring.heartbeat(text, interval, jsonb) IS
-    'A sign of life of a worker that will give the next one within expected_every';
+    'A sign of life of a worker that will give the next one within expected_every. '
+    'Errors: 22023 for an interval that is not positive.';
 
 CREATE FUNCTION monitoring.forget_worker(worker_name text)
 RETURNS boolean

@@ -78,10 +78,12 @@ CREATE FUNCTION monitoring.schedule_jobs()
 RETURNS integer
 AS 'MODULE_PATHNAME', 'monitoring_schedule_jobs' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION monitoring.schedule_jobs() IS
-    'Hands the jobs over to pg_cron and returns how many there are';
+    'Hands the jobs over to pg_cron and returns how many there are. '
+    'Errors: 55000 where pg_cron is not installed.';
 
 CREATE FUNCTION monitoring.unschedule_jobs()
 RETURNS integer
 AS 'MODULE_PATHNAME', 'monitoring_unschedule_jobs' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION monitoring.unschedule_jobs() IS
-    'Takes the jobs back from pg_cron and returns how many it had; the worker runs them again';
+    'Takes the jobs back from pg_cron and returns how many it had; the worker runs them again. '
+    'Errors: 25006 in a read-only transaction.';

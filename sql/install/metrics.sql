@@ -6,50 +6,62 @@ CREATE FUNCTION monitoring.define_metric(name text, type text, help text, unit t
 RETURNS void
 AS 'MODULE_PATHNAME', 'monitoring_define_metric' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION monitoring.define_metric(text, text, text, text, float8[], boolean) IS
-    'Describes a metric: type counter, gauge or histogram; help and unit for Prometheus; upper bounds of a histogram''s buckets (NULL: 5 ms to 10 s, in seconds); snapshot: record it as measurements, too. Called again, it changes the description; another type or other buckets only where nothing is counted. Optional: the first use of a name defines it';
+    'Describes a metric: type counter, gauge or histogram; help and unit for Prometheus; upper bounds of a histogram''s buckets (NULL: 5 ms to 10 s, in seconds); snapshot: record it as measurements, too. Called again, it changes the description; another type or other buckets only where nothing is counted. Optional: the first use of a name defines it. '
+    'Errors: 22023 for a bad name, type or buckets, 55000 without shared_preload_libraries.';
 
 CREATE FUNCTION monitoring.linear_buckets(start float8, width float8, count integer)
 RETURNS float8[]
 AS 'MODULE_PATHNAME', 'monitoring_linear_buckets' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION monitoring.linear_buckets(float8, float8, integer) IS
-    'Upper bounds for define_metric: start, start + width, start + 2 * width, ...';
+    'Upper bounds for define_metric: start, start + width, start + 2 * width, . '
+    'Errors: 22023 for a width that is not positive.';
 
 CREATE FUNCTION monitoring.exponential_buckets(start float8, factor float8, count integer)
 RETURNS float8[]
 AS 'MODULE_PATHNAME', 'monitoring_exponential_buckets' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION monitoring.exponential_buckets(float8, float8, integer) IS
-    'Upper bounds for define_metric: start, start * factor, start * factor^2, ...';
+    'Upper bounds for define_metric: start, start * factor, start * factor^2, . '
+    'Errors: 22023 for a factor that is not above 1.';
 
 CREATE FUNCTION monitoring.remove_metric(name text)
 RETURNS bigint
 AS 'MODULE_PATHNAME', 'monitoring_remove_metric' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION monitoring.remove_metric(text) IS
-    'Forgets what was counted under this name, at once and for good, and returns how many series that were. The definition stays';
+    'Forgets what was counted under this name, at once and for good, and returns how many series that were. The definition stays. '
+    'Errors: 25006 in a read-only transaction.';
 
 CREATE FUNCTION monitoring.counter_inc(name text, by float8 DEFAULT 1, labels jsonb DEFAULT '{}',
                                        transactional boolean DEFAULT false)
 RETURNS void
 AS 'MODULE_PATHNAME', 'monitoring_counter_inc' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION monitoring.counter_inc(text, float8, jsonb, boolean) IS
-    'Adds to a counter, which never goes down. It counts at once, also if the transaction rolls back; transactional => true counts at COMMIT only';
+    'Adds to a counter, which never goes down. It counts at once, also if the transaction rolls back; transactional => true counts at COMMIT only. '
+    'Errors: 22023 for a bad name or a negative amount, 42809 where the name is of another type, '
+    '55000 without shared_preload_libraries.';
 
 CREATE FUNCTION monitoring.gauge_set(name text, value float8, labels jsonb DEFAULT '{}')
 RETURNS void
 AS 'MODULE_PATHNAME', 'monitoring_gauge_set' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION monitoring.gauge_set(text, float8, jsonb) IS
-    'Sets a gauge, at once, whatever becomes of the transaction';
+    'Sets a gauge, at once, whatever becomes of the transaction. '
+    'Errors: 22023 for a bad name, 42809 where the name is of another type, 55000 without '
+    'shared_preload_libraries.';
 
 CREATE FUNCTION monitoring.gauge_add(name text, delta float8, labels jsonb DEFAULT '{}')
 RETURNS void
 AS 'MODULE_PATHNAME', 'monitoring_gauge_add' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION monitoring.gauge_add(text, float8, jsonb) IS
-    'Adds to a gauge, or takes away from it, at once, whatever becomes of the transaction';
+    'Adds to a gauge, or takes away from it, at once, whatever becomes of the transaction. '
+    'Errors: 22023 for a bad name, 42809 where the name is of another type, 55000 without '
+    'shared_preload_libraries.';
 
 CREATE FUNCTION monitoring.histogram_observe(name text, value float8, labels jsonb DEFAULT '{}')
 RETURNS void
 AS 'MODULE_PATHNAME', 'monitoring_histogram_observe' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION monitoring.histogram_observe(text, float8, jsonb) IS
-    'Counts a value in its bucket, at once, whatever becomes of the transaction';
+    'Counts a value in its bucket, at once, whatever becomes of the transaction. '
+    'Errors: 22023 for a bad name, 42809 where the name is of another type, 55000 without '
+    'shared_preload_libraries.';
 
 CREATE FUNCTION monitoring._counted_metrics(
     OUT metric_name text, OUT metric_type text, OUT labels jsonb, OUT value float8,

@@ -167,19 +167,22 @@ CREATE FUNCTION monitoring.create_receiver(receiver_name text, kind text,
 RETURNS void
 AS 'MODULE_PATHNAME', 'monitoring_create_receiver' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION monitoring.create_receiver(text, text, jsonb, boolean) IS
-    'Adds a receiver of notifications; send_resolved is the kind''s default if NULL';
+    'Adds a receiver of notifications; send_resolved is the kind''s default if NULL. '
+    'Errors: 22023 for an unknown kind or bad settings, 23505 where the name is taken.';
 
 CREATE FUNCTION monitoring.send_test_alert(receiver text)
 RETURNS bigint
 AS 'MODULE_PATHNAME', 'monitoring_send_test_alert' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION monitoring.send_test_alert(text) IS
-    'Queues a test notification for a receiver and returns its id in monitoring.notifications';
+    'Queues a test notification for a receiver and returns its id in monitoring.notifications. '
+    'Errors: 42704 for a receiver that is not there.';
 
 CREATE FUNCTION monitoring.retry_notification(id bigint)
 RETURNS void
 AS 'MODULE_PATHNAME', 'monitoring_retry_notification' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION monitoring.retry_notification(bigint) IS
-    'Puts a dead notification back into the queue';
+    'Puts a dead notification back into the queue. '
+    'Errors: P0002 for a notification that is not there or not dead.';
 
 CREATE FUNCTION monitoring._queue_notification(receiver text, group_key text, payload jsonb)
 RETURNS bigint

@@ -579,7 +579,8 @@ END
 $$;
 COMMENT ON FUNCTION monitoring.disable_pack(text) IS
     'Removes the pack''s collectors, their metrics in shared memory and its alert rules, and keeps '
-    'what was measured; false if it was not enabled';
+    'what was measured; false if it was not enabled. '
+    'Errors: 42704 for a pack that is not there.';
 
 CREATE FUNCTION monitoring._refuse_odd_mapping(pack_name text, mapping jsonb) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -695,7 +696,8 @@ COMMENT ON FUNCTION monitoring.enable_pack(text, boolean, jsonb) IS
     'how many collectors there are now. with_alerts: whether the rules are enabled; NULL: none are made. mapping, for the packs application and '
     'security: other names of their tables and columns, and other values that mean success and '
     'pending. They run as the caller, who should be a member of pg_monitor; where the caller is a '
-    'superuser, those that read a table of the application run as its owner';
+    'superuser, those that read a table of the application run as its owner. '
+    'Errors: 42704 for a pack that is not there, 22023 for a bad mapping.';
 
 CREATE FUNCTION monitoring._enable_pack_of_rows() RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE

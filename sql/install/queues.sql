@@ -169,4 +169,5 @@ COMMENT ON FUNCTION monitoring.requeue_dead_letters(text) IS
     'Makes every dead letter of a queue wait again, and returns how many; logs an event. Of a table '
     'of jobs: the status becomes the first of pending_values, since_column now, started_column and '
     'finished_column NULL. Of pgmq: messages of the dead-letter queue are sent again, those that '
-    'were read too often count as never read. It writes as the role that the queue is read as';
+    'were read too often count as never read. It writes as the role that the queue is read as. '
+    'Errors: 42704 for a queue that is not there.';

@@ -6,13 +6,15 @@ CREATE FUNCTION monitoring.record_metric(metric_name text, metric_value float8,
 RETURNS void
 AS 'MODULE_PATHNAME', 'monitoring_record_metric' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION monitoring.record_metric(text, float8, jsonb, timestamptz) IS
-    'Records a measurement without waiting for a disk: the worker writes it within monitoring.flush_interval. It survives the caller''s ROLLBACK. recorded_at is now if NULL';
+    'Records a measurement without waiting for a disk: the worker writes it within monitoring.flush_interval. It survives the caller''s ROLLBACK. recorded_at is now if NULL. '
+    'Errors: 22023 for a name that is empty or tags that are no object, 25006 on a standby.';
 
 CREATE FUNCTION monitoring.flush_records()
 RETURNS bigint
 AS 'MODULE_PATHNAME', 'monitoring_flush_records' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION monitoring.flush_records() IS
-    'Has every measurement recorded so far written to monitoring.pipeline_metrics and returns how many were written meanwhile. Where no worker runs, the calling transaction writes them';
+    'Has every measurement recorded so far written to monitoring.pipeline_metrics and returns how many were written meanwhile. Where no worker runs, the calling transaction writes them. '
+    'Errors: 25006 in a read-only transaction.';
 
 CREATE FUNCTION monitoring._record_status(OUT waiting_bytes bigint, OUT drained bigint,
                                           OUT dropped bigint, OUT rejected bigint, OUT lost bigint,

@@ -587,7 +587,8 @@ AS 'MODULE_PATHNAME', 'monitoring_create_route' LANGUAGE C VOLATILE PARALLEL UNS
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION monitoring.create_route(text, text[], bigint, boolean, text[], interval,
                                             interval, interval, text[], text[], integer) IS
-    'Adds a route below parent, or, if that is NULL, the root itself; returns its id';
+    'Adds a route below parent, or, if that is NULL, the root itself; returns its id. '
+    'Errors: 42704 for a receiver that is not there, 22023 for a bad matcher, parent or time.';
 
 CREATE FUNCTION monitoring.create_inhibit_rule(source_matchers text[], target_matchers text[],
                                                equal_labels text[] DEFAULT '{}',
@@ -599,7 +600,8 @@ AS $$
     VALUES (rule_name, source_matchers, target_matchers, equal_labels) RETURNING id
 $$;
 COMMENT ON FUNCTION monitoring.create_inhibit_rule(text[], text[], text[], text) IS
-    'While alerts of the source fire, nobody is told of those of the target with the same equal labels';
+    'While alerts of the source fire, nobody is told of those of the target with the same equal labels. '
+    'Errors: 22023 for a bad matcher.';
 
 CREATE FUNCTION monitoring.create_time_interval(interval_name text, intervals jsonb)
 RETURNS void
@@ -608,7 +610,8 @@ AS $$
     INSERT INTO monitoring.time_intervals (interval_name, intervals) VALUES (interval_name, intervals)
 $$;
 COMMENT ON FUNCTION monitoring.create_time_interval(text, jsonb) IS
-    'Names times for routes, in the form of monitoring.time_intervals.intervals';
+    'Names times for routes, in the form of monitoring.time_intervals.intervals. '
+    'Errors: 22023 for times that are not of that form.';
 
 CREATE FUNCTION monitoring.create_escalation(policy_name text, steps jsonb,
                                              matchers text[] DEFAULT '{}',
@@ -620,7 +623,8 @@ AS $$
     VALUES (policy_name, steps, matchers, sort_order)
 $$;
 COMMENT ON FUNCTION monitoring.create_escalation(text, jsonb, text[], integer) IS
-    'Adds a policy: whom a firing alert goes to, and after how long, while nobody acknowledges it';
+    'Adds a policy: whom a firing alert goes to, and after how long, while nobody acknowledges it. '
+    'Errors: 22023 for steps that are not of that form, 23505 where the name is taken.';
 
 CREATE FUNCTION monitoring.create_watchdog(receiver text, every interval DEFAULT '5 minutes')
 RETURNS void
@@ -630,7 +634,8 @@ AS $$
 $$;
 COMMENT ON FUNCTION monitoring.create_watchdog(text, interval) IS
     'Pings a receiver (a webhook to healthchecks.io, Dead Man''s Snitch and the like) this often, as '
-    'long as alerts are evaluated, queued and delivered';
+    'long as alerts are evaluated, queued and delivered. '
+    'Errors: 23503 for a receiver that is not there.';
 
 CREATE FUNCTION monitoring.silence(matchers text[], duration interval, comment text,
                                    until_resolved boolean DEFAULT false)
@@ -638,13 +643,15 @@ RETURNS uuid
 AS 'MODULE_PATHNAME', 'monitoring_silence' LANGUAGE C VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION monitoring.silence(text[], interval, text, boolean) IS
-    'Silences alerts from now on; a duration of NULL is for as long as it takes. Returns the silence''s id';
+    'Silences alerts from now on; a duration of NULL is for as long as it takes. Returns the silence''s id. '
+    'Errors: 22023 without a matcher.';
 
 CREATE FUNCTION monitoring.expire_silence(id uuid)
 RETURNS void
 AS 'MODULE_PATHNAME', 'monitoring_expire_silence' LANGUAGE C VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION monitoring.expire_silence(uuid) IS 'Ends a silence now';
+COMMENT ON FUNCTION monitoring.expire_silence(uuid) IS 'Ends a silence now. '
+    'Errors: P0002 for a silence that is not there or over.';
 
 CREATE FUNCTION monitoring.explain_route(labels jsonb)
 RETURNS TABLE (receiver text, route_id bigint, path text, group_key text, reason text)
@@ -652,7 +659,8 @@ AS 'MODULE_PATHNAME', 'monitoring_explain_route' LANGUAGE C STABLE PARALLEL UNSA
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION monitoring.explain_route(jsonb) IS
     'Where an alert with these labels would go now, and why not elsewhere: one row for each route. '
-    'receiver and group_key are NULL where it does not end';
+    'receiver and group_key are NULL where it does not end. '
+    'Errors: 22023 for labels that are no object.';
 
 CREATE FUNCTION monitoring._route_alerts(evaluated_at timestamptz)
 RETURNS void

@@ -43,7 +43,8 @@ COMMENT ON FUNCTION monitoring.set_secret(text, text, text[], text[]) IS
     'Stores a secret and where it may be sent, or replaces both; a NULL value removes it. The lists are '
     'those of the columns of monitoring.secrets. With log_statement or log_min_duration_statement the '
     'server logs the call, and bind parameters with it: set them off for it, or use '
-    'set_secret_from_file().';
+    'set_secret_from_file(). '
+    'Errors: 22023 for an empty name or an unknown kind.';
 
 CREATE FUNCTION monitoring.set_secret_from_file(
     secret_name text, file_path text, allowed_kinds text[] DEFAULT NULL,
@@ -52,7 +53,9 @@ RETURNS void
 AS 'MODULE_PATHNAME', 'monitoring_set_secret_from_file' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION monitoring.set_secret_from_file(text, text, text[], text[]) IS
     'Stores the content of a file on the server, without the line break at its end, as a secret. For '
-    'superusers, and for operators who are members of pg_read_server_files and to whom EXECUTE on this function was granted';
+    'superusers, and for operators who are members of pg_read_server_files and to whom EXECUTE on this function was granted. '
+    'Errors: 58P01 for a file that is not there, 42809 for one that is no regular file, 42501 '
+    'for who may not read files.';
 
 CREATE FUNCTION monitoring.release_vault_secret(
     secret_name text, allowed_kinds text[] DEFAULT NULL, allowed_hosts text[] DEFAULT NULL)
@@ -61,7 +64,8 @@ AS 'MODULE_PATHNAME', 'monitoring_release_vault_secret' LANGUAGE C VOLATILE PARA
 COMMENT ON FUNCTION monitoring.release_vault_secret(text, text[], text[]) IS
     'Lets receivers and probes use a secret of Supabase Vault under its name there, as set_secret() lets '
     'them use one of our own; for those who may read monitoring.secrets and the vault. '
-    'monitoring.set_secret(secret_name, NULL) takes it back.';
+    'monitoring.set_secret(secret_name, NULL) takes it back. '
+    'Errors: 55000 where Supabase Vault is not installed.';
 
 -- What failed because of a secret or a setting is tried again as soon as that is mended.
 CREATE FUNCTION monitoring._retry_mended() RETURNS trigger

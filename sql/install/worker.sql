@@ -81,10 +81,12 @@ RETURNS void
 AS 'MODULE_PATHNAME', 'monitoring_pause_worker' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION monitoring.pause_worker() IS
     'Keeps the worker of this database from its duties until resume_worker() or a server restart; '
-    'returns when it is idle';
+    'returns when it is idle. '
+    'Errors: 25006 in a read-only transaction.';
 
 CREATE FUNCTION monitoring.resume_worker()
 RETURNS void
 AS 'MODULE_PATHNAME', 'monitoring_resume_worker' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION monitoring.resume_worker() IS
-    'Ends pause_worker()';
+    'Ends pause_worker(). '
+    'Errors: 25006 in a read-only transaction.';

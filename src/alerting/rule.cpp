@@ -125,6 +125,15 @@ Result<Rule> Rule::make(const RuleDefinition& definition) {
   return rule;
 }
 
+std::string Rule::name_with_query() const {
+  for (const NamedTemplates* texts : {&labels_, &annotations_}) {
+    for (const auto& [name, text] : *texts) {
+      if (text.uses_query()) return name;
+    }
+  }
+  return {};
+}
+
 Outcome Rule::expand(const std::vector<Sample>& samples, const RuleContext& context) const {
   std::vector<Element> elements;
   elements.reserve(samples.size());

@@ -470,6 +470,7 @@ Result<Template> Template::parse(std::string_view text, Dialect dialect,
   for (auto& [name, definition] : parsed->definitions) made.definitions_[name] = definition;
   made.dialect_ = dialect;
   made.uses_value_ = parsed->uses_value;
+  made.uses_query_ = parsed->uses_query;
   return made;
 }
 

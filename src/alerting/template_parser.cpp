@@ -427,6 +427,7 @@ std::optional<Expression> Parser::term() {
       if (!is_function_(token.text)) {
         fail(token.position, "function \"" + token.text + "\" not defined");
       }
+      parsed_.uses_query = parsed_.uses_query || token.text == "query";
       expression.type = ExpressionType::kIdentifier;
       expression.name = token.text;
       break;

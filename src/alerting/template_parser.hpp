@@ -17,6 +17,8 @@ struct ParsedTemplate {
   std::shared_ptr<const ast::Definition> main;
   std::map<std::string, std::shared_ptr<const ast::Definition>> definitions;
   bool uses_value = false;
+  /// Whether the function `query` is called.
+  bool uses_query = false;
 };
 
 /// `is_function` says which identifiers may be called; `variables` are in scope from the start.

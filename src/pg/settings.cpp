@@ -65,8 +65,8 @@ void define_worker_settings() {
 void define_collector_settings() {
   DefineCustomRealVariable(
       "monitoring.max_duty_cycle",
-      "Part of the time of one core that a database's collectors may take; the dearest run less "
-      "often than they ask for where all would take more.",
+      "Fraction of the time of one core that the collectors of a database may take together. When "
+      "they would take more, those that take most run less often.",
       nullptr, &values.max_duty_cycle, 0.02, 0.0001, 1, PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
 }
 

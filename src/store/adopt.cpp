@@ -18,7 +18,7 @@ struct Source {
   /// Columns with the types that they may have, as "name type" or "name type|type".
   std::vector<std::string> columns;
   const char* target;
-  /// Copies the rows; %1$s is the old table.
+  /// Copies the rows; %1$s is the old table, %2$s the id of a row.
   const char* copy;
 };
 
@@ -26,9 +26,9 @@ struct Source {
 constexpr const char* kCopyMeasurements =
     "INSERT INTO monitoring.pipeline_metrics"
     " (id, metric_name, metric_value, tags, \"timestamp\", created_at)"
-    " SELECT o.id, o.metric_name, o.metric_value, o.tags,"
+    " SELECT %2$s, o.metric_name, o.metric_value, o.tags,"
     "  coalesce(o.\"timestamp\", o.created_at, '-infinity'), o.created_at FROM ONLY %1$s o"
-    " WHERE NOT EXISTS (SELECT FROM monitoring.pipeline_metrics n WHERE n.id = o.id)"
+    " WHERE NOT EXISTS (SELECT FROM monitoring.pipeline_metrics n WHERE n.id = %2$s)"
     " ON CONFLICT DO NOTHING";
 
 /// Of several rows for one series and period the newest counts. An hour that has raw rows is rolled
@@ -38,7 +38,7 @@ constexpr const char* kCopyAggregates =
     "WITH copied AS (INSERT INTO monitoring.aggregated_metrics (id, metric_name, period,"
     "  period_start, min_value, max_value, avg_value, sum_value, count_value, dimensions,"
     "  created_at)"
-    " SELECT DISTINCT ON (o.metric_name, o.period, o.period_start, o.dimensions) o.id,"
+    " SELECT DISTINCT ON (o.metric_name, o.period, o.period_start, o.dimensions) %2$s,"
     "  o.metric_name, o.period, o.period_start, o.min_value, o.max_value, o.avg_value, o.sum_value,"
     "  o.count_value, o.dimensions, o.created_at FROM ONLY %1$s o"
     " WHERE o.period IN ('hourly', 'daily', 'weekly') AND NOT (o.period = 'hourly' AND EXISTS"
@@ -46,7 +46,7 @@ constexpr const char* kCopyAggregates =
     "   AND m.\"timestamp\" >= o.period_start"
     "   AND m.\"timestamp\" < o.period_start + interval '1 hour'))"
     " ORDER BY o.metric_name, o.period, o.period_start, o.dimensions, o.created_at DESC NULLS LAST,"
-    "  o.id"
+    "  %2$s"
     " ON CONFLICT DO NOTHING RETURNING *),"
     " states AS (INSERT INTO monitoring.rollup_state (period, period_start, metric_name,"
     "  dimensions_hash, dimensions, count_value, nonfinite_count, sum_value, min_value, max_value,"
@@ -63,12 +63,12 @@ constexpr const char* kCopyAggregates =
 constexpr const char* kCopyIssues =
     "INSERT INTO monitoring.worker_issues (id, worker_name, issue_type, severity, message, details,"
     "  resolved, resolution_details, created_at, resolved_at)"
-    " SELECT o.id, o.worker_name, o.issue_type, o.severity, o.message, o.details, o.resolved,"
+    " SELECT %2$s, o.worker_name, o.issue_type, o.severity, o.message, o.details, o.resolved,"
     "  o.resolution_details, o.created_at, o.resolved_at FROM ONLY %1$s o ON CONFLICT DO NOTHING";
 
 constexpr const char* kCopyEvents =
     "INSERT INTO public.monitoring_events (id, event_type, details, created_at)"
-    " SELECT o.id, o.event_type, o.details, o.created_at FROM ONLY %1$s o ON CONFLICT DO NOTHING";
+    " SELECT %2$s, o.event_type, o.details, o.created_at FROM ONLY %1$s o ON CONFLICT DO NOTHING";
 
 /// Nothing is known of this table's key: the id is made from what the row says, and from which of
 /// several equal rows it is.
@@ -87,24 +87,24 @@ constexpr const char* kCopySystemMetrics =
 const std::vector<Source>& sources() {
   static const auto* all = new std::vector<Source>{
       {"pipeline_metrics",
-       {"id uuid", "metric_name text", "metric_value float8", "tags jsonb", "timestamp timestamptz",
-        "created_at timestamptz"},
+       {"id uuid|int8|int4", "metric_name text", "metric_value float8", "tags jsonb",
+        "timestamp timestamptz", "created_at timestamptz"},
        "monitoring.pipeline_metrics",
        kCopyMeasurements},
       {"aggregated_metrics",
-       {"id uuid", "metric_name text", "period text", "period_start timestamptz",
+       {"id uuid|int8|int4", "metric_name text", "period text", "period_start timestamptz",
         "min_value float8", "max_value float8", "avg_value float8", "sum_value float8",
         "count_value int4|int8", "dimensions jsonb", "created_at timestamptz"},
        "monitoring.aggregated_metrics",
        kCopyAggregates},
       {"worker_issues",
-       {"id uuid", "worker_name text", "issue_type text", "severity text", "message text",
+       {"id uuid|int8|int4", "worker_name text", "issue_type text", "severity text", "message text",
         "details jsonb", "resolved bool", "resolution_details text", "created_at timestamptz",
         "resolved_at timestamptz"},
        "monitoring.worker_issues",
        kCopyIssues},
       {"monitoring_events",
-       {"id uuid", "event_type text", "details jsonb", "created_at timestamptz"},
+       {"id uuid|int8|int4", "event_type text", "details jsonb", "created_at timestamptz"},
        "public.monitoring_events",
        kCopyEvents},
       {"system_metrics",
@@ -168,9 +168,20 @@ void check_columns(pg::Spi& spi, const Relation& relation, const Source& source)
                                                   *missing.text(0, 2));
 }
 
+/// A number (of a bigserial, say) becomes an id that is the same whenever the table is adopted.
+std::string id_of_rows(pg::Spi& spi, const Relation& relation, const Source& source) {
+  const pg::Rows rows = spi.query(
+      "SELECT CASE a.atttypid WHEN 'uuid'::regtype THEN 'o.id'"
+      " ELSE format('md5(%L || o.id)::uuid', $2 || ' ') END"
+      " FROM pg_attribute a WHERE a.attrelid = $1 AND a.attname = 'id' AND NOT a.attisdropped",
+      {pg::datum(OIDOID, ObjectIdGetDatum(relation.oid)), pg::text(source.table)});
+  return rows.empty() ? "" : *rows.text(0, 1);
+}
+
 std::int64_t copy(pg::Spi& spi, const Relation& relation, const Source& source) {
   const std::string sql =
-      *spi.query("SELECT format($1, $2)", {pg::text(source.copy), pg::text(relation.name)})
+      *spi.query("SELECT format($1, $2, $3)", {pg::text(source.copy), pg::text(relation.name),
+                                               pg::text(id_of_rows(spi, relation, source))})
            .text(0, 1);
   // Its name must not lead elsewhere by now: code of a view would run as the caller.
   const pg::NamedRelations nothing_else(sql.c_str(), {relation.oid});

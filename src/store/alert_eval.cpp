@@ -123,6 +123,22 @@ Outcome threshold_outcome(const alerting::Rule& rule, const alerting::Threshold&
   return outcome;
 }
 
+/// What a rule's rows become, made in the time that is left of the rule's.
+Outcome made_within(Duration time_left, const StoredRule& stored, const alerting::Rule& rule,
+                    const std::vector<Sample>& samples, const std::vector<Instance>& previous,
+                    Instant now) {
+  const std::string what = issue_worker(stored.policy.rule_name);
+  Outcome outcome = Error::of("the rule was not expanded");
+  const auto failure = pg::run_within(time_left, what.c_str(), [&] {
+    outcome = stored.threshold
+                  ? threshold_outcome(rule, threshold_of(stored), samples, previous, now)
+                  : expand(rule, samples, now);
+  });
+  if (!failure) return outcome;
+  const std::string why = failure->timed_out ? "the rule's time was over" : failure->message;
+  return Error::of("its rows could not be made alerts: " + why);
+}
+
 /// One pass. The caller holds the lock.
 class Pass {
  public:
@@ -177,16 +193,7 @@ Outcome Pass::outcome_of(const StoredRule& stored, const alerting::Rule& rule,
   const Duration taken = stored.has_own_query()
                              ? std::chrono::duration_cast<Duration>(Steady::now() - begun)
                              : Duration::zero();
-  const std::string what = issue_worker(stored.policy.rule_name);
-  Outcome outcome = Error::of("the rule was not expanded");
-  const auto failure = pg::run_within(stored.timeout - taken, what.c_str(), [&] {
-    outcome = stored.threshold
-                  ? threshold_outcome(rule, threshold_of(stored), result.samples, previous, now_)
-                  : expand(rule, result.samples, now_);
-  });
-  if (!failure) return outcome;
-  const std::string why = failure->timed_out ? "the rule's time was over" : failure->message;
-  return Error::of("its rows could not be made alerts: " + why);
+  return made_within(stored.timeout - taken, stored, rule, result.samples, previous, now_);
 }
 
 void Pass::evaluate(const StoredRule& stored) {
@@ -433,6 +440,15 @@ DuePassTurn take_turn(pg::Spi& spi, DuePass& pass, const std::function<bool()>& 
 }
 
 }  // namespace
+
+std::optional<Error> error_of_rows(const StoredRule& stored, const std::vector<Sample>& samples,
+                                   Instant now) {
+  if (auto error = too_many_alerts(stored, samples)) return error;
+  const auto rule = alerting::Rule::make(stored.definition);
+  if (!rule) return rule.error();
+  const Outcome outcome = made_within(stored.timeout, stored, *rule, samples, {}, now);
+  return alerting::step(stored.policy, {}, outcome, now).error;
+}
 
 std::int64_t evaluate(pg::Spi& spi, Instant now) {
   const Oid table = progress_table();

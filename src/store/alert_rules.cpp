@@ -6,6 +6,7 @@
 #include "monitoring/base/labels_json.hpp"
 #include "monitoring/pg/intervals.hpp"
 #include "monitoring/pg/settings.hpp"
+#include "monitoring/store/alert_eval.hpp"
 #include "store/rule_query.hpp"
 #include "store/stored_rule.hpp"
 
@@ -108,17 +109,26 @@ void check_definition(const std::string& rule_name, const Labels& labels,
   }
   const auto rule = alerting::Rule::make({rule_name, "warning", labels, annotations});
   if (!rule) throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE, rule.error());
+  const std::string name = rule->name_with_query();
+  if (name.empty()) return;
+  throw pg::Report(ERRCODE_FEATURE_NOT_SUPPORTED,
+                   "\"" + name + "\" calls the template function query, which needs PromQL")
+      .hint("Let the rule's own query give what the text needs, as its value or as labels.");
 }
 
 void check_by_running(pg::Spi& spi, std::int64_t rule_id, Instant now) {
   const StoredRule rule = load_rule(spi, rule_id);
   const QueryOutcome outcome = try_rule_query(rule, now);
-  if (!outcome.failure) return;
-  const char* hint =
-      rule.owner_is_superuser && rule.has_own_query() && !pg::settings().allow_superuser_rules
-          ? "Give the rule an owner that may read what it reads, and no more."
-          : "The query of an alert rule is run once when the rule is made.";
-  throw pg::Report(outcome.failure->sqlstate, outcome.failure->message).hint(hint);
+  if (outcome.failure) {
+    const char* hint =
+        rule.owner_is_superuser && rule.has_own_query() && !pg::settings().allow_superuser_rules
+            ? "Give the rule an owner that may read what it reads, and no more."
+            : "The query of an alert rule is run once when the rule is made.";
+    throw pg::Report(outcome.failure->sqlstate, outcome.failure->message).hint(hint);
+  }
+  if (const auto error = error_of_rows(rule, outcome.samples, now)) {
+    throw pg::Report(ERRCODE_CARDINALITY_VIOLATION, *error);
+  }
 }
 
 std::vector<StoredRule> load_due_rules(pg::Spi& spi, Instant now, std::optional<Instant> last) {

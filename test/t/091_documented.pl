@@ -113,6 +113,10 @@ foreach my $name (sort keys %kind)
 my ($levels) = $error =~ /Access levels are (.*)\./;
 is( join(' ', map { $_->[0] } grep { $_->[0] =~ /^(reader|writer|operator)$/ } cells($page{'docs/operations.md'}, 2)),
 	join(' ', split /, | and /, $levels // ''), 'the access levels');
+my ($owners) = $page{'docs/operations.md'} =~ /^Only the owner of the extension and superusers may call (.*?)\./ms;
+is( join(' ', sort(($owners // '') =~ /`(\w+)`/g)),
+	join(' ', sort($reference =~ /^#### `(\w+)`\n(?:(?!^####).)*?^Callers: the owner only\./msg)),
+	'what only the owner may call');
 like($page{'docs/collectors.md'}, qr/^\| `$_` \|/m, "the pack $_") foreach rows('SELECT pack_name FROM monitoring.packs');
 
 # Functions of templates, reasons of health, jobs: as the code names them.

@@ -54,6 +54,10 @@ class Rule {
   /// alertname, severity, and those labels of the rule that are plain text: Policy::rule_labels.
   const Labels& own_labels() const { return own_labels_; }
 
+  /// A label or annotation that calls `query`, which has no answer without RuleContext::query;
+  /// empty if there is none.
+  std::string name_with_query() const;
+
  private:
   Rule() = default;
   using NamedTemplates = std::vector<std::pair<std::string, Template>>;

@@ -74,6 +74,8 @@ class Template {
 
   /// Whether the text mentions $value or .Value: whether the result may follow the value.
   bool uses_value() const { return uses_value_; }
+  /// Whether the text calls the function `query`.
+  bool uses_query() const { return uses_query_; }
 
  private:
   Template() = default;
@@ -81,6 +83,7 @@ class Template {
   Definitions definitions_;
   Dialect dialect_ = Dialect::kPrometheus;
   bool uses_value_ = false;
+  bool uses_query_ = false;
 };
 
 }  // namespace monitoring::alerting

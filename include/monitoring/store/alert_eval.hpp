@@ -9,8 +9,19 @@
 #include <functional>
 #include <optional>
 #include <set>
+#include <vector>
+
+#include "monitoring/alerting/rule.hpp"
 
 namespace monitoring::store {
+
+struct StoredRule;
+
+/// Why these rows of a rule's query could not become alerts, if anything: equal label sets, more
+/// alerts than there may be. For whoever makes the rule; alerts that there are already do not
+/// count.
+std::optional<Error> error_of_rows(const StoredRule& stored,
+                                   const std::vector<alerting::Sample>& samples, Instant now);
 
 /// One pass over every enabled rule. Passes are serialised by a lock on monitoring.alert_progress
 /// until the transaction ends. Returns the number of changes of state. Throws 22023 for a `now`

@@ -93,6 +93,16 @@ TEST(Rule, ATemplateThatFailsSaysSoInItsText) {
             "<error expanding template: error calling query: queries are not available here>");
 }
 
+TEST(Rule, SaysWhichTextNeedsQueries) {
+  auto rule = definition();
+  rule.annotations = {{"query", "query {{ $value }}"}, {"summary", "{{ $value }}"}};
+  EXPECT_EQ(made(rule).name_with_query(), "");
+  rule.annotations.set("runbook", "{{ if $value }}{{ query \"up\" | first | value }}{{ end }}");
+  EXPECT_EQ(made(rule).name_with_query(), "runbook");
+  rule.labels = {{"zone", "{{ with query \"up\" }}x{{ end }}"}};
+  EXPECT_EQ(made(rule).name_with_query(), "zone");
+}
+
 TEST(Rule, ALabelThatRendersEmptyIsLeftOut) {
   auto rule = definition();
   rule.labels = {{"zone", "{{ $labels.zone }}"}};
