@@ -18,6 +18,14 @@ COMMENT ON COLUMN monitoring.health_thresholds.inclusive IS
     'a value equal to warning is a warning, too';
 SELECT pg_catalog.pg_extension_config_dump('monitoring.health_thresholds', '');
 
+CREATE FUNCTION monitoring._check_health_threshold() RETURNS trigger
+AS 'MODULE_PATHNAME', 'monitoring_check_health_threshold' LANGUAGE C SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION monitoring._check_health_threshold() IS
+    'Trigger: refuses a name that is neither a check of health nor a metric';
+CREATE TRIGGER check_name BEFORE INSERT OR UPDATE ON monitoring.health_thresholds
+FOR EACH ROW EXECUTE FUNCTION monitoring._check_health_threshold();
+
 CREATE VIEW monitoring.effective_health_thresholds AS
 SELECT check_name, warning, critical, inclusive FROM monitoring.health_thresholds
 UNION ALL
@@ -114,7 +122,9 @@ COMMENT ON FUNCTION public.get_system_health() IS
     'for three intervals), inactive (a copy that monitoring.activate() was not called in), '
     'not_preloaded, no_launcher, no_worker, worker_failing, too_few_processes, paused, duty_failing, '
     'collectors_late, dropped_records, clock_behind, replication_wait, missing_secret and '
-    'missing_receiver (something names one that is not there), receiver_failing, nobody_told (an '
+    'missing_receiver (something names one that is not there), owner_gone (a rule, collector, queue '
+    'or pack whose owner was dropped or renamed), metric_name_conflict (another database has a '
+    'metric of this name and of another type), receiver_failing, nobody_told (an '
     'alert fires and no receiver is told), firing_critical.';
 
 CREATE VIEW monitoring.health_findings AS

@@ -104,8 +104,8 @@ void note_services(const std::vector<store::ProbedService>& probed, shmem::Healt
 }
 
 /// Leaves the result where the HTTP server finds it, who does not ask a database anything.
-void publish(const store::SystemHealth& health, const std::vector<store::ProbedService>& probed,
-             double latency_ms) {
+void publish(pg::Spi& spi, const store::SystemHealth& health,
+             const std::vector<store::ProbedService>& probed, double latency_ms) {
   if (!shmem::slots_available()) return;
   std::string reasons;
   for (const store::Verdict* verdict :
@@ -117,6 +117,7 @@ void publish(const store::SystemHealth& health, const std::vector<store::ProbedS
   shmem::HealthNote note{};
   note.checked_at = pg::timestamptz_of(health.timestamp);
   note.checked_us = shmem::steady_now();
+  note.longest_pause = store::longest_pause(store::read_health_thresholds(spi)).count();
   note.pending_messages = health.queues.pending_messages;
   note.latency_ms = latency_ms;
   const store::HostUse use = store::host_use(health.timestamp);
@@ -202,7 +203,7 @@ MONITORING_FUNCTION(monitoring_check_health) {
     pg::Spi spi;
     const store::SystemHealth health = store::check_health(spi, now());
     const auto probed = store::probed_services(spi, health.timestamp);
-    publish(health, probed, statement_latency_ms(spi));
+    publish(spi, health, probed, statement_latency_ms(spi));
     status = health.overall();
   }
   return text_datum(status_text(status));

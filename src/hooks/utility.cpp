@@ -3,6 +3,7 @@
 #include "monitoring/hooks/commit.hpp"
 #include "monitoring/hooks/dropping.hpp"
 #include "monitoring/hooks/members.hpp"
+#include "monitoring/hooks/owners.hpp"
 #include "monitoring/pg/version.hpp"
 #include "monitoring/shmem/worker_slots.hpp"
 
@@ -131,10 +132,12 @@ void on_utility(PlannedStmt* planned, const char* query, bool read_only_tree,
     const auto* statement = reinterpret_cast<const ViewStmt*>(planned->utilityStmt);
     if (statement->replace) refuse_to_replace(statement->view);
   }
+  const List* const roles = dropped_roles(planned->utilityStmt);
   const bool outer = begin_statement(planned->utilityStmt);
   const ProcessUtility_hook_type run = next_hook != nullptr ? next_hook : standard_ProcessUtility;
   run(planned, query, read_only_tree, context, params, environment, destination, completion);
   end_statement(outer);
+  warn_of_ownerless(roles);
 }
 
 }  // namespace

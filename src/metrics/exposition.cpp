@@ -100,14 +100,7 @@ class ExpositionText {
   std::string write() {
     std::vector<const Point*> order = sorted_points();
     std::vector<FamilyName> names;
-    std::vector<Place> families;
-    for (auto begin = order.begin(); begin != order.end();) {
-      const auto end = end_of_family(begin, order.end());
-      const Point& model = **std::min_element(begin, end, comes_first);
-      names.push_back({std::string(model.metric.name), model.metric.type, model.is_own});
-      families.push_back({{}, Part::whole, false, &model.metric, begin, end});
-      begin = end;
-    }
+    std::vector<Place> families = families_of(&order, &names);
     settle_names(&names);
     std::vector<Place> places = places_of(names, families);
     for (auto begin = places.begin(); begin != places.end();) {
@@ -118,6 +111,20 @@ class ExpositionText {
     }
     if (openmetrics_) text_.append("# EOF\n");
     return std::move(text_);
+  }
+
+  std::vector<Exposition::Disagreement> disagreements() const {
+    std::vector<const Point*> order = sorted_points();
+    std::vector<FamilyName> names;
+    const std::vector<Place> families = families_of(&order, &names);
+    settle_names(&names);
+    std::vector<Exposition::Disagreement> found;
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      const std::string_view wanted = families[i].metric->name;
+      if (!names[i].is_untyped && names[i].name == wanted) continue;
+      found.push_back({std::string(wanted), names[i].type, names[i].name});
+    }
+    return found;
   }
 
  private:
@@ -170,6 +177,20 @@ class ExpositionText {
       return point->metric.name != (*begin)->metric.name ||
              point->metric.type != (*begin)->metric.type;
     });
+  }
+
+  /// By name and type; `names` gets the same ones.
+  static std::vector<Place> families_of(std::vector<const Point*>* order,
+                                        std::vector<FamilyName>* names) {
+    std::vector<Place> families;
+    for (auto begin = order->begin(); begin != order->end();) {
+      const auto end = end_of_family(begin, order->end());
+      const Point& model = **std::min_element(begin, end, comes_first);
+      names->push_back({std::string(model.metric.name), model.metric.type, model.is_own});
+      families.push_back({{}, Part::whole, false, &model.metric, begin, end});
+      begin = end;
+    }
+    return families;
   }
 
   /// By the names that they have on the page.
@@ -330,6 +351,10 @@ class ExpositionText {
 
 std::string Exposition::text(ExpositionFormat format) const {
   return ExpositionText(points_, format).write();
+}
+
+std::vector<Exposition::Disagreement> Exposition::disagreements() const {
+  return ExpositionText(points_, ExpositionFormat::prometheus).disagreements();
 }
 
 }  // namespace monitoring::metrics

@@ -1,7 +1,10 @@
 #include "monitoring/shmem/process_checks.hpp"
 
 #include <algorithm>
+#include <map>
 #include <string>
+
+#include "monitoring/shmem/database_names.hpp"
 
 namespace monitoring::shmem {
 
@@ -22,6 +25,27 @@ const WorkerSlot* find(const std::vector<WorkerSlot>& slots, Role role, Oid data
 
 std::string last_error_of(const WorkerSlot& slot) {
   return slot.last_error[0] != '\0' ? ": " + std::string(slot.last_error) : "";
+}
+
+/// One that nobody has named yet goes by its number.
+std::string name_of(Oid database) {
+  const std::map<Oid, std::string> names = database_names();
+  const auto found = names.find(database);
+  return found != names.end() ? found->second : std::to_string(database);
+}
+
+/// "a", "b" and 3 more.
+std::string listed(std::vector<std::string> names) {
+  constexpr std::size_t kMostNames = 20;
+  std::sort(names.begin(), names.end());
+  std::string text;
+  for (std::size_t i = 0; i < std::min(names.size(), kMostNames); ++i) {
+    text += (i == 0 ? "\"" : ", \"") + names[i] + "\"";
+  }
+  if (names.size() > kMostNames) {
+    text += " and " + std::to_string(names.size() - kMostNames) + " more";
+  }
+  return text;
 }
 
 class ProcessChecks {
@@ -100,6 +124,10 @@ class ProcessChecks {
       reason += ": it has been busy with \"" + std::string(worker_->doing) + "\" for " +
                 seconds_text(terms_.now - worker_->doing_us);
     }
+    if (worker_->running[0] != '\0') {
+      reason += ", in process " + std::to_string(worker_->pid) + " with the query of \"" +
+                worker_->running + "\" for " + seconds_text(terms_.now - worker_->running_us);
+    }
     warn(checks::kStale, reason);
   }
 
@@ -116,12 +144,18 @@ class ProcessChecks {
 
   /// Of the whole cluster: the database that waits for a process cannot tell by itself.
   void check_shares() {
-    const auto waiting = std::count_if(slots_.begin(), slots_.end(), [](const WorkerSlot& slot) {
-      return slot.role == Role::worker && slot.pid == 0 && slot.wait == Wait::for_process;
-    });
-    if (waiting > 0) {
-      warn(checks::kTooFewProcesses,
-           std::to_string(waiting) + " databases wait for a worker process; all take turns");
+    std::vector<std::string> waiting;
+    std::string why;
+    for (const WorkerSlot& slot : slots_) {
+      if (slot.role != Role::worker || slot.pid != 0 || slot.wait != Wait::for_process) continue;
+      waiting.push_back(name_of(slot.database));
+      why = last_error_of(slot);
+    }
+    if (!waiting.empty()) {
+      warn(checks::kTooFewProcesses, std::to_string(waiting.size()) +
+                                         " databases wait for a worker process, and all take "
+                                         "turns: " +
+                                         listed(waiting) + why);
     }
     if (worker_ == nullptr || worker_->courier_wanted_us == 0) return;
     if (is_early(worker_->courier_wanted_us)) return;

@@ -2,6 +2,8 @@
 
 #include "monitoring/shmem/record_ring.hpp"
 #include "monitoring/shmem/worker_slots.hpp"
+// clang-format keeps the server's headers first.
+#include <algorithm>
 
 namespace monitoring::shmem {
 
@@ -145,6 +147,23 @@ void expose_self(Exposition& exposition, const DatabaseNames& names) {
     if (datname != nullptr) expose_process(exposition, slot, *datname);
   }
   exposition.set_own(false);
+}
+
+std::vector<Exposition::Disagreement> disagreements_of(Oid database) {
+  const std::vector<NamedMetric> metrics = metric_names();
+  Exposition exposition;
+  for (const NamedMetric& metric : metrics) {
+    exposition.add({metric.name, metric.type, {}, {}, nullptr, 0}, {}, 0);
+  }
+  expose_self(exposition, {{database, std::string()}});
+  std::vector<Exposition::Disagreement> ours;
+  for (Exposition::Disagreement& found : exposition.disagreements()) {
+    const bool is_ours = std::any_of(metrics.begin(), metrics.end(), [&](const auto& metric) {
+      return metric.database == database && metric.name == found.name && metric.type == found.type;
+    });
+    if (is_ours) ours.push_back(std::move(found));
+  }
+  return ours;
 }
 
 }  // namespace monitoring::shmem

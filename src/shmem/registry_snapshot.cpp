@@ -178,4 +178,46 @@ Snapshot::Snapshot(std::optional<Oid> database) {
   add_milliseconds();
 }
 
+std::vector<NamedMetric> metric_names() {
+  struct Name {
+    Oid database;
+    MetricType type;
+    std::uint32_t length;
+  };
+  std::vector<Name> names;
+  std::vector<char> text;
+  const auto for_each_wanted = [](auto&& visit) {
+    for_each_metric([&](std::uint32_t cell) {
+      MetricNode& metric = at<MetricNode>(cell);
+      if (wanted(metric, std::nullopt)) visit(metric);
+    });
+  };
+  // Room first, as above.
+  Room room;
+  for (bool copied = false; !copied;) {
+    names.reserve(room.metrics);
+    text.reserve(room.words);
+    copied = registry_locked(LW_SHARED, [&] {
+      room = {};
+      for_each_wanted([&](MetricNode& metric) {
+        room.metrics += 1;
+        room.words += metric.name_length;
+      });
+      if (room.metrics > names.capacity() || room.words > text.capacity()) return false;
+      for_each_wanted([&](MetricNode& metric) {
+        names.push_back({metric.database, metric.type, metric.name_length});
+        text.insert(text.end(), metric.name_bytes(), metric.name_bytes() + metric.name_length);
+      });
+      return true;
+    });
+  }
+  std::vector<NamedMetric> found;
+  const char* at_name = text.data();
+  for (const Name& name : names) {
+    found.push_back({name.database, name.type, std::string(at_name, name.length)});
+    at_name += name.length;
+  }
+  return found;
+}
+
 }  // namespace monitoring::shmem

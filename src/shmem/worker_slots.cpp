@@ -406,6 +406,15 @@ void note_doing(const char* duty) {
   });
 }
 
+void note_running(const char* query) {
+  if (my_slot < 0) return;
+  locked(LW_EXCLUSIVE, [&](Shared& s) {
+    WorkerSlot& slot = s.slots[my_slot];
+    keep(slot.running, query != nullptr ? query : "");
+    slot.running_us = steady_now();
+  });
+}
+
 void note_failing(const char* duty, std::string_view error) {
   locked(LW_EXCLUSIVE, [&](Shared& s) {
     WorkerSlot& slot = s.slots[my_slot];

@@ -4,6 +4,7 @@
 #include "monitoring/pg/settings.hpp"
 #include "monitoring/shmem/process_checks.hpp"
 #include "monitoring/shmem/record_ring.hpp"
+#include "monitoring/shmem/registry_exposition.hpp"
 #include "monitoring/store/collectors.hpp"
 #include "monitoring/store/secrets.hpp"
 
@@ -67,6 +68,8 @@ class FaultFinder {
     check_ring();
     check_replication();
     check_collectors();
+    check_owners();
+    check_metric_names();
     check_secrets();
     check_receivers();
     check_alerts();
@@ -79,6 +82,8 @@ class FaultFinder {
   void check_ring();
   void check_replication();
   void check_collectors();
+  void check_owners();
+  void check_metric_names();
   void check_secrets();
   void check_receivers();
   void check_alerts();
@@ -122,8 +127,7 @@ void FaultFinder::check_processes() {
   terms.now = shmem::steady_now();
   terms.patience =
       micros(kStaleIntervals * std::chrono::seconds(pg::settings().health_check_interval_s));
-  terms.longest_pause =
-      static_cast<shmem::SteadyUs>(std::min(level_of("paused_seconds").value_or(1e12), 1e12) * 1e6);
+  terms.longest_pause = micros(longest_pause(thresholds_));
   terms.expected_since = terms.now - micros(std::max(now_ - expected, Duration::zero()));
   terms.asked_by_worker = asker_ == Asker::monitoring_worker;
   for (HealthFinding& finding : shmem::check_processes(shmem::all_slots(), MyDatabaseId, terms)) {
@@ -195,6 +199,41 @@ void FaultFinder::check_collectors() {
   warn(checks::kCollectorsLate,
        std::to_string(names.size()) +
            " collectors have missed three of their runs: " + quoted_list(names));
+}
+
+/// Neither the role that a row was given to, nor another one that has its name now.
+void FaultFinder::check_owners() {
+  static pg::Prepared ownerless(
+      "SELECT o.thing || ' ' || o.name || ' of ' || o.owner FROM ("
+      " SELECT 'alert rule' AS thing, rule_name AS name, owner, owner_oid"
+      "  FROM monitoring.alert_rules WHERE enabled"
+      " UNION ALL SELECT 'collector', collector_name, owner, owner_oid"
+      "  FROM monitoring.collectors WHERE enabled"
+      " UNION ALL SELECT 'queue', queue_name, owner, owner_oid"
+      "  FROM monitoring.queues WHERE enabled"
+      " UNION ALL SELECT 'pack', pack_name, owner, owner_oid FROM monitoring.enabled_packs) AS o"
+      " WHERE NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = o.owner_oid"
+      "  AND r.rolname = o.owner)"
+      " ORDER BY 1",
+      {});
+  const auto names = first_column(ownerless.query(spi_));
+  if (names.empty()) return;
+  warn(checks::kOwnerGone, "the owner's role was dropped or renamed: " + quoted_list(names));
+}
+
+void FaultFinder::check_metric_names() {
+  if (!shmem::registry_available()) return;
+  std::vector<std::string> names;
+  for (const auto& found : shmem::disagreements_of(MyDatabaseId)) {
+    const std::string type(metrics::type_name(found.type));
+    names.push_back(found.shown_as == found.name ? found.name + " (" + type + ")"
+                                                 : found.name + " (as " + found.shown_as + ")");
+  }
+  if (names.empty()) return;
+  warn(checks::kMetricNameConflict,
+       "on the page of all databases these metrics cannot keep name and type, because another "
+       "database or the extension has the name: " +
+           quoted_list(names));
 }
 
 void FaultFinder::check_secrets() {
@@ -292,6 +331,16 @@ HealthThresholds read_health_thresholds(pg::Spi& spi) {
     thresholds[*rows.text(i, 1)] = {rows.float8(i, 2), rows.float8(i, 3), *rows.boolean(i, 4)};
   }
   return thresholds;
+}
+
+Duration longest_pause(const HealthThresholds& thresholds) {
+  constexpr double kNeverS = 1e12;
+  const auto found = thresholds.find("paused_seconds");
+  const double level =
+      found == thresholds.end() ? kNeverS : found->second.warning.value_or(kNeverS);
+  // A level that is not a number is none.
+  const double seconds = level < kNeverS ? std::max(level, 0.0) : kNeverS;
+  return Duration(static_cast<Duration::rep>(seconds * 1e6));
 }
 
 HealthFindings find_process_faults(pg::Spi& spi, Instant now, Asker asker,

@@ -20,6 +20,16 @@ namespace {
 constexpr const char* kOverrun = "query_overrun";
 constexpr int kMostOverruns = 3;
 
+/// A duty is never switched off: the next process tries it again.
+constexpr std::string_view kDutyPrefix = "duty/";
+constexpr const char* kDutyWentOn =
+    "it went on although it was canceled at monitoring.duty_timeout, and the worker's process had "
+    "to end";
+
+bool is_duty(std::string_view worker_name) {
+  return worker_name.substr(0, kDutyPrefix.size()) == kDutyPrefix;
+}
+
 struct Overruns {
   std::int64_t count = 0;
   bool is_switched_off = true;
@@ -74,12 +84,6 @@ std::optional<pg::OwnerFailure> why_not_now(const Overruns& overruns) {
   return pg::OwnerFailure{true, ERRCODE_QUERY_CANCELED, explain(overruns)};
 }
 
-void forget(pg::Spi& spi, const char* worker_name) {
-  resolve_issues(spi, worker_name, kOverrun, "It ends in time again.");
-  spi.execute("DELETE FROM monitoring.query_overruns WHERE worker_name OPERATOR(pg_catalog.=) $1",
-              {pg::text(worker_name)});
-}
-
 /// How long it is left alone after so many times; nothing: until somebody changes it.
 std::optional<Duration> rest_after(std::int64_t overruns) {
   if (overruns >= kMostOverruns) return std::nullopt;
@@ -95,33 +99,75 @@ std::int64_t count_overrun(pg::Spi& spi, const std::string& worker_name) {
   return *rows.int8(0, 1);
 }
 
+/// Whose query runs for a pass. What it asks for in turn, such as a preview of another one, is its.
+const char* counted_for = nullptr;
+
 void tell_worker(const char* what) {
-  if (shmem::slots_available()) shmem::note_overrun(MyDatabaseId, what);
+  const char* const whose = counted_for != nullptr ? counted_for : what;
+  if (shmem::slots_available()) shmem::note_overrun(MyDatabaseId, whose);
 }
+
+class Counted {
+ public:
+  explicit Counted(const char* what) : outer_(counted_for) {
+    if (outer_ != nullptr) return;
+    counted_for = what;
+    pg::on_overrun(tell_worker);
+    shmem::note_running(what);
+  }
+  ~Counted() {
+    if (outer_ != nullptr) return;
+    counted_for = nullptr;
+    shmem::note_running(nullptr);
+  }
+  Counted(const Counted&) = delete;
+  Counted& operator=(const Counted&) = delete;
+
+ private:
+  const char* const outer_;
+};
 
 }  // namespace
 
 std::optional<pg::OwnerFailure> run_owned(pg::Spi& spi, Oid owner, const pg::OwnerLimits& limits,
                                           const std::function<void()>& body) {
-  pg::on_overrun(tell_worker);
   const OverrunsByQuery& all = known_overruns(spi);
   const auto known = all.find(limits.what);
-  if (known == all.end()) return pg::run_as_owner(owner, limits, body);
-  if (auto failure = why_not_now(known->second)) return failure;
+  const bool has_overrun = known != all.end();
+  if (has_overrun) {
+    if (auto failure = why_not_now(known->second)) return failure;
+  }
+  const Counted counted(limits.what);
   const auto failure = pg::run_as_owner(owner, limits, body);
-  if (!failure || !failure->timed_out) forget(spi, limits.what);
+  const bool ended_in_time = !failure || !failure->timed_out;
+  if (has_overrun && ended_in_time) forget_overruns(spi, limits.what);
   return failure;
 }
 
 std::optional<pg::OwnerFailure> run_asked(Oid owner, const pg::OwnerLimits& limits,
                                           const std::function<void()>& body) {
-  pg::on_overrun(nullptr);
+  if (counted_for == nullptr) pg::on_overrun(nullptr);
   return pg::run_as_owner(owner, limits, body);
+}
+
+std::string overrun_name_of_duty(const std::string& duty) {
+  return std::string(kDutyPrefix) + duty;
+}
+
+void tell_overruns() {
+  pg::on_overrun(tell_worker);
+}
+
+void forget_overruns(pg::Spi& spi, const std::string& worker_name) {
+  resolve_issues(spi, worker_name.c_str(), kOverrun, "It ends in time again.");
+  spi.execute("DELETE FROM monitoring.query_overruns WHERE worker_name OPERATOR(pg_catalog.=) $1",
+              {pg::text(worker_name)});
 }
 
 void record_overrun(pg::Spi& spi) {
   const std::string worker_name = shmem::take_overrun();
   if (worker_name.empty()) return;
+  if (is_duty(worker_name)) return keep_issue(spi, {worker_name, kOverrun, kDutyWentOn});
   Overruns overruns;
   overruns.count = count_overrun(spi, worker_name);
   const auto rest = rest_after(overruns.count);

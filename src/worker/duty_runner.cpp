@@ -15,6 +15,7 @@ extern "C" {
 #include "monitoring/shmem/worker_slots.hpp"
 #include "monitoring/store/cost.hpp"
 #include "monitoring/store/issues.hpp"
+#include "monitoring/store/owner_runs.hpp"
 #include "worker/process.hpp"
 
 namespace monitoring::worker {
@@ -61,6 +62,7 @@ DutyRunner::DutyRunner(const Clock& clock, std::vector<Duty> duties) : clock_(cl
   for (Duty& duty : duties) {
     Entry entry;
     entry.due = duty.first_at;
+    entry.overrun_name = store::overrun_name_of_duty(duty.name);
     entry.duty = std::move(duty);
     entries_.push_back(std::move(entry));
   }
@@ -69,13 +71,15 @@ DutyRunner::DutyRunner(const Clock& clock, std::vector<Duty> duties) : clock_(cl
 /// Does the work of a duty and, in the same transaction, resolves the issues of its failures.
 std::optional<DutyRunner::Failure> DutyRunner::try_to(Entry& entry, Instant started) {
   forget_late_cancel();
-  const pg::TimeLimit limit(duty_timeout(), kWorkerName);
+  store::tell_overruns();
+  const pg::TimeLimit limit(duty_timeout(), entry.overrun_name.c_str());
   try {
     in_transaction(started, [&](DutyContext& context) {
       entry.duty.run(context);
       entry.rows_written = context.rows_written;
       if (!entry.may_have_issues) return;
       store::resolve_issues(context.spi, kWorkerName, entry.duty.name, "It works again.");
+      store::forget_overruns(context.spi, entry.overrun_name);
     });
     return std::nullopt;
   } catch (const pg::PgError& error) {

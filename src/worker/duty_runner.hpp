@@ -31,6 +31,7 @@ class DutyRunner {
   /// A duty, when it runs next, and how it went.
   struct Entry {
     Duty duty;
+    std::string overrun_name;
     Instant due{};
     int failures = 0;
     /// Whether an issue of this duty may be open: also one of an earlier process.

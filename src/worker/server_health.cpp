@@ -58,8 +58,12 @@ struct Judged {
   bool stale = false;
 };
 
-/// The server asks no database for monitoring.health_thresholds: that of pauses as it is shipped.
+/// Of a database whose worker has not looked yet, and so has not left its own: as it is shipped.
 constexpr shmem::SteadyUs kLongestPause = 300'000'000;
+
+shmem::SteadyUs longest_pause(const WorkerSlot& slot) {
+  return slot.health.checked_us != 0 ? slot.health.longest_pause : kLongestPause;
+}
 
 shmem::SteadyUs micros(Duration duration) {
   return duration.count();
@@ -104,7 +108,7 @@ void add_findings(const ClusterView& view, Judged* judged) {
   shmem::ProcessTerms terms{};
   terms.now = view.steady_now;
   terms.patience = micros(view.stale_after);
-  terms.longest_pause = kLongestPause;
+  terms.longest_pause = longest_pause(*judged->slot);
   terms.expected_since = cluster_started(view);
   for (const HealthFinding& finding :
        shmem::check_processes(view.processes, judged->slot->database, terms)) {

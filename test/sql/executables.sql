@@ -20,7 +20,7 @@ $$;
 
 CREATE TEMP TABLE allowed (who text, names text, why text);
 INSERT INTO allowed VALUES
-('owner', '_advise _bind_owner _check_alert_rule _check_owner _check_probe _check_receiver _check_routing '
+('owner', '_advise _bind_owner _check_alert_rule _check_health_threshold _check_owner _check_probe _check_receiver _check_routing '
     '_check_secret _check_threshold _check_values _enable_pack_of_rows _follow_receiver _forget_overruns '
     '_insert_system_metric _keep_used_receiver _note_correction _retry_mended',
     'trigger function: fires without a right of the user, and is for the extension''s tables only'),
@@ -128,6 +128,8 @@ INSERT INTO harmless VALUES
     'which pack: no argument; another table is refused by its OID; the pack''s queries are shipped'),
 ('_advise', 'the new row', 'it reads, and says of names in the row whether there is such a thing; it '
     'changes nothing, and evaluates no name or expression of a user'),
+('_check_health_threshold', 'a name', 'it says whether a check of health or a metric goes by it, which '
+    'whoever may write thresholds may read anyway'),
 ('_follow_receiver', 'two names of a receiver, by renaming one', 'it replaces the one by the other where '
     'configuration and state refer to receivers, which whoever may rename one may write anyway; another '
     'table is refused by its OID'),

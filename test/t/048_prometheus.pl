@@ -46,7 +46,13 @@ like($shared, qr/^spans_count\{datname="v2"\} 1$/m, 'beside the count');
 like($shared, qr/^monitoring_process_up\{datname="v2",role="worker"\} 1$/m, 'our own names stay ours');
 like($shared, qr/^exported_monitoring_process_up\{datname="v2"\} 1$/m, "and who takes them is shown, too");
 is(promtool_complaints($shared) =~ s/^exported_\S* counter metrics should have.*\n?//mr, '', 'promtool reads it');
+my $conflict = q(SELECT coalesce(max(reason), '') FROM monitoring.health_findings WHERE check_name = 'metric_name_conflict');
+like($node->safe_psql('postgres', $conflict), qr/"spans_count \(gauge\)", "tenants_down \(gauge\)"$/, 'health says who disagrees');
+like($node->safe_psql('v2', $conflict),
+	qr/"monitoring_process_up \(as exported_monitoring_process_up\)", "spans \(histogram\)", "tenants_down \(counter\)"$/,
+	'in each of the databases');
 $node->safe_psql('postgres', q(DROP DATABASE v2));
+wait_until($node, $conflict, expect => '', what => 'and nothing more when they are one');
 my $open = http_get($port, '/metrics', Accept => 'application/openmetrics-text; version=1.0.0')->{content};
 is(openmetrics_complaints($open), '', 'a strict parser of OpenMetrics takes it');
 isnt(openmetrics_complaints($text), '', 'as it does not take the text format');

@@ -95,6 +95,29 @@ fault('worker paused', says => qr/^paused: the worker has been paused for/,
 	inject => sub { sql('SELECT monitoring.pause_worker()') },
 	mend => sub { sql('SELECT monitoring.resume_worker()') });
 
+fault('worker paused, by HTTP', by_http => 1, says => qr/^paused: the worker has been paused for \d s/,
+	inject => sub { sql('SELECT monitoring.pause_worker()') },
+	mend => sub { sql('SELECT monitoring.resume_worker()') });
+
+fault('collector late', says => qr/^collectors_late: 1 collectors have missed three of their runs: "late"/,
+	inject => sub {
+		sql(q(SELECT monitoring.pause_worker();
+			UPDATE monitoring.instance SET activated_at = now() - interval '1 hour';
+			CREATE ROLE lateness;
+			INSERT INTO monitoring.collectors (collector_name, query, every, owner, created_at, next_run_at) VALUES
+				('late', 'SELECT 1 AS value', '1 minute', 'lateness', now() - interval '1 day', now() - interval '5 minutes'),
+				('late, and may be', 'SELECT 1 AS value', '1 hour', 'lateness', now() - interval '1 day', now() - interval '5 minutes')));
+	},
+	mend => sub { sql('SELECT monitoring.resume_worker()'); });
+sql(q(DELETE FROM monitoring.collectors; DROP ROLE lateness));
+
+fault('owner gone', says => qr/^owner_gone: .*"alert rule orphan of leaving"/, told => 'ops',
+	inject => sub {
+		sql(q(CREATE ROLE leaving; SELECT monitoring.create_alert('orphan', 'SELECT 1 AS value', owner => 'leaving');
+			DROP ROLE leaving));
+	},
+	mend => sub { sql('DELETE FROM monitoring.alert_rules') });
+
 fault('no connections allowed', by_http => 1, says => qr/^no_worker: the database does not accept connections/,
 	inject => sub {
 		$node->safe_psql('template1', q(ALTER DATABASE postgres ALLOW_CONNECTIONS false;

@@ -75,10 +75,19 @@ inline constexpr HealthCheck kReceiverFailing = {
 inline constexpr HealthCheck kNobodyTold = {
     "nobody_told",
     "monitoring.explain_route(labels) says why; monitoring.create_route() leads them to a "
-    "receiver, and UPDATE monitoring.routes SET receiver = ... WHERE id = 0 all the rest."};
+    "receiver, and monitoring.create_route('receiver', parent => NULL) all the rest. Where there "
+    "is a root already, UPDATE monitoring.routes SET receiver = ... WHERE id = 0 changes it."};
 inline constexpr HealthCheck kFiringCritical = {"firing_critical", "See monitoring.alerts."};
 inline constexpr HealthCheck kCollectorsLate = {
     "collectors_late", "See monitoring.collectors and the duty \"collectors\" of the worker."};
+inline constexpr HealthCheck kOwnerGone = {
+    "owner_gone",
+    "UPDATE ... SET owner = 'a role that is there' on the named rows, or delete them. Until then "
+    "they are run as nobody."};
+inline constexpr HealthCheck kMetricNameConflict = {
+    "metric_name_conflict",
+    "Name the metric otherwise in one of the databases: a page that Prometheus reads can show one "
+    "type under a name."};
 inline constexpr HealthCheck kMetricNeverSeen = {
     "metric_never_seen",
     "Check the name; SELECT DISTINCT metric_name FROM monitoring.aggregated_metrics lists those "

@@ -44,6 +44,14 @@ class Exposition {
 
   std::string text(ExpositionFormat format) const;
 
+  /// A family that does not get what it asks for, because others want its name.
+  struct Disagreement {
+    std::string name;
+    MetricType type;
+    std::string shown_as;  ///< another name than its own beside one of the extension's
+  };
+  std::vector<Disagreement> disagreements() const;
+
  private:
   struct Point {
     MetricSpec metric;

@@ -2,8 +2,8 @@
 // The registry: counters, gauges and histograms in shared memory, of all databases. What it is made
 // of is in src/shmem/REGISTRY.md.
 //
-// Nothing here raises an error, and nothing but Snapshot allocates: hooks may call it all, save in
-// the postmaster and in processes that have no PGPROC (yet), where every series is refused.
+// Nothing here raises an error, and nothing but what reads a copy allocates: hooks may call it all,
+// save in the postmaster and in processes that have no PGPROC (yet), where every series is refused.
 //
 //   static shmem::HookSeries violations;
 //   violations.add({"rls_violations_total", MetricType::counter, "RLS policy violations."}, 1);
@@ -12,6 +12,7 @@
 // clang-format keeps the server's headers first.
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -153,6 +154,14 @@ class Snapshot {
   std::vector<Metric> metrics_;
   std::vector<Sample> samples_;
 };
+
+/// A metric that has series, in any database.
+struct NamedMetric {
+  Oid database;
+  MetricType type;
+  std::string name;
+};
+std::vector<NamedMetric> metric_names();
 
 struct RegistryStatus {
   std::uint64_t size_bytes;

@@ -5,6 +5,7 @@
 // clang-format keeps the server's headers first.
 #include <map>
 #include <string>
+#include <vector>
 
 #include "monitoring/metrics/exposition.hpp"
 
@@ -18,6 +19,10 @@ using DatabaseNames = std::map<Oid, std::string>;
 /// Snapshot and names must outlast the exposition.
 void expose_registry(metrics::Exposition& exposition, const Snapshot& snapshot,
                      const DatabaseNames* names);
+
+/// The metrics of a database that the page of all databases cannot show under their name and type,
+/// because another database or the extension itself has the name.
+std::vector<metrics::Exposition::Disagreement> disagreements_of(Oid database);
 
 /// What shared memory knows of the extension itself: its processes, the record ring, the registry.
 /// Of the databases in `names`, labelled by their names.

@@ -74,6 +74,8 @@ constexpr std::size_t kMostServices = 16;
 struct HealthNote {
   TimestampTz checked_at;  ///< 0: never
   SteadyUs checked_us;     ///< the same by the clock that nobody sets
+  /// How long the worker may be paused, by the thresholds of the database.
+  SteadyUs longest_pause;
   std::int64_t pending_messages;
   double latency_ms;         ///< of the smallest statement
   std::int32_t memory_mb;    ///< in use on the machine; negative: not known
@@ -110,7 +112,9 @@ struct WorkerSlot {
   std::uint32_t failed_starts;  ///< in a row
   std::uint32_t failing_count;
   FailingDuty failing[kMostFailing];
-  char doing[40];  ///< the duty under way; empty: none
+  char doing[40];       ///< the duty under way; empty: none
+  SteadyUs running_us;  ///< since when it runs the query of `running`
+  char running[80];     ///< whose query is under way, cut if it is longer; empty: none
   std::uint64_t ticks;
   std::uint64_t errors;
   HealthNote health;  ///< of a worker's slot; survives the process
@@ -187,6 +191,9 @@ bool pause_requested();
 bool yield_requested();
 /// What the process does now; nullptr: nothing.
 void note_doing(const char* duty);
+/// Whose query it runs now, for those who find that it does not end; nullptr: none. Nothing
+/// happens in a process that is none of ours.
+void note_running(const char* query);
 /// A duty has failed, or works again.
 void note_failing(const char* duty, std::string_view error);
 void note_working(const char* duty);

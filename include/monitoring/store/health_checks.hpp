@@ -27,6 +27,9 @@ using HealthThresholds = std::map<std::string, HealthThreshold, std::less<>>;
 
 HealthThresholds read_health_thresholds(pg::Spi& spi);
 
+/// How long a worker may be paused.
+Duration longest_pause(const HealthThresholds& thresholds);
+
 /// Who asks: the monitoring worker does not call itself silent.
 enum class Asker { anybody, monitoring_worker };
 

@@ -25,6 +25,14 @@ std::optional<pg::OwnerFailure> run_owned(pg::Spi& spi, Oid owner, const pg::Own
 std::optional<pg::OwnerFailure> run_asked(Oid owner, const pg::OwnerLimits& limits,
                                           const std::function<void()>& body);
 
+/// A duty of the worker has a limit, too. What it could not be stopped at is an issue of this
+/// worker_name, which has to be the `what` of the limit, until the duty ends in time again.
+std::string overrun_name_of_duty(const std::string& duty);
+void tell_overruns();
+
+/// What is called so has ended in time again.
+void forget_overruns(pg::Spi& spi, const std::string& worker_name);
+
 /// Writes down what an earlier process of this database could not stop. For the worker, at the
 /// beginning of its work and now and then.
 void record_overrun(pg::Spi& spi);

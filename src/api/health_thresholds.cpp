@@ -1,0 +1,79 @@
+// Names of monitoring.health_thresholds: a check of health, or a metric that there is. A threshold
+// under any other name would never be looked at.
+
+#include "monitoring/pg/spi.hpp"
+#include "monitoring/pg/trigger.hpp"
+
+extern "C" {
+#include <catalog/pg_type.h>
+#include <utils/varlena.h>
+}
+// clang-format keeps the server's headers first.
+#include <algorithm>
+#include <limits>
+#include <string>
+
+using namespace monitoring;
+
+namespace {
+
+/// What the server's distance between words can take.
+constexpr std::size_t kLongestWord = 255;
+
+int distance(const std::string& a, const std::string& b) {
+  return pg::call([&] {
+    return varstr_levenshtein(a.data(), static_cast<int>(a.size()), b.data(),
+                              static_cast<int>(b.size()), 1, 1, 1, true);
+  });
+}
+
+bool is_known(pg::Spi& spi, const std::string& name) {
+  return *spi.query(
+                 "SELECT monitoring._restoring()"
+                 " OR $1 IN (SELECT check_name FROM monitoring.effective_health_thresholds)"
+                 " OR EXISTS (SELECT FROM monitoring.metric_definitions WHERE metric_name = $1)"
+                 " OR EXISTS (SELECT FROM monitoring.pipeline_metrics WHERE metric_name = $1)"
+                 " OR EXISTS (SELECT FROM monitoring.aggregated_metrics WHERE metric_name = $1)",
+                 {pg::text(name)})
+              .boolean(0, 1);
+}
+
+/// The one that is most like it; empty where none is like it at all.
+std::string nearest(pg::Spi& spi, const std::string& name) {
+  if (name.size() > kLongestWord) return {};
+  const pg::Rows rows = spi.query(
+      "SELECT check_name FROM monitoring.effective_health_thresholds"
+      " UNION SELECT metric_name FROM monitoring.metric_definitions ORDER BY 1");
+  std::string best;
+  int least = std::numeric_limits<int>::max();
+  for (std::uint64_t row = 0; row < rows.size(); ++row) {
+    const std::string known = *rows.text(row, 1);
+    if (known.size() > kLongestWord) continue;
+    const int steps = distance(name, known);
+    const bool is_alike = steps <= static_cast<int>(std::max(name.size(), known.size()) / 2);
+    if (!is_alike || steps >= least) continue;
+    least = steps;
+    best = known;
+  }
+  return best;
+}
+
+}  // namespace
+
+/// Trigger of monitoring.health_thresholds: refuses a name that nothing goes by.
+MONITORING_FUNCTION(monitoring_check_health_threshold) {
+  const pg::TriggerCall row(fcinfo, {"_check_health_threshold", pg::TriggerTime::before,
+                                     pg::kOnInsert | pg::kOnUpdate, 0});
+  const auto name = row.text("check_name");
+  // The table's own NOT NULL says it better.
+  if (!name) return row.result();
+  if (row.is_update() && row.old_text("check_name") == name) return row.result();
+  pg::Spi spi;
+  if (is_known(spi, *name)) return row.result();
+  const std::string alike = nearest(spi, *name);
+  throw pg::Report(ERRCODE_UNDEFINED_OBJECT,
+                   "there is no check of health and no metric named \"" + *name + "\"")
+      .hint((alike.empty() ? std::string() : "Perhaps \"" + alike + "\" is meant. ") +
+            "monitoring.effective_health_thresholds lists the checks; a metric has to be recorded "
+            "or defined (monitoring.define_metric()) first.");
+}
