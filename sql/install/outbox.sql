@@ -8,7 +8,8 @@ CREATE TABLE monitoring.receivers (
     send_resolved boolean NOT NULL,
     enabled boolean NOT NULL DEFAULT true,
     created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
-    set_by name NOT NULL DEFAULT CURRENT_USER
+    set_by name NOT NULL DEFAULT CURRENT_USER,
+    set_by_oid oid NOT NULL DEFAULT 0
 );
 COMMENT ON TABLE monitoring.receivers IS
     'Whom notifications go to. Settings are checked when a row is written.';
@@ -25,6 +26,9 @@ COMMENT ON COLUMN monitoring.receivers.enabled IS
     'False: nothing more is queued for it, and what is queued waits';
 COMMENT ON COLUMN monitoring.receivers.set_by IS
     'The role that said last where the receiver sends its secrets; it decides which ones it may send';
+COMMENT ON COLUMN monitoring.receivers.set_by_oid IS
+    'Which role had that name then, and decides under whatever name it has now; another one that gets '
+    'the name later does not. A dump has names only: a restored row is bound anew';
 SELECT pg_catalog.pg_extension_config_dump('monitoring.receivers', '');
 
 CREATE FUNCTION monitoring._check_receiver() RETURNS trigger
@@ -32,7 +36,7 @@ AS 'MODULE_PATHNAME', 'monitoring_check_receiver' LANGUAGE C;
 COMMENT ON FUNCTION monitoring._check_receiver() IS
     'Checks the settings of a receiver and fills in send_resolved and set_by; not for calling.';
 
-CREATE TRIGGER check_settings BEFORE INSERT OR UPDATE OF kind, settings, send_resolved, enabled, set_by
+CREATE TRIGGER check_settings BEFORE INSERT OR UPDATE OF kind, settings, send_resolved, enabled, set_by, set_by_oid
     ON monitoring.receivers
     FOR EACH ROW EXECUTE FUNCTION monitoring._check_receiver();
 

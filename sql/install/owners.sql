@@ -46,6 +46,14 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'trigger_protocol_violated',
             MESSAGE = 'monitoring._forget_overruns() is for tables of the extension only';
     END IF;
+    -- Of what is gone, has another name now or is switched off, nothing is the matter any more.
+    IF TG_OP = 'DELETE' OR NOT NEW.enabled
+       OR to_jsonb(OLD) ->> TG_ARGV[1] <> to_jsonb(NEW) ->> TG_ARGV[1] THEN
+        UPDATE monitoring.worker_issues AS i
+        SET resolved = true, resolved_at = now(), resolution_details = 'It is gone or disabled.'
+        WHERE i.worker_name = TG_ARGV[0] || '/' || (to_jsonb(OLD) ->> TG_ARGV[1])
+          AND i.resolved IS NOT TRUE;
+    END IF;
     DELETE FROM monitoring.query_overruns AS o
     WHERE o.worker_name = TG_ARGV[0] || '/' || (to_jsonb(OLD) ->> TG_ARGV[1]);
     IF FOUND THEN
@@ -58,4 +66,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION monitoring._forget_overruns() IS
-    'Trigger: what has been changed may run again';
+    'Trigger: what has been changed may run again, and what is gone or disabled has no issues';

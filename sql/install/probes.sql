@@ -27,7 +27,8 @@ CREATE TABLE monitoring.probes (
         CONSTRAINT uptime_target_is_percent CHECK (uptime_target_percent BETWEEN 0 AND 100),
     enabled boolean NOT NULL DEFAULT true,
     created_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
-    set_by name NOT NULL DEFAULT CURRENT_USER
+    set_by name NOT NULL DEFAULT CURRENT_USER,
+    set_by_oid oid NOT NULL DEFAULT 0
 );
 COMMENT ON TABLE monitoring.probes IS 'What the courier asks every so often, and what it expects';
 COMMENT ON COLUMN monitoring.probes.probe_name IS 'Name of the probe';
@@ -48,6 +49,9 @@ COMMENT ON COLUMN monitoring.probes.headers IS
     'Credentials have to be secrets';
 COMMENT ON COLUMN monitoring.probes.set_by IS
     'The role that said last where the probe sends its secrets; it decides which ones it may send';
+COMMENT ON COLUMN monitoring.probes.set_by_oid IS
+    'Which role had that name then, and decides under whatever name it has now; another one that gets '
+    'the name later does not. A dump has names only: a restored row is bound anew';
 COMMENT ON COLUMN monitoring.probes.max_redirects IS
     'how many redirects are followed; each hop''s address is checked like the first';
 COMMENT ON COLUMN monitoring.probes.uptime_target_percent IS

@@ -28,9 +28,8 @@ bool may_act_for(const std::string& name) {
       [&] { return OidIsValid(role) ? has_privs_of_role(GetUserId(), role) : superuser(); });
 }
 
-void check_secrets(const SecretUse& use, const std::string& set_by) {
+void check_secrets(const SecretUse& use, Oid role) {
   pg::Spi spi;
-  const Oid role = store::role_of(set_by);
   for (const auto& [name, secret] : store::read_secret_terms(spi, use.secrets)) {
     notify::SecretTerms terms = secret.terms;
     terms.is_trusted = store::is_trusted_with(role, secret);
@@ -67,19 +66,24 @@ void settle_set_by(pg::TriggerCall& row, const SecretUse& use,
   const std::string user = current_user();
   const std::string given = row.name("set_by").value_or(user);
   const std::optional<std::string> old = row.is_update() ? row.old_name("set_by") : std::nullopt;
+  // Whoever writes a role's OID wants its name to be looked up anew.
+  const bool is_named =
+      old != given || (row.is_update() && row.old_oid("set_by_oid") != row.oid("set_by_oid"));
   const bool is_same_route = before && before->route == use.route;
-  if (is_same_route && old == given) return;
+  if (is_same_route && !is_named) return;
   // An update that does not name anybody is the current user's.
-  const std::string set_by = before && old == given ? user : given;
+  const std::string set_by = before && !is_named ? user : given;
   if (set_by != user && !may_act_for(set_by)) {
     throw pg::Report(ERRCODE_INSUFFICIENT_PRIVILEGE,
                      "permission denied to name role \"" + set_by + "\" in set_by")
         .hint("Leave the column out: it then names the current user.");
   }
+  const Oid role = store::role_of(set_by);
   const Datum value =
       pg::call([&] { return DirectFunctionCall1(namein, CStringGetDatum(set_by.c_str())); });
   row.set("set_by", pg::datum(NAMEOID, value));
-  if (!use.secrets.empty()) check_secrets(use, set_by);
+  row.set("set_by_oid", pg::datum(OIDOID, ObjectIdGetDatum(role)));
+  if (!use.secrets.empty()) check_secrets(use, role);
 }
 
 }  // namespace monitoring::api

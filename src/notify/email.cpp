@@ -177,6 +177,22 @@ Result<std::string> message_of(const Json& payload, const Json& settings) {
          alternative_parts(boundary, text_setting(payload, "text"), text_setting(payload, "html"));
 }
 
+/// All of the receiver's, or those of them that have not got it yet.
+std::vector<std::string> recipients_of(const Json& payload, const Json& settings) {
+  const bool is_for_some = payload.contains("recipients");
+  const std::vector<std::string> some =
+      is_for_some ? list_setting(payload, "recipients") : std::vector<std::string>();
+  std::vector<std::string> recipients;
+  for (const char* key : {"to", "cc"}) {
+    for (const MailAddress& address : addresses_of(settings, key)) {
+      const bool is_meant =
+          !is_for_some || std::find(some.begin(), some.end(), address.address) != some.end();
+      if (is_meant) recipients.push_back(address.address);
+    }
+  }
+  return recipients;
+}
+
 Result<DeliveryRequest> request(const Json& payload, const Json& settings, Instant /*now*/) {
   MailDelivery mail;
   mail.url = settings.contains("url") ? text_setting(settings, "url")
@@ -188,10 +204,9 @@ Result<DeliveryRequest> request(const Json& payload, const Json& settings, Insta
   mail.username = text_setting(settings, "username");
   mail.password = text_setting(settings, "password");
   mail.sender = addresses_of(settings, "from").front().address;
-  for (const char* key : {"to", "cc"}) {
-    for (const MailAddress& address : addresses_of(settings, key)) {
-      mail.recipients.push_back(address.address);
-    }
+  mail.recipients = recipients_of(payload, settings);
+  if (mail.recipients.empty()) {
+    return Error::of("the recipient is no address of the receiver any more");
   }
   auto message = message_of(payload, settings);
   if (!message) return message.error();
@@ -206,11 +221,14 @@ Judgement judge(const DeliveryOutcome& outcome) {
   const bool answered = outcome.failure == DeliveryFailure::kNone;
   if (answered && outcome.status >= 200 && outcome.status < 300) {
     if (outcome.refused_recipients.empty()) return {};
-    // Another attempt would tell those again who have it.
+    // Another attempt would tell those again who have it: those who may get it later have one of
+    // their own.
+    const char* const later =
+        outcome.deferred_recipients.empty() ? "" : "; sent again to those refused for now";
     return {Verdict::kSent,
-            FailureReason::kClientError,
+            outcome.refused_for_good ? FailureReason::kClientError : FailureReason::kServerError,
             {},
-            "not taken for " + outcome.refused_recipients};
+            "not taken for " + outcome.refused_recipients + later};
   }
   const bool refused = outcome.status >= 400 && outcome.status < 600;
   if (!answered && !(outcome.failure == DeliveryFailure::kReset && refused)) {

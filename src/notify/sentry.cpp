@@ -56,11 +56,22 @@ std::string message_of(const Notification& notification) {
   return truncated_characters(valid_utf8(message), kLongestMessage);
 }
 
+/// Sentry takes no event back for a tag that it refuses: it drops the tag.
+bool is_tag_name(std::string_view name) {
+  return !name.empty() && name.size() <= kLongestTagName &&
+         std::all_of(name.begin(), name.end(), [](char c) {
+           const bool is_alphanumeric =
+               (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+           return is_alphanumeric || std::string_view("_.:-").find(c) != std::string_view::npos;
+         });
+}
+
 void set_tag(Json& tags, const std::string& name, std::string_view value) {
-  if (name.size() > kLongestTagName || value.empty()) return;
+  if (!is_tag_name(name) || value.empty()) return;
   // Sentry refuses line breaks in tags.
   std::string line = valid_utf8(value);
-  std::replace(line.begin(), line.end(), '\n', ' ');
+  std::replace_if(
+      line.begin(), line.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; }, ' ');
   tags[name] = truncated_characters(line, kLongestTag);
 }
 

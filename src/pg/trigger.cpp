@@ -175,6 +175,18 @@ std::optional<std::int64_t> TriggerCall::old_int8(const char* column) const {
   return DatumGetInt64(found.value);
 }
 
+std::optional<Oid> TriggerCall::oid(const char* column) const {
+  const Param found = value(column, OIDOID);
+  if (found.is_null) return std::nullopt;
+  return DatumGetObjectId(found.value);
+}
+
+std::optional<Oid> TriggerCall::old_oid(const char* column) const {
+  const Param found = value_of(trigger_->tg_trigtuple, column, OIDOID);
+  if (found.is_null) return std::nullopt;
+  return DatumGetObjectId(found.value);
+}
+
 void TriggerCall::set(const char* name, const Param& value) {
   int number = column(name, value.type);
   row_ = call([&] {

@@ -284,6 +284,21 @@ std::vector<std::int64_t> record_attempts(pg::Spi& spi, int owner, Instant now,
   return done;
 }
 
+void queue_deferred(pg::Spi& spi, const AttemptRecord& record) {
+  if (record.deferred.empty()) return;
+  spi.execute(
+      "INSERT INTO monitoring.notifications (receiver, kind, group_key, status, attempts,"
+      " next_attempt_at, last_error, payload, note, created_at, queued_at, expires_at, address,"
+      " copy_of)"
+      " SELECT n.receiver, n.kind, n.group_key, 'retrying', n.attempts, $3, n.last_error,"
+      "  n.payload || jsonb_build_object('recipients', jsonb_build_array(a.address)), n.note,"
+      "  n.created_at, n.queued_at, n.expires_at, a.address, coalesce(n.copy_of, n.id)"
+      " FROM monitoring.notifications n, unnest($2) AS a(address)"
+      " WHERE n.id = $1 AND n.status = 'sent'",
+      {pg::int8(record.id), pg::text_array(record.deferred),
+       pg::timestamptz(record.next_attempt_at)});
+}
+
 std::set<std::string> receivers_with_issue(pg::Spi& spi) {
   const pg::Rows rows = spi.query(
       "SELECT details ->> 'receiver' FROM monitoring.worker_issues"

@@ -51,7 +51,7 @@ std::vector<DueProbe> take_due_probes(pg::Spi& spi, Instant now, std::size_t mos
       "SELECT p.probe_name, p.url, p.method, p.headers::text, p.body,"
       " p.timeout, p.expect_status, p.expect_body,"
       " p.max_redirects, coalesce(s.next_probe_at, $1),"
-      " p.every, p.set_by"
+      " p.every, p.set_by_oid::int8"
       " FROM monitoring.probes p LEFT JOIN monitoring.probe_state s USING (probe_name)"
       " WHERE p.enabled AND (coalesce(s.next_probe_at, $1) <= $1"
       "  OR s.next_probe_at > $1 + p.every)"
@@ -71,7 +71,7 @@ std::vector<DueProbe> take_due_probes(pg::Spi& spi, Instant now, std::size_t mos
     probe.expect_status = small_integer(rows, row, 7);
     probe.expect_body = rows.text(row, 8);
     probe.max_redirects = *small_integer(rows, row, 9);
-    probe.set_by = *rows.text(row, 12);
+    probe.set_by = static_cast<Oid>(*rows.int8(row, 12));
     const NextRun next = next_run(probe.name, *rows.timestamptz(row, 10), now,
                                   *pg::interval_at(rows, row, 11), 0, Duration(0));
     postpone(spi, probe.name, next.at);

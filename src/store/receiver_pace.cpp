@@ -71,13 +71,13 @@ std::map<std::string, ReceiverSettings> settings_of(pg::Spi& spi,
                                                     const std::vector<std::string>& receivers) {
   if (receivers.empty()) return {};
   static pg::Prepared statement(
-      "SELECT receiver_name, settings::text, set_by FROM monitoring.receivers"
+      "SELECT receiver_name, settings::text, set_by_oid::int8 FROM monitoring.receivers"
       " WHERE receiver_name = ANY ($1)",
       {TEXTARRAYOID});
   const pg::Rows rows = statement.query(spi, {pg::text_array(receivers)});
   std::map<std::string, ReceiverSettings> settings;
   for (std::uint64_t row = 0; row < rows.size(); ++row) {
-    settings[*rows.text(row, 1)] = {*rows.text(row, 2), *rows.text(row, 3)};
+    settings[*rows.text(row, 1)] = {*rows.text(row, 2), static_cast<Oid>(*rows.int8(row, 3))};
   }
   return settings;
 }

@@ -56,6 +56,15 @@ bool is_refusal(std::string_view reply) {
   return !reply.empty() && (reply[0] == '4' || reply[0] == '5');
 }
 
+std::vector<std::string> lines_of(std::string_view text) {
+  std::vector<std::string> lines;
+  for (std::size_t end = 0; (end = text.find('\n')) != std::string_view::npos;) {
+    lines.emplace_back(text.substr(0, end));
+    text.remove_prefix(end + 1);
+  }
+  return lines;
+}
+
 bool has_body(const HttpRequest& http) {
   return http.method != "GET" && http.method != "HEAD";
 }
@@ -67,9 +76,10 @@ CurlTransfer::CurlTransfer(std::uint64_t id, Request request)
   // Reserved here, so that the callbacks need not allocate.
   body_head_.reserve(request_.kept_body_bytes);
   rate_limits_.reserve(kRateLimitBytes);
-  if (std::holds_alternative<MailRequest>(request_.message)) {
+  if (const auto* mail = std::get_if<MailRequest>(&request_.message)) {
     recipient_.reserve(kRecipientBytes);
     refused_recipients_.reserve(kBodyHeadBytes);
+    deferred_recipients_.reserve(mail->recipients.size() * (kRecipientBytes + 1));
   }
 }
 
@@ -262,11 +272,17 @@ int CurlTransfer::on_debug(CURL* /*easy*/, curl_infotype type, char* data, std::
 void CurlTransfer::keep_reply(std::string_view reply) noexcept {
   constexpr std::string_view kSeparator = "; ";
   if (recipient_.empty() || !is_refusal(reply)) return;
+  if (reply[0] == '5') {
+    refused_for_good_ = true;
+  } else if (deferred_recipients_.size() + recipient_.size() < deferred_recipients_.capacity()) {
+    deferred_recipients_.append(recipient_).push_back('\n');
+  }
   const bool is_first = refused_recipients_.empty();
   const std::size_t needed = recipient_.size() + reply.size() + 3 + kSeparator.size();
-  if (refused_recipients_.size() + needed > kBodyHeadBytes) return;
-  if (!is_first) refused_recipients_.append(kSeparator);
-  refused_recipients_.append(recipient_).append(" (").append(reply).append(")");
+  if (refused_recipients_.size() + needed <= kBodyHeadBytes) {
+    if (!is_first) refused_recipients_.append(kSeparator);
+    refused_recipients_.append(recipient_).append(" (").append(reply).append(")");
+  }
   recipient_.clear();
 }
 
@@ -377,6 +393,8 @@ Outcome CurlTransfer::finish(CURLcode code) {
   outcome.body_head = std::move(body_head_);
   outcome.rate_limits = std::move(rate_limits_);
   outcome.refused_recipients = std::move(refused_recipients_);
+  outcome.deferred_recipients = lines_of(deferred_recipients_);
+  outcome.refused_for_good = refused_for_good_;
   if (!easy_) return outcome;
 
   long status = 0;

@@ -82,6 +82,9 @@ class CurlTransfer {
   /// Whom the last SMTP command named; empty if it was no RCPT.
   std::string recipient_;
   std::string refused_recipients_;
+  /// Addresses, each ended by a line break, for which there is room from the beginning.
+  std::string deferred_recipients_;
+  bool refused_for_good_ = false;
   std::size_t received_ = 0;
   bool too_large_ = false;
   /// The address that was refused, if one was.

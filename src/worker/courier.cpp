@@ -71,12 +71,9 @@ const char* outcome_text(notify::Verdict verdict) {
 }
 
 /// Which of the secrets the role that made the receiver may send wherever it likes.
-store::Secrets secrets_for(const std::string& role_name, const Json& settings,
-                           const store::Secrets& all) {
+store::Secrets secrets_for(Oid role, const Json& settings, const store::Secrets& all) {
   store::Secrets secrets;
-  const std::vector<std::string> names = notify::secret_names(settings);
-  const Oid role = names.empty() ? InvalidOid : store::role_of(role_name);
-  for (const std::string& name : names) {
+  for (const std::string& name : notify::secret_names(settings)) {
     const auto found = all.find(name);
     if (found == all.end()) continue;
     store::Secret& secret = secrets.emplace(*found).first->second;
@@ -196,11 +193,16 @@ void Courier::note_end(const InFlight& entry, const notify::Judgement& judgement
   if (judgement.verdict != notify::Verdict::kSent) {
     record.response = presentable(entry.redaction.apply(outcome.body_head), ascii_only);
   }
-  if (judgement.verdict == notify::Verdict::kRetry) {
+  record.deferred = outcome.deferred_recipients;
+  record.refused_for_good = outcome.refused_for_good;
+  const bool is_tried_again =
+      judgement.verdict == notify::Verdict::kRetry || !record.deferred.empty();
+  if (is_tried_again) {
     const double random = pg_prng_double(&pg_global_prng_state);
     record.next_attempt_at =
         now + notify::retry_wait({}, notification.attempts + 1, judgement.pause, random);
-    if (record.next_attempt_at > notification.expires_at) {
+    const bool is_too_late = record.next_attempt_at > notification.expires_at;
+    if (is_too_late && judgement.verdict == notify::Verdict::kRetry) {
       record.outcome = outcome_text(notify::Verdict::kDead);
       record.error = "given up, too old for another attempt: " + record.error;
     }
@@ -259,6 +261,7 @@ std::vector<std::int64_t> Courier::record(pg::Spi& spi, std::set<std::string>& f
   for (const store::AttemptRecord& record : to_record_) {
     if (std::binary_search(done.begin(), done.end(), record.id)) {
       note_receiver(spi, record, failing);
+      store::queue_deferred(spi, record);
     }
   }
   return done;
@@ -269,7 +272,7 @@ void Courier::note_receiver(pg::Spi& spi, const store::AttemptRecord& record,
   if (record.outcome == "dead") {
     store::open_receiver_issue(spi, {record.receiver, record.reason, record.error});
     failing.insert(record.receiver);
-  } else if (record.outcome == "sent" && !record.error.empty()) {
+  } else if (record.outcome == "sent" && record.refused_for_good) {
     store::resolve_receiver_issue(spi, record.receiver);
     store::open_recipient_issue(spi, {record.receiver, record.reason, record.error});
     failing.insert(record.receiver);

@@ -191,12 +191,11 @@ std::optional<std::string> CourierProbes::refusal(const store::DueProbe& probe,
   const auto headers = secret_headers(probe);
   if (headers.empty()) return std::nullopt;
   const auto destination = notify::destination_of_url(probe.url);
-  const Oid role = store::role_of(probe.set_by);
   for (const auto& [header, name] : headers) {
     const auto found = secrets.find(name);
     if (found == secrets.end()) return "secret \"" + name + "\" is not set";
     notify::SecretTerms terms = found->second.terms;
-    terms.is_trusted = store::is_trusted_with(role, found->second);
+    terms.is_trusted = store::is_trusted_with(probe.set_by, found->second);
     const auto error = notify::check_destination(name, terms, notify::kProbeKind, destination);
     if (error) return error->message;
   }

@@ -81,6 +81,8 @@ notify::DeliveryOutcome to_delivery_outcome(transport::Outcome outcome) {
   delivery.rate_limits = std::move(outcome.rate_limits);
   delivery.body_head = std::move(outcome.body_head);
   delivery.refused_recipients = std::move(outcome.refused_recipients);
+  delivery.deferred_recipients = std::move(outcome.deferred_recipients);
+  delivery.refused_for_good = outcome.refused_for_good;
   delivery.error = std::move(outcome.error);
   return delivery;
 }

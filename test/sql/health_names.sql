@@ -84,9 +84,27 @@ UPDATE monitoring.queues SET owner = 'regress_renamed' WHERE queue_name LIKE 're
 UPDATE monitoring.collectors SET owner = 'regress_renamed' WHERE collector_name LIKE 'regress%';
 SELECT * FROM pg_temp.ownerless;
 DROP ROLE regress_leaving;
+-- Issues of what is disabled, renamed or deleted end with it; those of others stay.
+INSERT INTO monitoring.worker_issues (worker_name, issue_type, severity)
+SELECT worker || name, 'regress', 'warning' FROM unnest('{collector/,queue_monitor/}'::text[]) AS worker,
+    unnest('{regress_gone,regress_kept}'::text[]) AS name;
+CREATE VIEW pg_temp.open_issues AS
+SELECT worker_name FROM monitoring.worker_issues WHERE issue_type = 'regress' AND NOT resolved ORDER BY 1;
+UPDATE monitoring.collectors SET enabled = false WHERE collector_name = 'regress_gone';
+UPDATE monitoring.queues SET queue_name = 'regress_other' WHERE queue_name = 'regress_kept';
+SELECT * FROM pg_temp.open_issues;
+DELETE FROM monitoring.queues WHERE queue_name LIKE 'regress%';
+UPDATE monitoring.collectors SET every = '1 hour' WHERE collector_name = 'regress_kept';
+SELECT * FROM pg_temp.open_issues;
+DELETE FROM monitoring.collectors WHERE collector_name LIKE 'regress%';
+SELECT * FROM pg_temp.open_issues;
+DELETE FROM monitoring.worker_issues WHERE issue_type = 'regress';
 DELETE FROM monitoring.alert_rules WHERE rule_name LIKE 'regress%';
 DELETE FROM monitoring.queues WHERE queue_name LIKE 'regress%';
 DELETE FROM monitoring.collectors WHERE collector_name LIKE 'regress%';
+-- What the first queue has brought along.
+DELETE FROM monitoring.enabled_packs WHERE pack_name = 'queues';
+DELETE FROM monitoring.collectors WHERE collector_name LIKE 'queues/%';
 DROP TABLE public.regress_jobs;
 DROP ROLE regress_renamed;
 DO $$ BEGIN PERFORM monitoring.resume_worker(); EXCEPTION WHEN object_not_in_prerequisite_state THEN END $$;

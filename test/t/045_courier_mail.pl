@@ -84,6 +84,7 @@ create('plain', url => $plain->url, require_tls => JSON::PP::false);
 create('greylisted', url => $plain->url, require_tls => JSON::PP::false, to => 'greylisted@x.example');
 create('unknown', url => $plain->url, require_tls => JSON::PP::false, to => 'no.such@x.example');
 create('refused', url => $plain->url, require_tls => JSON::PP::false, subject_prefix => 'refuse');
+create('later', url => $plain->url, require_tls => JSON::PP::false, to => [ 'greylisted@later.example', 'ops@later.example', 'no.such@later.example' ]);
 create('some', url => $plain->url, require_tls => JSON::PP::false, to => [ 'no.such@x.example', 'ops@x.example' ]);
 create('intruder', url => $starttls->url, username => 'alerts', password => { secret => 'wrong' });
 create('anonymous', url => $starttls->url);
@@ -100,7 +101,7 @@ queue_mail('starttls', 'g1', 'firing', %alert);
 queue_mail('starttls', 'g1', 'resolved', %alert, endsAt => '2026-01-02T04:04:05Z');
 queue_mail('starttls', 'g2', 'firing', labels => { %{ $alert{labels} }, host => 'second' });
 queue_mail('starttls', 'g2', 'firing', labels => { alertname => "Injected\r\nBcc: evil\@x.example\r\n\r\nbody" });
-sql(qq(SELECT monitoring.send_test_alert('$_'))) for qw(implicit plain greylisted unknown refused some intruder
+sql(qq(SELECT monitoring.send_test_alert('$_'))) for qw(implicit plain greylisted unknown refused some later intruder
 	anonymous downgrade untrusted), 'not tls', 'spoken to in clear';
 wait_until($node, q(SELECT string_agg(receiver || ' ' || status, ', ') FROM monitoring.notifications
 	WHERE status NOT IN ('sent', 'dead') AND attempts = 0), expect => '', what => 'all have been tried');
@@ -173,7 +174,17 @@ is(attempts_of('some'), 'sent 250 clientError', 'of two recipients the one that 
 like(sql("SELECT last_error FROM monitoring.notifications WHERE receiver = 'some'"),
 	qr/^not taken for no\.such\@\S+ \(550 5\.1\.1 no such user\)$/, 'and who does not have it');
 is(sql(q(SELECT details ->> 'receiver' FROM monitoring.worker_issues
-	WHERE issue_type = 'recipient_refused' AND resolved IS NOT TRUE)), 'some', 'which is an issue');
+	WHERE issue_type = 'recipient_refused' AND resolved IS NOT TRUE AND details ->> 'receiver' = 'some')), 'some', 'which is an issue');
+
+# One of the recipients is taken later: by a mail of its own, and the others get no second one.
+wait_until($node, q(SELECT string_agg(address || ' ' || status || ' ' || attempts, ', ' ORDER BY id) FROM monitoring.notifications WHERE receiver = 'later'),
+	expect => ' sent 1, greylisted@later.example sent 2', what => 'a recipient refused for now gets it later');
+my @later = grep { "@{$_->{recipients}}" =~ /later\.example/ } $plain->mails;
+is(join(' | ', map { "@{$_->{recipients}}" } @later), 'ops@later.example | greylisted@later.example', 'each of them once');
+is(parse($later[1])->{headers}{'message-id'}[0], parse($later[0])->{headers}{'message-id'}[0], 'the same mail');
+like(sql(q(SELECT last_error FROM monitoring.notifications WHERE receiver = 'later' AND address = '')),
+	qr/^not taken for greylisted\@later\.example \(451 4\.7\.1 greylisted\); no\.such\@later\.example \(550 [^)]*\); sent again to those refused for now$/,
+	'which the first one says');
 is(scalar(grep { $_->{tls} } $plain->mails), 0, 'the server without TLS had none');
 
 # Final.

@@ -106,7 +106,7 @@ fault('collector late', says => qr/^collectors_late: 1 collectors have missed th
 			CREATE ROLE lateness;
 			INSERT INTO monitoring.collectors (collector_name, query, every, owner, created_at, next_run_at) VALUES
 				('late', 'SELECT 1 AS value', '1 minute', 'lateness', now() - interval '1 day', now() - interval '5 minutes'),
-				('late, and may be', 'SELECT 1 AS value', '1 hour', 'lateness', now() - interval '1 day', now() - interval '5 minutes')));
+				('not_yet_late', 'SELECT 1 AS value', '1 hour', 'lateness', now() - interval '1 day', now() - interval '5 minutes')));
 	},
 	mend => sub { sql('SELECT monitoring.resume_worker()'); });
 sql(q(DELETE FROM monitoring.collectors; DROP ROLE lateness));

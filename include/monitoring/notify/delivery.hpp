@@ -73,6 +73,9 @@ struct DeliveryOutcome {
   /// Recipients of a mail that the server refused while it took the mail for others, with its
   /// replies.
   std::string refused_recipients;
+  /// Of these the addresses that may be taken later (4yz), and whether any never will.
+  std::vector<std::string> deferred_recipients;
+  bool refused_for_good = false;
   /// For a failure: what went wrong, in words.
   std::string error;
 };

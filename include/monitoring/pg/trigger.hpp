@@ -52,6 +52,7 @@ class TriggerCall {
   std::optional<std::string> jsonb(const char* column) const;
   std::optional<double> float8(const char* column) const;
   std::optional<std::int64_t> int8(const char* column) const;
+  std::optional<Oid> oid(const char* column) const;
   Param value(const char* column, Oid type) const;
   bool is_null(const char* column, Oid type) const { return value(column, type).is_null; }
   /// Of an UPDATE, the row as it was.
@@ -59,6 +60,7 @@ class TriggerCall {
   std::optional<std::string> old_name(const char* column) const;
   std::optional<std::string> old_jsonb(const char* column) const;
   std::optional<std::int64_t> old_int8(const char* column) const;
+  std::optional<Oid> old_oid(const char* column) const;
 
   /// Changes the row that a BEFORE trigger returns.
   void set(const char* column, const Param& value);

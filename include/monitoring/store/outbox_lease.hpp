@@ -90,6 +90,10 @@ struct AttemptRecord {
   std::string error;
   /// Text that is valid in the database's encoding.
   std::string response;
+  /// With 'sent': addresses that get it by another attempt, at next_attempt_at.
+  std::vector<std::string> deferred;
+  /// With 'sent': some addresses will never get it.
+  bool refused_for_good = false;
 };
 
 /// Records attempts of rows that `owner` holds and, where some are put off, lets the next ones of
@@ -98,6 +102,9 @@ struct AttemptRecord {
 std::vector<std::int64_t> record_attempts(pg::Spi& spi, int owner, Instant now,
                                           const std::vector<AttemptRecord>& records,
                                           bool some_are_put_off);
+
+/// One for each of the deferred addresses, as another attempt at this one.
+void queue_deferred(pg::Spi& spi, const AttemptRecord& record);
 
 /// A notification that is dead.
 struct GivenUp {

@@ -25,7 +25,7 @@ struct DueProbe {
   std::optional<int> expect_status;
   std::optional<std::string> expect_body;
   int max_redirects = 0;
-  std::string set_by;  ///< the role that said where it goes
+  Oid set_by = InvalidOid;  ///< the role that said where it goes
 };
 
 struct ProbeResult {

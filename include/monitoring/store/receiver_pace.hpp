@@ -40,7 +40,7 @@ class RateLimits {
 
 struct ReceiverSettings {
   std::string json;
-  std::string set_by;  ///< the role that said where the receiver sends to
+  Oid set_by;  ///< the role that said where the receiver sends to
 };
 
 /// Of those receivers that are not gone.

@@ -30,7 +30,7 @@ void require_vault(pg::Spi& spi);
 /// Whether a role may read the values in monitoring.secrets.
 bool may_read_secrets(Oid role);
 
-/// Whoever made a receiver or a probe, by the name in its set_by: his OID now, if there is any.
+/// The role that has this name now, if any has.
 Oid role_of(const std::string& name);
 
 struct Secret {

@@ -112,6 +112,9 @@ struct Outcome {
   /// Recipients of a mail that the server refused while it took the mail for others: "address
   /// (reply)", separated by "; ".
   std::string refused_recipients;
+  /// The addresses of those that it refused for now (4yz), and whether it refused any for good.
+  std::vector<std::string> deferred_recipients;
+  bool refused_for_good = false;
   /// For a failure: what happened, in words, without secrets of the request.
   std::string error;
   std::chrono::microseconds duration{0};

@@ -193,6 +193,13 @@ TEST(Email, RetryMatrix) {
   EXPECT_EQ(judged("email", partly).verdict, Verdict::kSent);
   EXPECT_EQ(judged("email", partly).explanation,
             "not taken for no.such@x.example (550 5.1.1 no such user)");
+  EXPECT_EQ(judged("email", partly).reason, FailureReason::kServerError);
+  partly.deferred_recipients = {"busy@x.example"};
+  EXPECT_EQ(judged("email", partly).explanation,
+            "not taken for no.such@x.example (550 5.1.1 no such user); sent again to those refused "
+            "for now");
+  partly.refused_for_good = true;
+  EXPECT_EQ(judged("email", partly).reason, FailureReason::kClientError);
   const auto broken = [](DeliveryFailure failure, int status, const char* reply = "") {
     DeliveryOutcome outcome = answer(status, reply);
     outcome.failure = failure;

@@ -200,6 +200,20 @@ TEST(Smtp, RepliesAreReported) {
   ASSERT_EQ(server.mails().size(), 1U);
   EXPECT_EQ(server.mails()[0]["recipients"], Json::array({"a@x.example"}));
 
+  mail.recipients = {"busy@x.example", "b@x.example", "greylisted@x.example"};
+  outcome = send(mail);
+  EXPECT_EQ(outcome.failure, Failure::kNone) << outcome.error;
+  EXPECT_EQ(outcome.deferred_recipients,
+            (std::vector<std::string>{"busy@x.example", "greylisted@x.example"}));
+  EXPECT_FALSE(outcome.refused_for_good);
+  EXPECT_EQ(outcome.refused_recipients,
+            "busy@x.example (451 4.3.0 try again later); greylisted@x.example (451 4.7.1 "
+            "greylisted)");
+  mail.recipients = {"busy@x.example", "b@x.example", "no.such@x.example"};
+  outcome = send(mail);
+  EXPECT_EQ(outcome.deferred_recipients, std::vector<std::string>{"busy@x.example"});
+  EXPECT_TRUE(outcome.refused_for_good);
+
   mail.recipients = {"a@x.example"};
   mail.message = "Subject: refuse\r\n\r\nbody\r\n";
   outcome = send(mail);
