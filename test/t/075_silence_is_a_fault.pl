@@ -109,7 +109,10 @@ fault('collector late', says => qr/^collectors_late: 1 collectors have missed th
 				('not_yet_late', 'SELECT 1 AS value', '1 hour', 'lateness', now() - interval '1 day', now() - interval '5 minutes')));
 	},
 	mend => sub { sql('SELECT monitoring.resume_worker()'); });
-sql(q(DELETE FROM monitoring.collectors; DROP ROLE lateness));
+sql(q(DELETE FROM monitoring.collectors; DROP ROLE lateness; CREATE TABLE mended AS SELECT clock_timestamp() AS at));
+# On its way to its turn the worker may have told of it.
+wait_until($node, q(SELECT status = 'healthy' AND checked_at > at AND NOT EXISTS (SELECT FROM monitoring.health_told)
+	FROM monitoring.health_state, mended), what => 'collector late: and all is healthy again');
 
 fault('owner gone', says => qr/^owner_gone: .*"alert rule orphan of leaving"/, told => 'ops',
 	inject => sub {
