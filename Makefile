@@ -27,8 +27,7 @@ DATA_built = $(SQL_BUILT)
 DATA = $(filter-out $(SQL_BUILT), $(wildcard sql/monitoring--*--*.sql))
 
 # Rooms by layer (CONTRIBUTING.md): arrows point down only.
-L1_ROOMS = metrics alerting notify host foreign
-NET_ROOMS = transport
+L1_ROOMS = metrics template alerting notify dispatch host foreign
 SERVER_ROOMS = pg shmem store hooks worker api
 
 sources = $(wildcard $(addsuffix /*.cpp, $(addprefix src/, $(1))))
@@ -36,18 +35,17 @@ objects = $(patsubst %.cpp, %.o, $(call sources, $(1)))
 
 # monitoring.so is preloaded and has no network code; monitoring_net.so is loaded by the courier and
 # the HTTP server only.
-NET_ONLY = src/worker/courier% src/worker/server%
+NET_L1_ROOMS = transport
+NET_ROOMS = courier server
 NET_LIBS = -lcurl -lmicrohttpd -lz
-# What reads files of other programs is for SQL functions only.
-NET_L1_ROOMS = $(filter-out foreign, $(L1_ROOMS))
 MODULE_big = monitoring
-OBJS = src/module.o $(filter-out $(NET_ONLY), $(call objects, base $(L1_ROOMS) $(SERVER_ROOMS)))
+OBJS = src/module.o $(call objects, base $(L1_ROOMS) $(SERVER_ROOMS))
 NET_LIBRARY = monitoring_net.so
-# Of the other rooms it has what those two need of them.
-NET_SHARED = $(call objects, shmem) src/hooks/connection_gauges.o src/store/issues.o \
-	src/store/outbox_lease.o src/store/probes.o src/store/receiver_pace.o src/store/secrets.o src/store/extension_members.o src/worker/process.o
-NET_OBJS = $(call objects, base $(NET_L1_ROOMS) $(NET_ROOMS) pg) $(NET_SHARED) \
-	$(filter $(NET_ONLY), $(call objects, worker))
+# Of the other rooms it has what those need of them; what reads files of other programs is for SQL
+# functions only.
+NET_SHARED = $(call objects, pg shmem) src/store/issues.o src/store/outbox_lease.o src/store/probes.o \
+	src/store/receiver_pace.o src/store/secrets.o
+NET_OBJS = $(call objects, base $(filter-out foreign, $(L1_ROOMS)) $(NET_L1_ROOMS) $(NET_ROOMS)) $(NET_SHARED)
 
 # -isystem wins over the -I of PGXS: warnings in the server's headers are not ours to mend.
 PG_CPPFLAGS = -Iinclude -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server)
@@ -56,7 +54,7 @@ PG_CXXFLAGS = -std=c++17 -Wall -Wextra -Werror -Wno-register -Wno-unknown-warnin
 
 # L0 and L1 are compiled without the server's include path and flags: once, for the libraries and
 # for the unit tests.
-PURE_OBJS = $(call objects, base $(L1_ROOMS) $(NET_ROOMS))
+PURE_OBJS = $(call objects, base $(L1_ROOMS) $(NET_L1_ROOMS))
 PURE_CXXFLAGS = -std=c++17 -O2 -g -fPIC -fvisibility=hidden -fstack-protector-strong \
 	-Wall -Wextra -Werror -Iinclude -Isrc -MMD -MP $(COPT)
 
@@ -96,7 +94,7 @@ build/settings: FORCE
 FORCE:
 $(OBJS) $(NET_OBJS): build/settings
 # What /health calls the version.
-src/worker/server_health.o: private CPPFLAGS += -DMONITORING_VERSION='"$(EXTVERSION)"'
+src/server/health.o: private CPPFLAGS += -DMONITORING_VERSION='"$(EXTVERSION)"'
 
 $(SQL_BUILT): sql/names.awk $(SQL_PARTS) Makefile
 	awk -f sql/names.awk pass=1 $(SQL_PARTS) pass=2 $(SQL_PARTS) > $@

@@ -3,7 +3,7 @@
 #include "monitoring/store/adopt.hpp"
 
 #include "monitoring/pg/arguments.hpp"
-#include "monitoring/store/extension_members.hpp"
+#include "monitoring/pg/extension_members.hpp"
 
 extern "C" {
 #include <funcapi.h>

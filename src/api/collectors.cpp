@@ -10,8 +10,8 @@ extern "C" {
 }
 
 #include "api/sample_rows.hpp"
+#include "monitoring/pg/system_clock.hpp"
 #include "monitoring/store/collector_import.hpp"
-#include "monitoring/worker/system_clock.hpp"
 
 using namespace monitoring;
 

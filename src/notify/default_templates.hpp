@@ -1,7 +1,7 @@
 #pragma once
 // The templates that Alertmanager defines for the kinds that are here.
 
-#include "monitoring/alerting/template.hpp"
+#include "monitoring/template/template.hpp"
 
 namespace monitoring::notify {
 

@@ -4,9 +4,9 @@
 #include <string_view>
 #include <utility>
 
-#include "monitoring/alerting/notification_data.hpp"
-#include "monitoring/alerting/template.hpp"
 #include "monitoring/base/json.hpp"
+#include "monitoring/template/notification_data.hpp"
+#include "monitoring/template/template.hpp"
 #include "notify/default_templates.hpp"
 #include "notify/settings.hpp"
 

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "monitoring/notify/grouping.hpp"
+#include "monitoring/dispatch/grouping.hpp"
 
 namespace monitoring::store {
 

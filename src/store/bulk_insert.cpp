@@ -1,7 +1,7 @@
 #include "store/bulk_insert.hpp"
 
 #include "monitoring/pg/guard.hpp"
-#include "multi_insert.hpp"
+#include "monitoring/pg/table_writer.hpp"
 
 extern "C" {
 #include <access/heapam.h>

@@ -1,6 +1,6 @@
 #include "monitoring/store/jobs.hpp"
 
-#include "monitoring/store/extension_members.hpp"
+#include "monitoring/pg/extension_members.hpp"
 
 extern "C" {
 #include <catalog/pg_type.h>

@@ -1,10 +1,10 @@
 #include "monitoring/store/queues.hpp"
 
+#include "monitoring/pg/extension_members.hpp"
 #include "monitoring/pg/intervals.hpp"
 #include "monitoring/pg/relations.hpp"
 #include "monitoring/pg/transaction.hpp"
 #include "monitoring/store/events.hpp"
-#include "monitoring/store/extension_members.hpp"
 #include "monitoring/store/issues.hpp"
 #include "monitoring/store/owner_runs.hpp"
 #include "monitoring/store/unusable.hpp"

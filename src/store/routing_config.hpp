@@ -8,11 +8,11 @@
 #include <string>
 #include <vector>
 
-#include "monitoring/notify/escalation.hpp"
-#include "monitoring/notify/inhibition.hpp"
-#include "monitoring/notify/route.hpp"
-#include "monitoring/notify/silence.hpp"
-#include "monitoring/notify/time_interval.hpp"
+#include "monitoring/dispatch/escalation.hpp"
+#include "monitoring/dispatch/inhibition.hpp"
+#include "monitoring/dispatch/route.hpp"
+#include "monitoring/dispatch/silence.hpp"
+#include "monitoring/dispatch/time_interval.hpp"
 #include "monitoring/store/unusable.hpp"
 
 namespace monitoring::store {

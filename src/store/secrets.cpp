@@ -10,9 +10,9 @@ extern "C" {
 // clang-format keeps the server's headers first.
 
 #include "monitoring/base/json.hpp"
+#include "monitoring/pg/extension_members.hpp"
 #include "monitoring/pg/owner_scope.hpp"
 #include "monitoring/pg/relations.hpp"
-#include "monitoring/store/extension_members.hpp"
 #include "monitoring/store/issues.hpp"
 
 namespace monitoring::store {

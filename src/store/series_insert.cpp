@@ -1,7 +1,7 @@
 #include "series_insert.hpp"
 
 #include "monitoring/pg/memory.hpp"
-#include "multi_insert.hpp"
+#include "monitoring/pg/table_writer.hpp"
 #include "series_rows.hpp"
 
 extern "C" {

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "monitoring/metrics/summary.hpp"
-#include "multi_insert.hpp"
+#include "monitoring/pg/table_writer.hpp"
 #include "series_table.hpp"
 
 namespace monitoring::store {

@@ -1,7 +1,7 @@
 #include "monitoring/store/supabase.hpp"
 
+#include "monitoring/pg/extension_members.hpp"
 #include "monitoring/store/access.hpp"
-#include "monitoring/store/extension_members.hpp"
 // clang-format keeps the server's headers first.
 #include <string>
 #include <vector>

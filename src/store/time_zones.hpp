@@ -1,7 +1,7 @@
 #pragma once
 // The server's time zones for the time intervals of routes.
 
-#include "monitoring/notify/time_interval.hpp"
+#include "monitoring/dispatch/time_interval.hpp"
 
 namespace monitoring::store {
 

@@ -7,9 +7,9 @@ extern "C" {
 #include <memory>
 #include <vector>
 
+#include "monitoring/shmem/process.hpp"
 #include "monitoring/store/collectors.hpp"
 #include "monitoring/store/cost.hpp"
-#include "worker/process.hpp"
 
 namespace monitoring::worker {
 

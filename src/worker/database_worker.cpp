@@ -18,11 +18,11 @@ extern "C" {
 #include "monitoring/pg/spi.hpp"
 #include "monitoring/pg/time_limit.hpp"
 #include "monitoring/pg/transaction.hpp"
+#include "monitoring/shmem/process.hpp"
 #include "monitoring/shmem/worker_slots.hpp"
 #include "monitoring/store/owner_runs.hpp"
 #include "worker/duties.hpp"
 #include "worker/duty_runner.hpp"
-#include "worker/process.hpp"
 
 extern "C" {
 PGDLLEXPORT void monitoring_worker_main(Datum);

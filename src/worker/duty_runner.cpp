@@ -12,11 +12,11 @@ extern "C" {
 #include "monitoring/pg/settings.hpp"
 #include "monitoring/pg/time_limit.hpp"
 #include "monitoring/pg/transaction.hpp"
+#include "monitoring/shmem/process.hpp"
 #include "monitoring/shmem/worker_slots.hpp"
 #include "monitoring/store/cost.hpp"
 #include "monitoring/store/issues.hpp"
 #include "monitoring/store/owner_runs.hpp"
-#include "worker/process.hpp"
 
 namespace monitoring::worker {
 

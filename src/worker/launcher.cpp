@@ -27,8 +27,8 @@ extern "C" {
 #include "monitoring/pg/settings.hpp"
 #include "monitoring/pg/transaction.hpp"
 #include "monitoring/shmem/database_names.hpp"
+#include "monitoring/shmem/process.hpp"
 #include "monitoring/shmem/worker_slots.hpp"
-#include "worker/process.hpp"
 
 extern "C" {
 PGDLLEXPORT void monitoring_launcher_main(Datum);

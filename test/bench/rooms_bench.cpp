@@ -7,11 +7,11 @@
 #include <vector>
 
 #include "monitoring/alerting/state_machine.hpp"
-#include "monitoring/alerting/template.hpp"
+#include "monitoring/dispatch/matcher.hpp"
 #include "monitoring/metrics/moments.hpp"
 #include "monitoring/metrics/sketch.hpp"
 #include "monitoring/metrics/sketch_pile.hpp"
-#include "monitoring/notify/matcher.hpp"
+#include "monitoring/template/template.hpp"
 
 namespace monitoring {
 namespace {

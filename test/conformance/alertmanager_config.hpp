@@ -8,9 +8,9 @@
 
 #include "monitoring/base/clock.hpp"
 #include "monitoring/base/result.hpp"
-#include "monitoring/notify/grouping.hpp"
-#include "monitoring/notify/inhibition.hpp"
-#include "monitoring/notify/route.hpp"
+#include "monitoring/dispatch/grouping.hpp"
+#include "monitoring/dispatch/inhibition.hpp"
+#include "monitoring/dispatch/route.hpp"
 
 namespace monitoring::conformance {
 

@@ -1,6 +1,6 @@
 // Matchers: [{input, valid, matchers: [{op, name, value}], error}].
 
-#include "monitoring/notify/matcher.hpp"
+#include "monitoring/dispatch/matcher.hpp"
 #include "registry.hpp"
 
 namespace monitoring::conformance {

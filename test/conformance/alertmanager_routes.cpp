@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "alertmanager_config.hpp"
-#include "monitoring/notify/route.hpp"
+#include "monitoring/dispatch/route.hpp"
 #include "registry.hpp"
 
 namespace monitoring::conformance {

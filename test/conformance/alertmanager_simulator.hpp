@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "alertmanager_config.hpp"
-#include "monitoring/notify/grouping.hpp"
-#include "monitoring/notify/silence.hpp"
+#include "monitoring/dispatch/grouping.hpp"
+#include "monitoring/dispatch/silence.hpp"
 
 namespace monitoring::conformance {
 

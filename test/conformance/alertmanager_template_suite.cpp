@@ -2,8 +2,8 @@
 // its template files (*.tmpl): every template that they define must render.
 
 #include "go_literal.hpp"
-#include "monitoring/alerting/notification_data.hpp"
-#include "monitoring/alerting/template.hpp"
+#include "monitoring/template/notification_data.hpp"
+#include "monitoring/template/template.hpp"
 #include "registry.hpp"
 
 namespace monitoring::conformance {

@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <limits>
 
-#include "monitoring/alerting/template.hpp"
+#include "monitoring/template/template.hpp"
 
 namespace monitoring::conformance {
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "monitoring/alerting/template_value.hpp"
+#include "monitoring/template/value.hpp"
 
 namespace monitoring::conformance {
 

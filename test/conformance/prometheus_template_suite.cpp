@@ -2,7 +2,7 @@
 // input_go?, query_result_go?}].
 
 #include "go_literal.hpp"
-#include "monitoring/alerting/template.hpp"
+#include "monitoring/template/template.hpp"
 #include "registry.hpp"
 
 namespace monitoring::conformance {

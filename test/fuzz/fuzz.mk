@@ -10,7 +10,7 @@ SANITIZED_CXXFLAGS = -std=c++17 -O1 -gline-tables-only -Wall -Wextra -Werror -Ii
 	-fsanitize=fuzzer-no-link $(SANITIZERS)
 sanitized = $(addprefix build/sanitized/, $(1))
 SANITIZED_ROOM_OBJS = $(call sanitized, $(call objects, base $(L1_ROOMS)))
-SANITIZED_NET_OBJS = $(call sanitized, $(call objects, $(NET_ROOMS)))
+SANITIZED_NET_OBJS = $(call sanitized, $(call objects, $(NET_L1_ROOMS)))
 FUZZ_OBJS = $(call sanitized, $(patsubst %.cpp, %.o, $(wildcard test/fuzz/*.cpp)))
 SANITIZED_UNIT_OBJS = $(call sanitized, $(patsubst %.cpp, %.o, \
 	$(wildcard $(addsuffix /*.cpp, $(addprefix test/unit/, $(UNIT_ROOMS))))))

@@ -4,12 +4,12 @@
 #include <string>
 #include "monitoring/base/json.hpp"
 
-#include "monitoring/notify/matcher.hpp"
+#include "monitoring/dispatch/matcher.hpp"
+#include "monitoring/dispatch/route.hpp"
+#include "monitoring/dispatch/time_interval.hpp"
 #include "monitoring/notify/rate_limit.hpp"
 #include "monitoring/notify/receiver.hpp"
 #include "monitoring/notify/redaction.hpp"
-#include "monitoring/notify/route.hpp"
-#include "monitoring/notify/time_interval.hpp"
 #include "monitoring/notify/url.hpp"
 #include "monitoring/notify/webhook.hpp"
 #include "target.hpp"

@@ -6,8 +6,8 @@
 #include <string>
 #include <string_view>
 
-#include "monitoring/alerting/notification_data.hpp"
-#include "monitoring/alerting/template.hpp"
+#include "monitoring/template/notification_data.hpp"
+#include "monitoring/template/template.hpp"
 #include "target.hpp"
 
 namespace {

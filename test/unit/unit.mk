@@ -2,7 +2,7 @@
 # the server's include path, so that a stray #include of postgres.h does not compile.
 #   UNIT_FILTER='Labels.*'           runs some of them
 #   UNIT_SANITIZE=-fsanitize=address compiles the rooms once more, apart, with a sanitizer
-UNIT_ROOMS = base $(L1_ROOMS) $(NET_ROOMS)
+UNIT_ROOMS = base $(L1_ROOMS) $(NET_L1_ROOMS)
 UNIT_CXXFLAGS = -std=c++17 -O1 -g -Wall -Wextra -Werror -Iinclude -Isrc -MMD -MP $(UNIT_SANITIZE)
 UNIT_ROOM_OBJS = $(addprefix $(if $(UNIT_SANITIZE), build/unit/), $(PURE_OBJS))
 UNIT_TEST_OBJS = $(patsubst %.cpp, build/unit/%.o, \

@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "monitoring/alerting/state_machine.hpp"
-#include "monitoring/alerting/template.hpp"
 #include "monitoring/base/labels.hpp"
 #include "monitoring/base/result.hpp"
+#include "monitoring/template/template.hpp"
 
 namespace monitoring::alerting {
 
