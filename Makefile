@@ -33,13 +33,18 @@ SERVER_ROOMS = pg shmem store hooks worker api
 sources = $(wildcard $(addsuffix /*.cpp, $(addprefix src/, $(1))))
 objects = $(patsubst %.cpp, %.o, $(call sources, $(1)))
 
+# Where nothing is done a million times a second, compiling takes longer than it could ever save.
+COLD_ROOMS = template notify dispatch foreign transport worker courier server api
+
 # monitoring.so is preloaded and has no network code; monitoring_net.so is loaded by the courier and
 # the HTTP server only.
 NET_L1_ROOMS = transport
 NET_ROOMS = courier server
 NET_LIBS = -lcurl -lmicrohttpd -lz
 MODULE_big = monitoring
-OBJS = src/module.o $(call objects, base $(L1_ROOMS) $(SERVER_ROOMS))
+# Of functions that several files have in common the linker keeps the first: that of a warm room.
+by_heat = $(filter-out $(COLD_ROOMS), $(1)) $(filter $(COLD_ROOMS), $(1))
+OBJS = src/module.o $(call objects, $(call by_heat, base $(L1_ROOMS) $(SERVER_ROOMS)))
 NET_LIBRARY = monitoring_net.so
 # Of the other rooms it has what those need of them; what reads files of other programs is for SQL
 # functions only.
@@ -49,13 +54,21 @@ NET_OBJS = $(call objects, base $(filter-out foreign, $(L1_ROOMS)) $(NET_L1_ROOM
 
 # -isystem wins over the -I of PGXS: warnings in the server's headers are not ours to mend.
 PG_CPPFLAGS = -Iinclude -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server)
-PG_CXXFLAGS = -std=c++17 -Wall -Wextra -Werror -Wno-register -Wno-unknown-warning-option \
+# Enough for a backtrace with lines. `make install` strips it off; the library in this folder keeps it.
+DEBUG_INFO = -g1
+INSTALL_STRIP_FLAG ?= -s
+PG_CXXFLAGS = -std=c++17 $(DEBUG_INFO) -Wall -Wextra -Werror -Wno-register -Wno-unknown-warning-option \
 	-fvisibility=hidden -MMD -MP
 
 # L0 and L1 are compiled without the server's include path and flags: once, for the libraries and
 # for the unit tests.
 PURE_OBJS = $(call objects, base $(L1_ROOMS) $(NET_L1_ROOMS))
-PURE_CXXFLAGS = -std=c++17 -O2 -g -fPIC -fvisibility=hidden -fstack-protector-strong \
+# Headers of the language and of the server that most files include are read once (GCC only).
+PRECOMPILED_PURE = algorithm chrono functional map memory optional set string unordered_map variant vector
+PRECOMPILED_SERVER = postgres.h catalog/pg_type.h executor/spi.h utils/builtins.h utils/timestamp.h
+precompiled = $(if $(findstring g++,$(CXX)),$(if $(findstring clang,$(CXX)),,-fpch-preprocess -include build/precompiled/$(1).hpp))
+
+PURE_CXXFLAGS = -std=c++17 -O2 $(DEBUG_INFO) -fPIC -fvisibility=hidden -fstack-protector-strong \
 	-Wall -Wextra -Werror -Iinclude -Isrc -MMD -MP $(COPT)
 
 EXPORTS = -Wl,--version-script=src/exports.map
@@ -93,6 +106,16 @@ build/settings: FORCE
 .PHONY: FORCE
 FORCE:
 $(OBJS) $(NET_OBJS): build/settings
+SERVER_OBJS = $(filter-out $(PURE_OBJS), $(OBJS) $(NET_OBJS))
+$(SERVER_OBJS): private CXXFLAGS += $(call precompiled,server)
+$(if $(call precompiled,server), $(SERVER_OBJS)): build/precompiled/server.hpp.gch
+build/precompiled/server.hpp: Makefile
+	@mkdir -p $(@D)
+	@{ echo 'extern "C" {'; printf '#include <%s>\n' $(PRECOMPILED_SERVER); echo '}'; \
+	   printf '#include <%s>\n' $(PRECOMPILED_PURE); } > $@
+build/precompiled/server.hpp.gch: build/precompiled/server.hpp build/settings
+	$(CXX) $(CXXFLAGS) $(CPPFLAGS) -x c++-header -o $@ $<
+$(call objects, $(COLD_ROOMS)): private CXXFLAGS += -O1
 # What /health calls the version.
 src/server/health.o: private CPPFLAGS += -DMONITORING_VERSION='"$(EXTVERSION)"'
 
@@ -120,8 +143,15 @@ uninstall-net:
 	rm -f '$(DESTDIR)$(pkglibdir)/$(NET_LIBRARY)'
 endif
 
+$(if $(call precompiled,pure), $(PURE_OBJS)): build/precompiled/pure.hpp.gch
+build/precompiled/pure.hpp: Makefile
+	@mkdir -p $(@D)
+	@printf '#include <%s>\n' $(PRECOMPILED_PURE) > $@
+build/precompiled/pure.hpp.gch: build/precompiled/pure.hpp
+	$(CXX) $(PURE_CXXFLAGS) -x c++-header -o $@ $<
+$(call objects, $(COLD_ROOMS)): private PURE_CXXFLAGS += -O1
 $(PURE_OBJS): %.o: %.cpp
-	$(CXX) $(PURE_CXXFLAGS) -c -o $@ $<
+	$(CXX) $(PURE_CXXFLAGS) $(call precompiled,pure) -c -o $@ $<
 
 include test/unit/unit.mk
 include test/modules/modules.mk
