@@ -28,13 +28,16 @@ DATA = $(filter-out $(SQL_BUILT), $(wildcard sql/monitoring--*--*.sql))
 
 # Rooms by layer (CONTRIBUTING.md): arrows point down only.
 L1_ROOMS = metrics template alerting notify dispatch host foreign
-SERVER_ROOMS = pg shmem store hooks worker api
+TABLE_ROOMS = issues measurements rollup retention series outbox routing rules probes collect health \
+	setup invariants
+SERVER_ROOMS = pg shmem $(TABLE_ROOMS) hooks worker api
 
 sources = $(wildcard $(addsuffix /*.cpp, $(addprefix src/, $(1))))
 objects = $(patsubst %.cpp, %.o, $(call sources, $(1)))
 
 # Where nothing is done a million times a second, compiling takes longer than it could ever save.
-COLD_ROOMS = template notify dispatch foreign transport worker courier server api
+COLD_ROOMS = template notify dispatch foreign transport issues retention outbox routing rules probes collect \
+	health setup invariants worker courier server api
 
 # monitoring.so is preloaded and has no network code; monitoring_net.so is loaded by the courier and
 # the HTTP server only.
@@ -46,11 +49,10 @@ MODULE_big = monitoring
 by_heat = $(filter-out $(COLD_ROOMS), $(1)) $(filter $(COLD_ROOMS), $(1))
 OBJS = src/module.o $(call objects, $(call by_heat, base $(L1_ROOMS) $(SERVER_ROOMS)))
 NET_LIBRARY = monitoring_net.so
-# Of the other rooms it has what those need of them; what reads files of other programs is for SQL
+# Of the other rooms it has those that these need; what reads files of other programs is for SQL
 # functions only.
-NET_SHARED = $(call objects, pg shmem) src/store/issues.o src/store/outbox_lease.o src/store/probes.o \
-	src/store/receiver_pace.o src/store/secrets.o
-NET_OBJS = $(call objects, base $(filter-out foreign, $(L1_ROOMS)) $(NET_L1_ROOMS) $(NET_ROOMS)) $(NET_SHARED)
+NET_SHARED_ROOMS = base $(filter-out foreign, $(L1_ROOMS)) pg shmem issues outbox probes
+NET_OBJS = $(call objects, $(NET_SHARED_ROOMS) $(NET_L1_ROOMS) $(NET_ROOMS))
 
 # -isystem wins over the -I of PGXS: warnings in the server's headers are not ours to mend.
 PG_CPPFLAGS = -Iinclude -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server)

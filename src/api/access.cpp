@@ -1,6 +1,6 @@
 // SQL entry points of privileges.
 
-#include "monitoring/store/access.hpp"
+#include "monitoring/setup/access.hpp"
 
 #include "monitoring/pg/arguments.hpp"
 

@@ -1,6 +1,6 @@
 // SQL entry point that takes over an older installation.
 
-#include "monitoring/store/adopt.hpp"
+#include "monitoring/setup/adopt.hpp"
 
 #include "monitoring/pg/arguments.hpp"
 #include "monitoring/pg/extension_members.hpp"

@@ -1,6 +1,7 @@
 // SQL entry points of alert rules.
 
 #include "monitoring/pg/arguments.hpp"
+#include "monitoring/pg/labels.hpp"
 #include "monitoring/pg/trigger.hpp"
 
 extern "C" {
@@ -13,10 +14,10 @@ extern "C" {
 
 #include "api/own_rows.hpp"
 #include "monitoring/alerting/threshold.hpp"
-#include "monitoring/store/alert_eval.hpp"
-#include "monitoring/store/alert_rules.hpp"
-#include "monitoring/store/baseline.hpp"
-#include "monitoring/store/threshold_levels.hpp"
+#include "monitoring/rules/baseline.hpp"
+#include "monitoring/rules/evaluation.hpp"
+#include "monitoring/rules/stored_rules.hpp"
+#include "monitoring/rules/threshold_levels.hpp"
 
 using namespace monitoring;
 
@@ -86,8 +87,8 @@ MONITORING_FUNCTION(monitoring_check_alert_rule) {
   const auto annotations = row.jsonb("annotations");
   // NULLs are for the constraints to refuse.
   if (!name || !labels || !annotations) return row.result();
-  store::check_definition(*name, store::labels_of_json(*labels, "labels"),
-                          store::labels_of_json(*annotations, "annotations"));
+  store::check_definition(*name, pg::labels_of_json(*labels, "labels"),
+                          pg::labels_of_json(*annotations, "annotations"));
   // A new row's is its own: that of a restored one, too.
   if (row.is_update()) {
     row.set("updated_at", pg::datum(TIMESTAMPTZOID, TimestampTzGetDatum(GetCurrentTimestamp())));

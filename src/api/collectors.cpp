@@ -1,6 +1,6 @@
 // SQL entry points of the collectors.
 
-#include "monitoring/store/collectors.hpp"
+#include "monitoring/collect/collectors.hpp"
 
 #include "monitoring/pg/arguments.hpp"
 
@@ -10,8 +10,8 @@ extern "C" {
 }
 
 #include "api/sample_rows.hpp"
+#include "monitoring/collect/import.hpp"
 #include "monitoring/pg/system_clock.hpp"
-#include "monitoring/store/collector_import.hpp"
 
 using namespace monitoring;
 

@@ -1,14 +1,14 @@
 // SQL entry points of health.
 
-#include "monitoring/store/health.hpp"
+#include "monitoring/health/health.hpp"
 
 #include "monitoring/base/json.hpp"
+#include "monitoring/collect/host.hpp"
 #include "monitoring/pg/arguments.hpp"
 #include "monitoring/pg/prepared.hpp"
 #include "monitoring/pg/trigger.hpp"
+#include "monitoring/probes/probes.hpp"
 #include "monitoring/shmem/worker_slots.hpp"
-#include "monitoring/store/host.hpp"
-#include "monitoring/store/probes.hpp"
 
 extern "C" {
 #include <access/xlog.h>

@@ -1,6 +1,6 @@
 // SQL entry point of the host's figures.
 
-#include "monitoring/store/host.hpp"
+#include "monitoring/collect/host.hpp"
 
 #include "monitoring/pg/arguments.hpp"
 

@@ -1,6 +1,6 @@
 // SQL entry points of the invariants (sql/install/invariants.sql).
 
-#include "monitoring/store/invariants.hpp"
+#include "monitoring/invariants/invariants.hpp"
 
 #include "monitoring/pg/guard.hpp"
 

@@ -1,6 +1,6 @@
 // SQL entry points of worker issues and worker heartbeats.
 
-#include "monitoring/store/issues.hpp"
+#include "monitoring/issues/issues.hpp"
 
 #include "monitoring/pg/arguments.hpp"
 

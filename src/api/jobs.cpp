@@ -11,7 +11,7 @@ extern "C" {
 #include "api/standby.hpp"
 #include "monitoring/base/cron.hpp"
 #include "monitoring/hooks/commit.hpp"
-#include "monitoring/store/jobs.hpp"
+#include "monitoring/setup/jobs.hpp"
 #include "monitoring/worker/remote_sql.hpp"
 
 using namespace monitoring;

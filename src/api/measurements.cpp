@@ -16,8 +16,8 @@ extern "C" {
 // clang-format keeps the server's headers first.
 #include <cstring>
 
-#include "monitoring/store/corrections.hpp"
-#include "monitoring/store/new_rows.hpp"
+#include "monitoring/measurements/corrections.hpp"
+#include "monitoring/measurements/new_rows.hpp"
 
 namespace monitoring {
 

@@ -15,7 +15,7 @@ extern "C" {
 #include <vector>
 
 #include "monitoring/alerting/threshold.hpp"
-#include "monitoring/store/series_window.hpp"
+#include "monitoring/series/window.hpp"
 
 using namespace monitoring;
 

@@ -19,9 +19,9 @@ extern "C" {
 #include "monitoring/base/hash128.hpp"
 #include "monitoring/hooks/counting.hpp"
 #include "monitoring/hooks/defining.hpp"
+#include "monitoring/measurements/metric_definitions.hpp"
 #include "monitoring/pg/version.hpp"
 #include "monitoring/shmem/registry.hpp"
-#include "monitoring/store/metric_definitions.hpp"
 
 using namespace monitoring;
 using metrics::MetricType;

@@ -15,8 +15,8 @@ extern "C" {
 
 #include "monitoring/notify/receiver.hpp"
 #include "monitoring/notify/webhook.hpp"
-#include "monitoring/store/courier_wake.hpp"
-#include "monitoring/store/outbox.hpp"
+#include "monitoring/outbox/courier_wake.hpp"
+#include "monitoring/outbox/queue.hpp"
 
 #include "api/secret_use.hpp"
 #include "api/transaction_time.hpp"

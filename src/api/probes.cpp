@@ -8,7 +8,7 @@
 #include "monitoring/base/expression.hpp"
 #include "monitoring/notify/http_headers.hpp"
 #include "monitoring/notify/url.hpp"
-#include "monitoring/store/courier_wake.hpp"
+#include "monitoring/outbox/courier_wake.hpp"
 
 using namespace monitoring;
 

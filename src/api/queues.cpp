@@ -1,11 +1,11 @@
 // SQL entry points of the queues.
 
-#include "monitoring/store/queues.hpp"
+#include "monitoring/health/queues.hpp"
 
 #include "monitoring/base/json.hpp"
+#include "monitoring/issues/events.hpp"
 #include "monitoring/pg/arguments.hpp"
 #include "monitoring/pg/trigger.hpp"
-#include "monitoring/store/events.hpp"
 
 // clang-format keeps the server's headers first.
 

@@ -12,10 +12,10 @@ extern "C" {
 #include <algorithm>
 
 #include "api/standby.hpp"
+#include "monitoring/measurements/records.hpp"
 #include "monitoring/pg/settings.hpp"
 #include "monitoring/shmem/record_ring.hpp"
 #include "monitoring/shmem/worker_slots.hpp"
-#include "monitoring/store/records.hpp"
 
 using namespace monitoring;
 using api::refuse_on_standby;

@@ -1,6 +1,7 @@
 // SQL entry points of retention and partitions (sql/install/retention.sql).
 
-#include "monitoring/store/retention.hpp"
+#include "monitoring/measurements/partitions.hpp"
+#include "monitoring/retention/retention.hpp"
 
 extern "C" {
 #include <access/xact.h>

@@ -1,6 +1,6 @@
 // SQL entry points of the roll-ups (sql/install/rollups.sql).
 
-#include "monitoring/store/rollup.hpp"
+#include "monitoring/rollup/rollup.hpp"
 
 extern "C" {
 #include <access/xact.h>

@@ -14,8 +14,8 @@ extern "C" {
 // clang-format keeps the server's headers first.
 #include <string>
 
-#include "monitoring/store/alert_routing.hpp"
-#include "monitoring/store/route_explanation.hpp"
+#include "monitoring/routing/route_explanation.hpp"
+#include "monitoring/routing/routing_pass.hpp"
 
 #include "api/transaction_time.hpp"
 

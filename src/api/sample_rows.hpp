@@ -10,7 +10,6 @@ extern "C" {
 #include <string>
 
 #include "monitoring/base/labels_json.hpp"
-#include "monitoring/store/alert_rules.hpp"
 
 namespace monitoring::api {
 

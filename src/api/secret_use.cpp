@@ -11,7 +11,7 @@ extern "C" {
 
 #include "monitoring/base/json.hpp"
 #include "monitoring/notify/receiver.hpp"
-#include "monitoring/store/secrets.hpp"
+#include "monitoring/outbox/secrets.hpp"
 
 namespace monitoring::api {
 

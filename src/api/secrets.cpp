@@ -21,8 +21,8 @@ extern "C" {
 
 #include "monitoring/base/regular_file.hpp"
 #include "monitoring/notify/secret_terms.hpp"
-#include "monitoring/store/courier_wake.hpp"
-#include "monitoring/store/secrets.hpp"
+#include "monitoring/outbox/courier_wake.hpp"
+#include "monitoring/outbox/secrets.hpp"
 
 using namespace monitoring;
 

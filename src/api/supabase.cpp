@@ -1,6 +1,6 @@
 // SQL entry point of the functions for PostgREST.
 
-#include "monitoring/store/supabase.hpp"
+#include "monitoring/setup/supabase.hpp"
 
 using namespace monitoring;
 

@@ -12,10 +12,10 @@ extern "C" {
 #include "courier/translate.hpp"
 #include "monitoring/base/json.hpp"
 #include "monitoring/notify/retry.hpp"
+#include "monitoring/outbox/receiver_pace.hpp"
+#include "monitoring/outbox/secrets.hpp"
 #include "monitoring/pg/settings.hpp"
 #include "monitoring/pg/transaction.hpp"
-#include "monitoring/store/receiver_pace.hpp"
-#include "monitoring/store/secrets.hpp"
 
 namespace monitoring::worker {
 

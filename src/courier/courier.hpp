@@ -20,9 +20,9 @@
 #include "monitoring/notify/receiver.hpp"
 #include "monitoring/notify/redaction.hpp"
 #include "monitoring/notify/tempo.hpp"
-#include "monitoring/store/outbox_lease.hpp"
-#include "monitoring/store/receiver_pace.hpp"
-#include "monitoring/store/secrets.hpp"
+#include "monitoring/outbox/lease.hpp"
+#include "monitoring/outbox/receiver_pace.hpp"
+#include "monitoring/outbox/secrets.hpp"
 #include "monitoring/transport/dispatcher.hpp"
 #include "monitoring/transport/reactor.hpp"
 

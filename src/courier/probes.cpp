@@ -10,8 +10,8 @@ extern "C" {
 #include "courier/network.hpp"
 #include "monitoring/base/expression.hpp"
 #include "monitoring/base/json.hpp"
+#include "monitoring/outbox/secrets.hpp"
 #include "monitoring/pg/transaction.hpp"
-#include "monitoring/store/secrets.hpp"
 
 namespace monitoring::worker {
 

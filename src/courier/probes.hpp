@@ -14,8 +14,8 @@
 
 #include "monitoring/base/clock.hpp"
 #include "monitoring/notify/redaction.hpp"
-#include "monitoring/store/probes.hpp"
-#include "monitoring/store/secrets.hpp"
+#include "monitoring/outbox/secrets.hpp"
+#include "monitoring/probes/probes.hpp"
 #include "monitoring/transport/dispatcher.hpp"
 #include "monitoring/transport/reactor.hpp"
 

@@ -7,9 +7,9 @@ extern "C" {
 #include <memory>
 #include <vector>
 
+#include "monitoring/collect/collectors.hpp"
+#include "monitoring/collect/cost.hpp"
 #include "monitoring/shmem/process.hpp"
-#include "monitoring/store/collectors.hpp"
-#include "monitoring/store/cost.hpp"
 
 namespace monitoring::worker {
 

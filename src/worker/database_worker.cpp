@@ -14,13 +14,13 @@ extern "C" {
 #include <cstring>
 #include <optional>
 
+#include "monitoring/issues/owner_runs.hpp"
 #include "monitoring/pg/settings.hpp"
 #include "monitoring/pg/spi.hpp"
 #include "monitoring/pg/time_limit.hpp"
 #include "monitoring/pg/transaction.hpp"
 #include "monitoring/shmem/process.hpp"
 #include "monitoring/shmem/worker_slots.hpp"
-#include "monitoring/store/owner_runs.hpp"
 #include "worker/duties.hpp"
 #include "worker/duty_runner.hpp"
 

@@ -6,13 +6,13 @@
 #include <utility>
 
 #include "monitoring/base/cron.hpp"
+#include "monitoring/measurements/records.hpp"
 #include "monitoring/pg/settings.hpp"
 #include "monitoring/pg/system_clock.hpp"
+#include "monitoring/rules/evaluation.hpp"
+#include "monitoring/setup/clock_steps.hpp"
+#include "monitoring/setup/jobs.hpp"
 #include "monitoring/shmem/record_ring.hpp"
-#include "monitoring/store/alert_eval.hpp"
-#include "monitoring/store/clock_steps.hpp"
-#include "monitoring/store/jobs.hpp"
-#include "monitoring/store/records.hpp"
 #include "worker/collect_duty.hpp"
 #include "worker/self_metrics.hpp"
 #include "worker/send_duty.hpp"

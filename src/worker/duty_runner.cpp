@@ -9,14 +9,14 @@ extern "C" {
 #include <algorithm>
 #include <utility>
 
+#include "monitoring/collect/cost.hpp"
+#include "monitoring/issues/issues.hpp"
 #include "monitoring/pg/settings.hpp"
 #include "monitoring/pg/time_limit.hpp"
 #include "monitoring/pg/transaction.hpp"
 #include "monitoring/shmem/process.hpp"
 #include "monitoring/shmem/worker_slots.hpp"
-#include "monitoring/store/cost.hpp"
-#include "monitoring/store/issues.hpp"
-#include "monitoring/store/owner_runs.hpp"
+#include "monitoring/issues/owner_runs.hpp"
 
 namespace monitoring::worker {
 

@@ -12,8 +12,8 @@ extern "C" {
 #include <cstring>
 
 #include "monitoring/pg/transaction.hpp"
+#include "monitoring/setup/jobs.hpp"
 #include "monitoring/shmem/process.hpp"
-#include "monitoring/store/jobs.hpp"
 
 extern "C" {
 PGDLLEXPORT void monitoring_remote_sql_main(Datum);

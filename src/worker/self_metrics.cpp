@@ -10,8 +10,8 @@ extern "C" {
 #include <set>
 #include <string>
 
+#include "monitoring/collect/cost.hpp"
 #include "monitoring/shmem/registry.hpp"
-#include "monitoring/store/cost.hpp"
 
 namespace monitoring::worker {
 

@@ -7,10 +7,10 @@ extern "C" {
 #include <algorithm>
 #include <cstring>
 
+#include "monitoring/outbox/lease.hpp"
 #include "monitoring/pg/settings.hpp"
+#include "monitoring/probes/probes.hpp"
 #include "monitoring/shmem/worker_slots.hpp"
-#include "monitoring/store/outbox_lease.hpp"
-#include "monitoring/store/probes.hpp"
 
 namespace monitoring::worker {
 

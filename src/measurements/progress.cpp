@@ -1,0 +1,201 @@
+#include "monitoring/measurements/progress.hpp"
+
+#include "monitoring/pg/prepared.hpp"
+
+extern "C" {
+#include <access/htup_details.h>
+#include <access/transam.h>
+#include <access/xact.h>
+#include <catalog/pg_type.h>
+#include <utils/array.h>
+#include <utils/snapmgr.h>
+}
+// clang-format keeps the server's headers first.
+#include <algorithm>
+
+namespace monitoring::store {
+
+namespace {
+
+constexpr const char* kSelect =
+    "SELECT pass, next_xid, pending_xids, own_xids, own_command,"
+    " partition_files FROM monitoring.rollup_progress";
+
+/// An array of bigint, sorted.
+std::vector<std::uint64_t> xids_of(const pg::Rows& rows, int column) {
+  bool null = false;
+  const Datum value = rows.raw(0, column, &null);
+  Datum* elements = nullptr;
+  int count = 0;
+  pg::call([&] {
+    deconstruct_array(DatumGetArrayTypeP(value), INT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE,
+                      &elements, nullptr, &count);
+  });
+  std::vector<std::uint64_t> xids(static_cast<std::size_t>(count));
+  std::transform(elements, elements + count, xids.begin(),
+                 [](Datum xid) { return static_cast<std::uint64_t>(DatumGetInt64(xid)); });
+  std::sort(xids.begin(), xids.end());
+  return xids;
+}
+
+pg::Param param_of(const std::vector<std::uint64_t>& xids) {
+  const Datum array = pg::call([&] {
+    auto* elements = static_cast<Datum*>(palloc(sizeof(Datum) * (xids.size() + 1)));
+    for (std::size_t i = 0; i < xids.size(); ++i) {
+      elements[i] = Int64GetDatum(static_cast<std::int64_t>(xids[i]));
+    }
+    return PointerGetDatum(construct_array(elements, static_cast<int>(xids.size()), INT8OID, 8,
+                                           FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+  });
+  return pg::datum(INT8ARRAYOID, array);
+}
+
+bool contains(const std::vector<std::uint64_t>& sorted, std::uint64_t xid) {
+  return std::binary_search(sorted.begin(), sorted.end(), xid);
+}
+
+std::uint64_t widen_against(TransactionId xid, std::uint64_t next) {
+  if (!TransactionIdIsNormal(xid)) return xid;
+  const std::uint64_t epoch = next >> 32;
+  const bool in_epoch_before = xid > static_cast<TransactionId>(next);
+  return ((in_epoch_before && epoch > 0 ? epoch - 1 : epoch) << 32) | xid;
+}
+
+std::uint64_t read_next_xid() {
+  return U64FromFullTransactionId(ReadNextFullTransactionId());
+}
+
+TransactionId narrow(std::uint64_t xid) {
+  return static_cast<TransactionId>(xid);
+}
+
+}  // namespace
+
+std::uint64_t full_transaction_id(TransactionId xid) {
+  return widen_against(xid, read_next_xid());
+}
+
+Progress Progress::from_row(const pg::Rows& rows) {
+  if (rows.empty()) {
+    throw pg::Report(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                     "roll-ups are not active in this database")
+        .detail("It was restored or copied, and its roll-ups have no baseline here.")
+        .hint("Call monitoring.activate() if this copy is to do its own monitoring.");
+  }
+  Progress progress;
+  progress.pass_ = static_cast<std::uint64_t>(*rows.int8(0, 1));
+  progress.next_xid_ = static_cast<std::uint64_t>(*rows.int8(0, 2));
+  progress.pending_ = xids_of(rows, 3);
+  progress.own_ = xids_of(rows, 4);
+  progress.own_command_ = static_cast<CommandId>(*rows.int8(0, 5));
+  progress.files_ = xids_of(rows, 6);
+  progress.server_next_xid_ = pg::call(read_next_xid);
+  return progress;
+}
+
+Progress Progress::read(pg::Spi& spi) {
+  static pg::Prepared statement(kSelect, {});
+  return from_row(statement.read(spi));
+}
+
+Progress Progress::lock(pg::Spi& spi) {
+  return from_row(spi.query((std::string(kSelect) + " FOR UPDATE").c_str()));
+}
+
+Progress Progress::after(Snapshot snapshot) const {
+  Progress next = *this;
+  next.pass_ = pass_ + 1;
+  next.server_next_xid_ = pg::call(read_next_xid);
+  next.next_xid_ = widen_against(snapshot->xmax, next.server_next_xid_);
+  next.own_command_ = snapshot->curcid;
+  next.pending_.clear();
+  next.own_.clear();
+  next.files_.clear();
+
+  const auto sort_in = [&](std::uint64_t xid) {
+    pg::call([&] { CHECK_FOR_INTERRUPTS(); });
+    if (TransactionIdIsCurrentTransactionId(narrow(xid))) {
+      next.own_.push_back(xid);
+    } else if (xid < next.next_xid_ &&
+               pg::call([&] { return XidInMVCCSnapshot(narrow(xid), snapshot); })) {
+      next.pending_.push_back(xid);
+    }
+  };
+  std::vector<std::uint64_t> older;
+  std::merge(pending_.begin(), pending_.end(), own_.begin(), own_.end(), std::back_inserter(older));
+  for (const std::uint64_t xid : older) {
+    if (xid < next_xid_) sort_in(xid);
+  }
+  // Ids of this transaction may lie beyond the snapshot's xmax: go up to the newest there is.
+  const std::uint64_t oldest = widen_against(snapshot->xmin, next.server_next_xid_);
+  for (std::uint64_t xid = std::max(next_xid_, oldest); xid < next.server_next_xid_; ++xid) {
+    if (TransactionIdIsNormal(narrow(xid))) sort_in(xid);
+  }
+  return next;
+}
+
+Progress Progress::up_to(TransactionId xid) const {
+  Progress other;
+  other.server_next_xid_ = server_next_xid_;
+  other.next_xid_ = widen(xid) + 1;
+  return other;
+}
+
+Progress Progress::baseline(Snapshot snapshot) {
+  return Progress().after(snapshot);
+}
+
+void Progress::save(pg::Spi& spi) const {
+  spi.execute(
+      "INSERT INTO monitoring.rollup_progress AS p"
+      " (pass, next_xid, pending_xids, own_xids, own_command, partition_files, last_run_at)"
+      " VALUES ($1, $2, $3, $4, $5, $6, pg_catalog.clock_timestamp())"
+      " ON CONFLICT (singleton) DO UPDATE SET pass = excluded.pass, next_xid = excluded.next_xid,"
+      " pending_xids = excluded.pending_xids, own_xids = excluded.own_xids,"
+      " own_command = excluded.own_command, partition_files = excluded.partition_files,"
+      " last_run_at = excluded.last_run_at",
+      {pg::int8(static_cast<std::int64_t>(pass_)), pg::int8(static_cast<std::int64_t>(next_xid_)),
+       param_of(pending_), param_of(own_), pg::int8(own_command_), param_of(files_)});
+}
+
+Progress::File Progress::file_of(std::uint64_t file_id) const {
+  const std::uint64_t partition = file_id >> 32 << 32;
+  const auto found = std::lower_bound(files_.begin(), files_.end(), partition);
+  if (found == files_.end() || *found >> 32 != file_id >> 32) return File::unknown;
+  return *found == file_id ? File::same : File::other;
+}
+
+void Progress::remember_file(std::uint64_t file_id) {
+  files_.insert(std::lower_bound(files_.begin(), files_.end(), file_id), file_id);
+}
+
+Progress::Seen Progress::has_seen_inserter(std::uint64_t xid) const {
+  if (xid == 0 || contains(own_, xid)) return Seen::doubtful;
+  return xid < next_xid_ && !contains(pending_, xid) ? Seen::yes : Seen::no;
+}
+
+std::uint64_t Progress::widen(TransactionId xid) const {
+  return widen_against(xid, server_next_xid_);
+}
+
+bool Progress::goes_by_transaction(HeapTupleHeader tuple) const {
+  return own_.empty() || !contains(own_, widen(HeapTupleHeaderGetRawXmin(tuple)));
+}
+
+Progress::Seen Progress::has_seen(HeapTupleHeader tuple) const {
+  const auto answer = [](bool seen) { return seen ? Seen::yes : Seen::no; };
+  const std::uint64_t xid = widen(HeapTupleHeaderGetRawXmin(tuple));
+  if (goes_by_transaction(tuple)) {
+    return answer(xid < next_xid_ && !contains(pending_, xid));
+  }
+  if (TransactionIdIsCurrentTransactionId(narrow(xid))) {
+    return answer(HeapTupleHeaderGetCmin(tuple) < own_command_);
+  }
+  // Freezing takes xmax away and leaves the overwritten command id.
+  const bool overwritten =
+      TransactionIdIsValid(HeapTupleHeaderGetRawXmax(tuple)) || HeapTupleHeaderXminFrozen(tuple);
+  if (overwritten) return Seen::doubtful;
+  return answer(HeapTupleHeaderGetRawCommandId(tuple) < own_command_);
+}
+
+}  // namespace monitoring::store

@@ -1,0 +1,117 @@
+#include "monitoring/probes/probes.hpp"
+
+#include "monitoring/pg/intervals.hpp"
+#include "monitoring/pg/prepared.hpp"
+
+extern "C" {
+#include <catalog/pg_type.h>
+}
+
+#include "monitoring/base/run_grid.hpp"
+
+namespace monitoring::store {
+
+namespace {
+
+std::optional<int> small_integer(const pg::Rows& rows, std::uint64_t row, int column) {
+  const auto value = rows.int8(row, column);
+  if (!value) return std::nullopt;
+  return static_cast<int>(*value);
+}
+
+void postpone(pg::Spi& spi, const std::string& name, Instant next) {
+  static pg::Prepared statement(
+      "INSERT INTO monitoring.probe_state AS s (probe_name, next_probe_at) VALUES ($1, $2)"
+      " ON CONFLICT (probe_name) DO UPDATE SET next_probe_at = excluded.next_probe_at",
+      {TEXTOID, TIMESTAMPTZOID});
+  statement.query(spi, {pg::text(name), pg::timestamptz(next)});
+}
+
+}  // namespace
+
+std::vector<ProbedService> probed_services(pg::Spi& spi, Instant now) {
+  static pg::Prepared statement(
+      "SELECT p.probe_name,"
+      " CASE WHEN s.probed_at >= $1 - 3 * p.every - p.timeout THEN s.success END,"
+      " s.duration_ms, s.error"
+      " FROM monitoring.probes p LEFT JOIN monitoring.probe_state s USING (probe_name)"
+      " WHERE p.enabled ORDER BY p.probe_name",
+      {TIMESTAMPTZOID});
+  const pg::Rows rows = statement.query(spi, {pg::timestamptz(now)});
+  std::vector<ProbedService> services;
+  for (std::uint64_t row = 0; row < rows.size(); ++row) {
+    services.push_back(
+        {*rows.text(row, 1), rows.boolean(row, 2), rows.float8(row, 3), rows.text(row, 4)});
+  }
+  return services;
+}
+
+std::vector<DueProbe> take_due_probes(pg::Spi& spi, Instant now, std::size_t most) {
+  static pg::Prepared statement(
+      "SELECT p.probe_name, p.url, p.method, p.headers::text, p.body,"
+      " p.timeout, p.expect_status, p.expect_body,"
+      " p.max_redirects, coalesce(s.next_probe_at, $1),"
+      " p.every, p.set_by_oid::int8"
+      " FROM monitoring.probes p LEFT JOIN monitoring.probe_state s USING (probe_name)"
+      " WHERE p.enabled AND (coalesce(s.next_probe_at, $1) <= $1"
+      "  OR s.next_probe_at > $1 + p.every)"
+      " ORDER BY 10, p.probe_name LIMIT $2 FOR SHARE OF p SKIP LOCKED",
+      {TIMESTAMPTZOID, INT8OID});
+  const pg::Rows rows =
+      statement.query(spi, {pg::timestamptz(now), pg::int8(static_cast<std::int64_t>(most))});
+  std::vector<DueProbe> due;
+  for (std::uint64_t row = 0; row < rows.size(); ++row) {
+    DueProbe probe;
+    probe.name = *rows.text(row, 1);
+    probe.url = *rows.text(row, 2);
+    probe.method = *rows.text(row, 3);
+    probe.headers = *rows.text(row, 4);
+    probe.body = *rows.text(row, 5);
+    probe.timeout = *pg::interval_at(rows, row, 6);
+    probe.expect_status = small_integer(rows, row, 7);
+    probe.expect_body = rows.text(row, 8);
+    probe.max_redirects = *small_integer(rows, row, 9);
+    probe.set_by = static_cast<Oid>(*rows.int8(row, 12));
+    const NextRun next = next_run(probe.name, *rows.timestamptz(row, 10), now,
+                                  *pg::interval_at(rows, row, 11), 0, Duration(0));
+    postpone(spi, probe.name, next.at);
+    due.push_back(std::move(probe));
+  }
+  return due;
+}
+
+void record_probe(pg::Spi& spi, const ProbeResult& result) {
+  static pg::Prepared statement(
+      "WITH state AS ("
+      " UPDATE monitoring.probe_state SET probed_at = $2, success = $3,"
+      "  success_changed_at = CASE WHEN success IS DISTINCT FROM $3 THEN $2"
+      "   ELSE success_changed_at END,"
+      "  duration_ms = $4, http_status = $5, certificate_expires_at = $6, error = $7"
+      " WHERE probe_name = $1 RETURNING 1"
+      "), day AS ("
+      " INSERT INTO monitoring.probe_days AS d (probe_name, day, probes, successes)"
+      " SELECT $1, ($2 AT TIME ZONE 'UTC')::date, 1, $3::int FROM state"
+      " ON CONFLICT (probe_name, day) DO UPDATE"
+      " SET probes = d.probes + 1, successes = d.successes + excluded.successes"
+      ") INSERT INTO monitoring.probe_results"
+      "  (probe_name, probed_at, success, duration_ms, http_status, error)"
+      " SELECT $1, $2, $3, $4, $5, $7 FROM state",
+      {TEXTOID, TIMESTAMPTZOID, BOOLOID, FLOAT8OID, INT4OID, TIMESTAMPTZOID, TEXTOID});
+  const pg::Param status =
+      result.http_status ? pg::int4(*result.http_status) : pg::null_of(INT4OID);
+  statement.query(spi, {pg::text(result.name), pg::timestamptz(result.probed_at),
+                        pg::boolean(!result.error.has_value()),
+                        pg::float8(static_cast<double>(result.duration.count()) / 1000), status,
+                        pg::timestamptz(result.certificate_expires_at), pg::text(result.error)});
+}
+
+/// One that is further away than its interval was reckoned by a clock that has been set back since.
+std::optional<Instant> next_probe_at(pg::Spi& spi) {
+  const pg::Rows rows = spi.query(
+      "SELECT min(CASE WHEN s.next_probe_at <= clock_timestamp() + p.every THEN s.next_probe_at"
+      "  ELSE p.created_at END) FROM monitoring.probes p"
+      " LEFT JOIN monitoring.probe_state s USING (probe_name) WHERE p.enabled");
+  return rows.timestamptz(0, 1);
+}
+
+}  // namespace monitoring::store
