@@ -9,19 +9,15 @@ EXTVERSION = 1.0.0
 
 # The install script, in the order in which its parts build on each other.
 SQL_PARTS = $(addprefix sql/install/, \
-	collisions.sql foundation.sql sketch.sql changes.sql measurements.sql \
-	worker.sql issues.sql events.sql \
-	rollups.sql views.sql retention.sql \
-	owners.sql queues.sql health.sql \
-	records.sql metrics.sql outbox.sql secrets.sql \
-	alerts.sql routing.sql \
-	collectors.sql costs.sql host.sql statements.sql table_packs.sql pack_metrics.sql packs.sql probes.sql \
-	advice.sql \
-	jobs.sql \
-	activate.sql system_metrics.sql adopt.sql supabase.sql invariants.sql \
-	checks.sql \
-	access.sql \
-	)
+	setup/collisions.sql setup/foundation.sql rollup/sketch.sql measurements/changes.sql \
+	measurements/measurements.sql worker/worker.sql issues/issues.sql issues/events.sql \
+	rollup/rollup.sql rollup/views.sql retention/retention.sql issues/owners.sql health/queues.sql \
+	health/health.sql measurements/records.sql measurements/metrics.sql outbox/outbox.sql \
+	outbox/secrets.sql rules/rules.sql routing/routing.sql collect/collectors.sql collect/costs.sql \
+	collect/host.sql collect/statements.sql collect/table_packs.sql collect/pack_metrics.sql \
+	collect/packs.sql probes/probes.sql setup/advice.sql setup/jobs.sql setup/activate.sql \
+	setup/system_metrics.sql setup/adopt.sql setup/supabase.sql invariants/invariants.sql \
+	setup/checks.sql setup/access.sql)
 SQL_BUILT = sql/monitoring--$(EXTVERSION).sql
 DATA_built = $(SQL_BUILT)
 DATA = $(filter-out $(SQL_BUILT), $(wildcard sql/monitoring--*--*.sql))

@@ -1,4 +1,4 @@
-// SQL entry points of the invariants (sql/install/invariants.sql).
+// SQL entry points of the invariants (sql/install/invariants/invariants.sql).
 
 #include "monitoring/invariants/invariants.hpp"
 

@@ -1,7 +1,7 @@
-// SQL entry points of retention and partitions (sql/install/retention.sql).
+// SQL entry points of retention and partitions (sql/install/retention/retention.sql).
 
-#include "monitoring/measurements/partitions.hpp"
 #include "monitoring/retention/retention.hpp"
+#include "monitoring/measurements/partitions.hpp"
 
 extern "C" {
 #include <access/xact.h>

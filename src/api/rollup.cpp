@@ -1,4 +1,4 @@
-// SQL entry points of the roll-ups (sql/install/rollups.sql).
+// SQL entry points of the roll-ups (sql/install/rollup/rollup.sql).
 
 #include "monitoring/rollup/rollup.hpp"
 

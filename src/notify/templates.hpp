@@ -1,5 +1,5 @@
 #pragma once
-// Templates in receiver settings: Alertmanager's language and data (alerting/template.hpp), and its
+// Templates in receiver settings: Alertmanager's language and data (template/template.hpp), and its
 // default templates of the kinds that are here, to be called by their names.
 
 #include <optional>

@@ -114,7 +114,7 @@ void Pass::look_at_files() {
     Partition partition(oid);
     if (!partition.open()) continue;
     after_.remember_file(partition.file_id());
-    // The map before the heap: see FORMAT-changes.md.
+    // The map before the heap: see src/measurements/FORMAT-changes.md.
     if (rewrites_.have(partition)) partition.take_changed(before_.pass(), after_.pass());
   }
   if (!rewrites_.empty()) rewrites_.reconcile(recompute_);

@@ -1,6 +1,6 @@
 #pragma once
 // The levels above the hour. Private to the room; the promise is in
-// include/monitoring/store/rollup.hpp.
+// include/monitoring/rollup/rollup.hpp.
 
 #include "monitoring/base/clock.hpp"
 #include "monitoring/pg/spi.hpp"

@@ -11,12 +11,12 @@ extern "C" {
 
 #include "monitoring/collect/cost.hpp"
 #include "monitoring/issues/issues.hpp"
+#include "monitoring/issues/owner_runs.hpp"
 #include "monitoring/pg/settings.hpp"
 #include "monitoring/pg/time_limit.hpp"
 #include "monitoring/pg/transaction.hpp"
 #include "monitoring/shmem/process.hpp"
 #include "monitoring/shmem/worker_slots.hpp"
-#include "monitoring/issues/owner_runs.hpp"
 
 namespace monitoring::worker {
 

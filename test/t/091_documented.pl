@@ -120,7 +120,7 @@ is( join(' ', sort(($owners // '') =~ /`(\w+)`/g)),
 like($page{'docs/collectors.md'}, qr/^\| `$_` \|/m, "the pack $_") foreach rows('SELECT pack_name FROM monitoring.packs');
 
 # Functions of templates, reasons of health, jobs: as the code names them.
-my $functions = join '', map { content($_) } map { "src/alerting/${_}_functions.cpp" } qw(go prometheus alertmanager);
+my $functions = join '', map { content($_) } map { "src/template/${_}_functions.cpp" } qw(go prometheus alertmanager);
 my @functions = $functions =~ /\{"(\w+)", "\S*", \w+\}/g;
 cmp_ok(scalar @functions, '>=', 50, 'there are functions of templates');
 is(join(' ', grep { $page{'docs/receivers.md'} !~ /`$_`/ } @functions), '', 'all of them are named');

@@ -1,6 +1,6 @@
 #pragma once
 // The health of the system: queues, processing, workers. See the COMMENT of get_system_health()
-// for what each figure means; src/store/health.cpp reads them through indexes, never the whole of
+// for what each figure means; src/health/health.cpp reads them through indexes, never the whole of
 // the measurements. search_path must be pg_catalog.
 
 #include "monitoring/pg/spi.hpp"

@@ -1,6 +1,6 @@
 #pragma once
 // Which heap blocks of a partition may hold rows that no roll-up pass has seen: the map kept by the
-// index access method monitoring_changes. Format and protocol: src/store/FORMAT-changes.md.
+// index access method monitoring_changes. Format and protocol: src/measurements/FORMAT-changes.md.
 
 #include "monitoring/pg/guard.hpp"
 

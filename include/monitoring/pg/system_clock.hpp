@@ -1,5 +1,5 @@
 #pragma once
-// The real clocks. Only worker/ and api/ have them.
+// The real clocks, for processes and SQL entry points: below them time is a parameter.
 
 #include "monitoring/base/clock.hpp"
 

@@ -1,5 +1,5 @@
 #pragma once
-// Roll-ups: hourly from raw rows, daily from hours, weekly from days. See src/store/README.md.
+// Roll-ups: hourly from raw rows, daily from hours, weekly from days. See src/rollup/README.md.
 
 #include <cstdint>
 #include <optional>

@@ -53,7 +53,7 @@ RecordOutcome record(const metrics::Record& record);
 void count_dropped();
 
 /// The records of this database that wait, as they were when it was made. Only the holder of the
-/// drain lock may read them (src/store/records.cpp): others may free them meanwhile.
+/// drain lock may read them (src/measurements/records.cpp): others may free them meanwhile.
 class WaitingRecords {
  public:
   /// Everything behind `from`, or behind what was released if that is later.

@@ -1,6 +1,6 @@
 #pragma once
 // Prometheus' and Alertmanager's template language: Go's text/template with their functions.
-// src/alerting/TEMPLATES.md lists what is there and what differs. Source text, output and work are
+// src/template/README.md lists what is there and what differs. Source text, output and work are
 // limited, so that a template from a user cannot hold up an evaluation.
 
 #include <cstddef>
