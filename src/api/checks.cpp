@@ -9,6 +9,8 @@ using namespace monitoring;
 MONITORING_FUNCTION(monitoring_check_values) {
   const pg::TriggerCall call(
       fcinfo, {"_check_values", pg::TriggerTime::before, pg::kOnInsert | pg::kOnUpdate, 0});
-  pg::check_row(call.data().tg_relation, call.row());
+  const bool any_value = call.data().tg_trigger->tgnargs > 0;
+  pg::check_row(call.data().tg_relation, call.row(),
+                any_value ? pg::RowRules::constraints : pg::RowRules::usable_values);
   return call.result();
 }

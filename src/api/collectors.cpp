@@ -12,6 +12,7 @@ extern "C" {
 #include "api/sample_rows.hpp"
 #include "monitoring/collect/import.hpp"
 #include "monitoring/pg/system_clock.hpp"
+#include "monitoring/collect/careful_passes.hpp"
 
 using namespace monitoring;
 
@@ -125,4 +126,16 @@ MONITORING_FUNCTION(monitoring_import_collectors) {
     pg::call([&] { tuplestore_putvalues(result->setResult, result->setDesc, values, nulls); });
   }
   PG_RETURN_NULL();
+}
+
+/// monitoring._settle_packs() -> integer
+MONITORING_FUNCTION(monitoring_settle_packs) {
+  pg::Spi spi;
+  return Int32GetDatum(static_cast<std::int32_t>(store::settle_packs(spi)));
+}
+
+/// monitoring._snapshot_metrics() -> bigint
+MONITORING_FUNCTION(monitoring_snapshot_metrics) {
+  pg::Spi spi;
+  return Int64GetDatum(store::snapshot_metrics(spi));
 }

@@ -19,6 +19,7 @@ extern "C" {
 #include "monitoring/base/time_budget.hpp"
 #include "monitoring/collect/collectors.hpp"
 #include "monitoring/issues/issues.hpp"
+#include "monitoring/issues/unusable.hpp"
 
 namespace monitoring::store {
 
@@ -26,6 +27,7 @@ namespace {
 
 constexpr const char* kWorkerName = "collectors";
 constexpr const char* kOverBudget = "over_budget";
+constexpr const char* kNotStretched = "not_stretched";
 /// Once over the budget they are fitted into a little less, so that it is not left and entered with
 /// every run that takes a little longer.
 constexpr double kMargin = 0.9;
@@ -52,13 +54,18 @@ struct Collectors {
   }
 };
 
+/// The average before the last run, so that one slow run alone changes nothing.
+Duration cost_of(double last_ms, double average_ms) {
+  const double cost_ms = std::min(last_ms, 2 * average_ms - last_ms);
+  if (std::isnan(cost_ms)) return Duration::zero();
+  return Duration(static_cast<Duration::rep>(std::clamp(cost_ms, 0.0, kLongestCostMs) * 1000));
+}
+
 Collectors read_collectors(pg::Spi& spi, const RunElsewhere& elsewhere) {
   static pg::Prepared statement(
       "SELECT c.collector_name, c.every,"
       " c.consecutive_failures,"
-      // The average before the last run, so that one slow run alone changes nothing.
-      " least(c.last_duration_ms, 2 * c.average_duration_ms - c.last_duration_ms),"
-      " c.stretched_every"
+      " c.last_duration_ms, c.average_duration_ms, c.stretched_every"
       " FROM monitoring.collectors AS c WHERE c.enabled AND c.average_duration_ms IS NOT NULL"
       " AND (c.scope = 'database'"
       "  OR NOT hashtextextended(c.collector_name COLLATE \"C\", 0) = ANY ($1))"
@@ -68,10 +75,10 @@ Collectors read_collectors(pg::Spi& spi, const RunElsewhere& elsewhere) {
   Collectors found;
   for (std::uint64_t row = 0; row < rows.size(); ++row) {
     const auto failures = static_cast<int>(*rows.int8(row, 3));
-    const double cost_ms = std::clamp(*rows.float8(row, 4), 0.0, kLongestCostMs);
-    const Duration cost(static_cast<Duration::rep>(cost_ms * 1000));
+    const double average_ms = *rows.float8(row, 5);
+    const Duration cost = cost_of(rows.float8(row, 4).value_or(average_ms), average_ms);
     found.all.push_back(
-        {*rows.text(row, 1), pg::interval_at(rows, row, 5).value_or(Duration::zero())});
+        {*rows.text(row, 1), pg::interval_at(rows, row, 6).value_or(Duration::zero())});
     found.loads.push_back(
         {cost, wait_after(failures, *pg::interval_at(rows, row, 2), kLongestBackOff)});
   }
@@ -148,12 +155,22 @@ void fit_into_budget(pg::Spi& spi, const RunElsewhere& elsewhere) {
   const bool fit = share_of(collectors.loads) <= budget * (were_stretched ? kMargin : 1);
   if (fit && !were_stretched) return;
   const std::vector<Duration> intervals = intervals_within(collectors.loads, budget * kMargin);
-  for (std::size_t i = 0; i < intervals.size(); ++i) {
+  const auto set = [&](std::size_t i) {
     const bool is_own = intervals[i] == collectors.loads[i].every;
     const Duration stretched = is_own ? Duration::zero() : intervals[i];
-    if (!is_change(collectors.all[i].stretched, stretched)) continue;
+    if (!is_change(collectors.all[i].stretched, stretched)) return;
     set_stretched(spi, collectors.all[i].name, stretched);
+  };
+  const auto set_all = [&] {
+    for (std::size_t i = 0; i < intervals.size(); ++i) set(i);
+  };
+  UnusableObjects unusable(kWorkerName, kNotStretched);
+  if (try_alone(set_all)) {
+    for (std::size_t i = 0; i < intervals.size(); ++i) {
+      unusable.attempt("collector \"" + collectors.all[i].name + "\"", [&] { set(i); });
+    }
   }
+  unusable.settle(spi);
   if (fit) {
     resolve_issues(spi, kWorkerName, kOverBudget, "All collectors run as often as they ask for.");
   } else if (!were_stretched) {

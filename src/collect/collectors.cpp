@@ -25,6 +25,7 @@ extern "C" {
 #include <utility>
 
 #include "collect/collected_metrics.hpp"
+#include "monitoring/base/instant_math.hpp"
 #include "monitoring/base/run_grid.hpp"
 #include "monitoring/issues/issues.hpp"
 #include "monitoring/issues/owner_runs.hpp"
@@ -32,6 +33,8 @@ extern "C" {
 #include "monitoring/series/labelled_result.hpp"
 #include "monitoring/shmem/registry.hpp"
 #include "monitoring/shmem/worker_slots.hpp"
+#include "monitoring/rules/stored_rules.hpp"
+#include "monitoring/issues/unusable.hpp"
 
 namespace monitoring::store {
 
@@ -97,13 +100,15 @@ struct Collected {
   " LATERAL (SELECT coalesce(c.next_run_at, c.created_at + least(c.every, '10 seconds')"  \
   "  * ((hashtext(c.collector_name) & 1023) / 1024.0)) AS at) AS due "
 
-/// A next run that is further away than any is put comes from a clock that was ahead. Those that
-/// fail, or were never run, may take long: they let the others go first, but not for ever.
+/// $3 are those that rest, $4 the only one to be looked at, or NULL. A next run that is further
+/// away than any is put comes from a clock that was ahead. Those that fail, or were never run, may
+/// take long: they let the others go first, but not for ever.
 constexpr const char* kDue = MONITORING_COLLECTOR
     "WHERE c.enabled AND (due.at <= $1"
     " OR due.at > $1 + greatest(c.every, c.stretched_every) + interval '1 hour') AND (c.scope = "
     "'database'"
     " OR NOT hashtextextended(c.collector_name COLLATE \"C\", 0) = ANY ($2))"
+    " AND c.collector_name <> ALL ($3) AND ($4 IS NULL OR c.collector_name = $4)"
     " ORDER BY due.at + CASE WHEN c.consecutive_failures > 0 OR c.last_run_at IS NULL"
     "  THEN interval '10 minutes' ELSE '0' END, c.collector_name LIMIT 20"
     " FOR UPDATE OF c SKIP LOCKED";
@@ -429,7 +434,8 @@ CollectorRun run(pg::Spi& spi, const Collector& collector, const Clock& clock, W
   CollectorRun result{collector.name, collected.samples.size(), 0, took, std::nullopt};
   if (!collected.failure && collector.store) result.rows_written = collected.samples.size();
   if (collected.failure) result.error = collected.failure->message;
-  const int failures = collected.failure ? collector.failures + 1 : 0;
+  constexpr int kMostFailures = 1000000;
+  const int failures = collected.failure ? std::clamp(collector.failures, 0, kMostFailures) + 1 : 0;
   const NextRun next =
       next_run(collector.name, collector.due, now, collector.every, failures, kLongestBackOff);
   // Before the first run nothing was due on the grid, and after a failure the wait was wanted.
@@ -446,7 +452,7 @@ CollectorRun run(pg::Spi& spi, const Collector& collector, const Clock& clock, W
   update.query(spi, {pg::text(collector.name), pg::timestamptz(now),
                      pg::float8(static_cast<double>(took.count()) / 1000), pg::text(result.error),
                      series, pg::int4(failures), pg::int8(missed),
-                     pg::timestamptz(std::max(next.at, now + collector.stretched))});
+                     pg::timestamptz(std::max(next.at, later(now, collector.stretched)))});
   note_outcome(spi, collector, collected.failure);
   return result;
 }
@@ -477,19 +483,74 @@ void offer_collectors(pg::Spi& spi) {
   *offered = std::move(offers);
 }
 
+namespace {
+
+/// The collectors that are due now, of those that do not rest; in a turn of this worker.
+class Turn {
+ public:
+  Turn(pg::Spi& spi, const RunElsewhere& elsewhere, const Clock& clock, RestingObjects& resting)
+      : spi_(spi),
+        elsewhere_(elsewhere),
+        clock_(clock),
+        resting_(resting),
+        started_(clock.now()),
+        left_out_(resting.keys(started_)) {}
+
+  /// In one subtransaction; if that fails each by itself.
+  std::vector<CollectorRun> take() {
+    if (!try_alone([&] { run_each(due_now(pg::null_of(TEXTOID))); })) return std::move(runs_);
+    runs_.clear();
+    run_carefully();
+    return std::move(runs_);
+  }
+
+ private:
+  std::vector<Collector> due_now(const pg::Param& only) {
+    static pg::Prepared due(kDue, {TIMESTAMPTZOID, INT8ARRAYOID, TEXTARRAYOID, TEXTOID});
+    const pg::Rows rows = due.query(spi_, {pg::timestamptz(started_), pg::int8_array(elsewhere_),
+                                           pg::text_array(left_out_), only});
+    std::vector<Collector> found;
+    for (std::uint64_t row = 0; row < rows.size(); ++row) found.push_back(collector_row(rows, row));
+    return found;
+  }
+
+  void run_each(const std::vector<Collector>& due) {
+    for (const Collector& collector : due) {
+      const bool has_time = collector.is_quick && clock_.now() - started_ < kQuickTurn;
+      if (!runs_.empty() && !has_time) break;
+      const pg::ScratchContext memory("monitoring collector");
+      runs_.push_back(run(spi_, collector, clock_, Wish::due));
+      resting_.forget(collector.name);
+    }
+  }
+
+  void run_carefully() {
+    const pg::Rows names = spi_.query(
+        "SELECT collector_name FROM monitoring.collectors"
+        " WHERE enabled AND collector_name <> ALL ($1) ORDER BY next_run_at, collector_name",
+        {pg::text_array(left_out_)});
+    for (std::uint64_t row = 0; row < names.size(); ++row) {
+      const std::string name = *names.text(row, 1);
+      resting_.attempt(name, started_, [&] { run_each(due_now(pg::text(name))); });
+    }
+  }
+
+  pg::Spi& spi_;
+  const RunElsewhere& elsewhere_;
+  const Clock& clock_;
+  RestingObjects& resting_;
+  const Instant started_;
+  const std::vector<std::string> left_out_;
+  std::vector<CollectorRun> runs_;
+};
+
+}  // namespace
+
 std::vector<CollectorRun> run_due_collectors(pg::Spi& spi, const RunElsewhere& elsewhere,
                                              const Clock& clock) {
-  static pg::Prepared due(kDue, {TIMESTAMPTZOID, INT8ARRAYOID});
-  const Instant started = clock.now();
-  const pg::Rows rows = due.query(spi, {pg::timestamptz(started), pg::int8_array(elsewhere)});
-  std::vector<CollectorRun> runs;
-  for (std::uint64_t row = 0; row < rows.size(); ++row) {
-    const Collector collector = collector_row(rows, row);
-    const bool has_time = collector.is_quick && clock.now() - started < kQuickTurn;
-    if (!runs.empty() && !has_time) break;
-    const pg::ScratchContext memory("monitoring collector");
-    runs.push_back(run(spi, collector, clock, Wish::due));
-  }
+  static auto* const resting = new RestingObjects("collectors", "unusable", "collector");
+  auto runs = Turn(spi, elsewhere, clock, *resting).take();
+  resting->settle(spi, clock.now());
   return runs;
 }
 

@@ -43,6 +43,8 @@ constexpr std::size_t kManyEnded = 256;
 /// quick receivers.
 constexpr std::uint32_t kRowsPerRequest = 2;
 constexpr std::uint32_t kRowsAhead = 1024;
+/// Of a receiver, in a transaction that looks for a row that cannot be leased.
+constexpr std::uint32_t kRowsByRow = 100;
 /// What would take longer than this is taken back.
 constexpr Duration kLongestHold = seconds(10);
 
@@ -220,21 +222,39 @@ void Courier::record_and_lease() {
   store::LeaseResult result;
   MeansOfReceivers means;
   std::vector<std::int64_t> done;
+  const bool was_careful = is_careful_;
+  // Until it is through.
+  is_careful_ = true;
   // A copy, which only counts once the transaction is committed.
   std::set<std::string> failing = failing_;
   {
     pg::Transaction transaction;
     {
       pg::Spi spi;
-      if (!to_record_.empty()) done = record(spi, failing);
-      store::release_leases(spi, MyProcPid, to_release_);
-      store::save_pauses(spi, paused_);
-      if (next_sweep_ <= clock_.now()) sweep(spi, failing);
-      result = lease(spi);
-      means = means_of(spi, result.leased);
+      store::UnusableObjects failed_steps("courier", "not_done");
+      const auto step = [&](const char* what, const auto& body) {
+        if (!was_careful) return body();
+        failed_steps.attempt(what, body);
+      };
+      if (was_careful) {
+        done = record_each(spi, failing);
+      } else if (!to_record_.empty()) {
+        done = record(spi, to_record_, failing);
+      }
+      step("the release of leases", [&] { store::release_leases(spi, MyProcPid, to_release_); });
+      step("the pauses of receivers", [&] { store::save_pauses(spi, paused_); });
+      if (next_sweep_ <= began_at) {
+        next_sweep_ = began_at + kSweepInterval;
+        step("the sweep of the outbox", [&] { sweep(spi, failing); });
+      }
+      result = lease(spi, was_careful);
+      step("the settings of receivers", [&] { means = means_of(spi, result.leased); });
+      resting_.settle(spi, began_at);
+      if (was_careful) failed_steps.settle(spi);
     }
     transaction.commit();
   }
+  is_careful_ = false;
   failing_ = std::move(failing);
   to_release_.clear();
   forget_recorded(done);
@@ -253,17 +273,32 @@ void Courier::record_and_lease() {
   }
 }
 
-std::vector<std::int64_t> Courier::record(pg::Spi& spi, std::set<std::string>& failing) const {
+std::vector<std::int64_t> Courier::record(pg::Spi& spi,
+                                          const std::vector<store::AttemptRecord>& records,
+                                          std::set<std::string>& failing) const {
   const Instant now = clock_.now();
   const bool some_are_put_off = now < put_off_until_;
   const std::vector<std::int64_t> done =
-      store::record_attempts(spi, MyProcPid, now, to_record_, some_are_put_off);
-  for (const store::AttemptRecord& record : to_record_) {
+      store::record_attempts(spi, MyProcPid, now, records, some_are_put_off);
+  for (const store::AttemptRecord& record : records) {
     if (std::binary_search(done.begin(), done.end(), record.id)) {
       note_receiver(spi, record, failing);
       store::queue_deferred(spi, record);
     }
   }
+  return done;
+}
+
+/// What cannot be recorded is given up: its lease runs out, and it is sent again.
+std::vector<std::int64_t> Courier::record_each(pg::Spi& spi, std::set<std::string>& failing) {
+  std::vector<std::int64_t> done;
+  for (const store::AttemptRecord& one : to_record_) {
+    std::vector<std::int64_t> recorded{one.id};
+    resting_.attempt(std::to_string(one.id), clock_.now(),
+                     [&] { recorded = record(spi, {one}, failing); });
+    done.insert(done.end(), recorded.begin(), recorded.end());
+  }
+  std::sort(done.begin(), done.end());
   return done;
 }
 
@@ -363,7 +398,7 @@ std::vector<store::LeaseShare> Courier::shares(const store::RateLimits& limits) 
   return in_order;
 }
 
-store::LeaseResult Courier::lease(pg::Spi& spi) {
+store::LeaseResult Courier::lease(pg::Spi& spi, bool row_by_row) {
   const pg::Settings& settings = pg::settings();
   const std::uint32_t total =
       kRowsPerRequest * unsigned_setting(settings.courier_concurrency) + kRowsAhead;
@@ -376,11 +411,33 @@ store::LeaseResult Courier::lease(pg::Spi& spi) {
   terms.total = total - std::min(total, under_way);
   store::RateLimits limits(spi, terms.now);
   terms.shares = shares(limits);
-  store::LeaseResult result = store::lease_due(spi, terms);
+  for (const std::string& id : resting_.keys(terms.now)) terms.left_out.push_back(std::stoll(id));
+  store::LeaseResult result =
+      row_by_row ? lease_each(spi, std::move(terms)) : store::lease_due(spi, terms);
   std::vector<std::string> receivers;
   for (const store::Leased& leased : result.leased) receivers.push_back(leased.receiver);
   limits.take(receivers);
   return result;
+}
+
+store::LeaseResult Courier::lease_each(pg::Spi& spi, store::LeaseTerms terms) {
+  store::LeaseResult all;
+  const std::vector<store::LeaseShare> shares = std::move(terms.shares);
+  for (const store::LeaseShare& share : shares) {
+    terms.shares = {{share.receiver, 1, 1}};
+    for (std::uint32_t left = std::min({share.room, share.allowed, kRowsByRow}); left > 0; --left) {
+      const auto first = store::first_to_lease(spi, terms, share.receiver);
+      if (!first) break;
+      store::LeaseResult one;
+      const bool is_usable = resting_.attempt(std::to_string(*first), terms.now,
+                                              [&] { one = store::lease_due(spi, terms); });
+      if (!is_usable) terms.left_out.push_back(*first);
+      for (store::Leased& leased : one.leased) all.leased.push_back(std::move(leased));
+      if (one.put_off_until) all.put_off_until = one.put_off_until;
+    }
+  }
+  all.next_due = store::next_delivery_at(spi);
+  return all;
 }
 
 Courier::MeansOfReceivers Courier::means_of(pg::Spi& spi,
@@ -413,7 +470,13 @@ void Courier::send(store::Leased notification, const Means& means) {
     entry.redaction.add_secret(found->second.value);
     return found->second.value;
   };
-  auto request = notify::wire_request(kind, payload, means.settings, lookup, clock_.now());
+  auto request = [&]() -> Result<notify::DeliveryRequest> {
+    try {
+      return notify::wire_request(kind, payload, means.settings, lookup, clock_.now());
+    } catch (const std::exception& unusable) {
+      return Error::of(std::string("its payload cannot be used: ") + unusable.what());
+    }
+  }();
   std::optional<Error> error;
   if (!request) {
     error = request.error();

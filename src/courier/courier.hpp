@@ -23,6 +23,7 @@
 #include "monitoring/outbox/lease.hpp"
 #include "monitoring/outbox/receiver_pace.hpp"
 #include "monitoring/outbox/secrets.hpp"
+#include "monitoring/issues/unusable.hpp"
 #include "monitoring/transport/dispatcher.hpp"
 #include "monitoring/transport/reactor.hpp"
 
@@ -81,7 +82,9 @@ class Courier {
                 const notify::DeliveryOutcome& outcome, std::chrono::microseconds duration);
   void record_and_lease();
   /// The ids that are recorded, sorted; they are forgotten only after the commit.
-  std::vector<std::int64_t> record(pg::Spi& spi, std::set<std::string>& failing) const;
+  std::vector<std::int64_t> record(pg::Spi& spi, const std::vector<store::AttemptRecord>& records,
+                                   std::set<std::string>& failing) const;
+  std::vector<std::int64_t> record_each(pg::Spi& spi, std::set<std::string>& failing);
   /// A receiver that does not take what it is told is an issue until it does.
   static void note_receiver(pg::Spi& spi, const store::AttemptRecord& record,
                             std::set<std::string>& failing);
@@ -95,7 +98,9 @@ class Courier {
   /// Takes back what has not been sent to receivers that have become slow or want to be left alone.
   void take_back();
   std::vector<store::LeaseShare> shares(const store::RateLimits& limits);
-  store::LeaseResult lease(pg::Spi& spi);
+  store::LeaseResult lease(pg::Spi& spi, bool row_by_row);
+  /// Row by row: those that cannot be leased rest.
+  store::LeaseResult lease_each(pg::Spi& spi, store::LeaseTerms terms);
   static MeansOfReceivers means_of(pg::Spi& spi, const std::vector<store::Leased>& leased);
   void send(store::Leased notification, const Means& means);
 
@@ -111,6 +116,9 @@ class Courier {
   std::map<std::string, Instant> paused_;
   /// Receivers with an open issue.
   std::set<std::string> failing_;
+  /// The last transaction failed: each step and row has a subtransaction of its own in the next.
+  bool is_careful_ = false;
+  store::RestingObjects resting_{"courier", "unusable", "notification"};
   /// There may be something to lease.
   bool look_ = true;
   /// Attempts have ended since the last transaction.

@@ -76,12 +76,18 @@ class CourierProcess {
       return Duration::zero();
     } catch (const pg::PgError& error) {
       if (shutdown_requested()) return Duration::zero();
-      shmem::count_error(error.message());
-      shmem::note_failing(kDuty, error.message());
       log_error(LOG, "monitoring courier", error);
-      failures_ += 1;
-      return back_off(failures_, kLongestBackOff);
+      return note_failure(error.message());
+    } catch (const pg::Report& report) {
+      return note_failure(report.what());
     }
+  }
+
+  Duration note_failure(const std::string& message) {
+    shmem::count_error(message);
+    shmem::note_failing(kDuty, message);
+    failures_ += 1;
+    return back_off(failures_, kLongestBackOff);
   }
 
   /// The process is wanted elsewhere: what is under way comes to its end, and nothing new begins.

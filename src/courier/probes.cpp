@@ -157,7 +157,7 @@ void CourierProbes::record_and_take_due(Instant now) {
     pg::Transaction transaction;
     {
       pg::Spi spi;
-      for (const store::ProbeResult& result : results_) store::record_probe(spi, result);
+      store::record_probes(spi, results_, now);
       if (running_.size() < kMostAtATime) {
         auto probes = store::take_due_probes(spi, now, kMostAtATime - running_.size());
         secrets = secrets_of(spi, probes);

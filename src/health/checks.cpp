@@ -184,8 +184,8 @@ void FaultFinder::check_replication() {
 void FaultFinder::check_collectors() {
   static pg::Prepared late(
       "SELECT c.collector_name FROM monitoring.collectors c WHERE c.enabled"
-      " AND coalesce(c.next_run_at, c.created_at + interval '10 seconds')"
-      "  < $1 - 3 * greatest(c.every, interval '20 seconds')"
+      " AND coalesce(c.next_run_at, least(c.created_at, '9000-01-01') + interval '10 seconds')"
+      "  < $1 - 3 * least(greatest(c.every, interval '20 seconds'), interval '100 years')"
       " AND (c.scope = 'database'"
       "  OR NOT hashtextextended(c.collector_name COLLATE \"C\", 0) = ANY ($2))"
       " AND EXISTS (SELECT FROM monitoring.instance i WHERE i.database_oid = $3"

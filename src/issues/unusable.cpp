@@ -1,7 +1,9 @@
 #include "monitoring/issues/unusable.hpp"
 
 #include <algorithm>
+#include <iterator>
 
+#include "monitoring/base/instant_math.hpp"
 #include "monitoring/base/json.hpp"
 #include "monitoring/pg/prepared.hpp"
 
@@ -14,6 +16,9 @@ namespace monitoring::store {
 namespace {
 
 constexpr const char* kOthers = "others";
+constexpr Duration kRest = std::chrono::minutes(1);
+/// What was not looked at for so long after its rest is gone, or not wanted any more.
+constexpr Duration kForgotten = std::chrono::minutes(10);
 /// A reason may hold a whole text of a user's.
 constexpr std::size_t kLongestReasonBytes = 1000;
 
@@ -71,6 +76,39 @@ void UnusableObjects::settle(pg::Spi& spi) const {
       " FROM wanted w WHERE NOT EXISTS (SELECT FROM known k"
       "  WHERE k.object OPERATOR(pg_catalog.=) w.object)",
       {pg::text(worker_name_), pg::text(issue_type_), pg::jsonb(wanted.dump())});
+}
+
+RestingObjects::RestingObjects(std::string_view worker_name, std::string_view issue_type,
+                               std::string_view noun)
+    : worker_name_(worker_name), issue_type_(issue_type), noun_(noun) {}
+
+std::vector<std::string> RestingObjects::keys(Instant now) {
+  std::vector<std::string> found;
+  for (auto next = resting_.begin(); next != resting_.end();) {
+    const Duration left = elapsed(now, next->second.until);
+    // Longer than it was told to rest: the clock was set back.
+    if (left > Duration::zero() && left <= kRest) found.push_back(next->first);
+    const bool is_forgotten = left < -kForgotten || left > kRest;
+    next = is_forgotten ? resting_.erase(next) : std::next(next);
+  }
+  return found;
+}
+
+void RestingObjects::add(const std::string& key, Instant now, const std::string& reason) {
+  resting_[key] = {later(now, kRest), reason};
+  next_settlement_ = Instant{};
+}
+
+void RestingObjects::settle(pg::Spi& spi, Instant now) {
+  // Those of an earlier process are found, too, but not every second.
+  const bool is_time = now >= next_settlement_ || next_settlement_ > later(now, kRest);
+  if (resting_.empty() && !is_time) return;
+  UnusableObjects objects(worker_name_, issue_type_);
+  for (const auto& [key, rest] : resting_) {
+    objects.add(noun_ + " \"" + key + "\"", rest.reason);
+  }
+  objects.settle(spi);
+  next_settlement_ = later(now, kRest);
 }
 
 }  // namespace monitoring::store

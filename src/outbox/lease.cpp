@@ -36,7 +36,7 @@ WITH candidate AS MATERIALIZED (
     SELECT c.ctid AS place, c.id, c.receiver, c.group_key, c.address, c.next_attempt_at
     FROM monitoring.notifications c
     WHERE c.receiver = share.receiver AND c.status IN ('queued', 'retrying')
-      AND c.next_attempt_at <= $2
+      AND c.next_attempt_at <= $2 AND c.id <> ALL ($10)
     ORDER BY c.next_attempt_at, c.id LIMIT share.room
     FOR UPDATE SKIP LOCKED) n
   LIMIT $4
@@ -72,7 +72,7 @@ WITH held AS MATERIALIZED (
 ), updated AS (
   UPDATE monitoring.notifications n
   SET status = CASE h.outcome WHEN 'sent' THEN 'sent' WHEN 'dead' THEN 'dead' ELSE 'retrying' END,
-      attempts = n.attempts + 1,
+      attempts = least(n.attempts, 2147483646) + 1,
       next_attempt_at = CASE h.outcome WHEN 'retry' THEN h.next_attempt_at
                                        ELSE n.next_attempt_at END,
       last_error = nullif(h.error, ''),
@@ -198,7 +198,7 @@ struct AttemptColumns {
 void lease(pg::Spi& spi, const LeaseTerms& terms, LeaseResult& result) {
   static pg::Prepared statement(
       kLease, {INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, TEXTARRAYOID, INT8ARRAYOID,
-               INT8ARRAYOID, TIMESTAMPTZOID, INTERVALOID});
+               INT8ARRAYOID, TIMESTAMPTZOID, INTERVALOID, INT8ARRAYOID});
   std::vector<std::string> receivers;
   std::vector<std::int64_t> room;
   std::vector<std::int64_t> allowed;
@@ -211,7 +211,7 @@ void lease(pg::Spi& spi, const LeaseTerms& terms, LeaseResult& result) {
       spi, {pg::int4(terms.owner), pg::timestamptz(terms.now), pg::timestamptz(terms.until),
             pg::int8(terms.total), pg::text_array(receivers), pg::int8_array(room),
             pg::int8_array(allowed), pg::timestamptz(terms.now + kBlockedWait),
-            pg::interval(terms.max_age)});
+            pg::interval(terms.max_age), pg::int8_array(terms.left_out)});
   for (std::uint64_t row = 0; row < rows.size(); ++row) {
     if (*rows.boolean(row, 7)) {
       result.put_off_until = terms.now + kBlockedWait;
@@ -247,6 +247,16 @@ void unblock(pg::Spi& spi, const std::vector<std::int64_t>& ended, Instant now) 
 }
 
 }  // namespace
+
+std::optional<std::int64_t> first_to_lease(pg::Spi& spi, const LeaseTerms& terms,
+                                           const std::string& receiver) {
+  const pg::Rows rows = spi.query(
+      "SELECT c.id FROM monitoring.notifications c WHERE c.receiver = $1"
+      " AND c.status IN ('queued', 'retrying') AND c.next_attempt_at <= $2 AND c.id <> ALL ($3)"
+      " ORDER BY c.next_attempt_at, c.id LIMIT 1",
+      {pg::text(receiver), pg::timestamptz(terms.now), pg::int8_array(terms.left_out)});
+  return rows.empty() ? std::nullopt : rows.int8(0, 1);
+}
 
 LeaseResult lease_due(pg::Spi& spi, const LeaseTerms& terms) {
   LeaseResult result;

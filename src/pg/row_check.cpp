@@ -50,7 +50,10 @@ bool is_usable_interval(const Interval& interval) {
                       (static_cast<__int128>(interval.day) +
                        static_cast<__int128>(interval.month) * DAYS_PER_MONTH) *
                           USECS_PER_DAY;
-  return us >= 0 && us <= kLongestInterval.count();
+  // Parts of different signs are one length in a comparison and another on a calendar: a year less
+  // 360 days is nothing here, and five days there.
+  const bool has_one_sign = interval.month >= 0 && interval.day >= 0 && interval.time >= 0;
+  return has_one_sign && us <= kLongestInterval.count();
 }
 
 void check_array(Relation relation, const FormData_pg_attribute& column, Datum value) {
@@ -78,7 +81,8 @@ void check_value(Relation relation, const FormData_pg_attribute& column, Datum v
   switch (column.atttypid) {
     case INTERVALOID:
       if (is_usable_interval(*DatumGetIntervalP(value))) return;
-      refuse(relation, column, "must be between 0 and 100 years", "");
+      refuse(relation, column, "must be between 0 and 100 years",
+             "None of its years, days and seconds may be negative, either.");
     case FLOAT8OID:
       if (!std::isnan(DatumGetFloat8(value))) return;
       refuse(relation, column, "is not a number", "Nothing is above or below NaN.");
@@ -90,7 +94,7 @@ void check_value(Relation relation, const FormData_pg_attribute& column, Datum v
   }
 }
 
-void check_columns(Relation relation, HeapTuple row) {
+void check_columns(Relation relation, HeapTuple row, RowRules rules) {
   const TupleDesc columns = RelationGetDescr(relation);
   for (int number = 1; number <= columns->natts; ++number) {
     const FormData_pg_attribute& column = *TupleDescAttr(columns, number - 1);
@@ -98,7 +102,7 @@ void check_columns(Relation relation, HeapTuple row) {
     bool is_null = false;
     const Datum value = call([&] { return heap_getattr(row, number, columns, &is_null); });
     if (!is_null) {
-      check_value(relation, column, value);
+      if (rules == RowRules::usable_values) check_value(relation, column, value);
     } else if (column.attnotnull) {
       throw Report(ERRCODE_NOT_NULL_VIOLATION, column_of(relation, column) + " must not be NULL");
     }
@@ -146,8 +150,8 @@ void check_constraints(Relation relation, HeapTuple row) {
 
 }  // namespace
 
-void check_row(Relation relation, HeapTuple row) {
-  check_columns(relation, row);
+void check_row(Relation relation, HeapTuple row, RowRules rules) {
+  check_columns(relation, row, rules);
   check_constraints(relation, row);
 }
 

@@ -8,6 +8,7 @@ extern "C" {
 }
 
 #include "monitoring/base/run_grid.hpp"
+#include "monitoring/issues/unusable.hpp"
 
 namespace monitoring::store {
 
@@ -32,7 +33,8 @@ void postpone(pg::Spi& spi, const std::string& name, Instant next) {
 std::vector<ProbedService> probed_services(pg::Spi& spi, Instant now) {
   static pg::Prepared statement(
       "SELECT p.probe_name,"
-      " CASE WHEN s.probed_at >= $1 - 3 * p.every - p.timeout THEN s.success END,"
+      " CASE WHEN s.probed_at >= $1 - least(3 * least(p.every, interval '100 years')"
+      "  + least(p.timeout, interval '100 years'), interval '400 years') THEN s.success END,"
       " s.duration_ms, s.error"
       " FROM monitoring.probes p LEFT JOIN monitoring.probe_state s USING (probe_name)"
       " WHERE p.enabled ORDER BY p.probe_name",
@@ -46,7 +48,11 @@ std::vector<ProbedService> probed_services(pg::Spi& spi, Instant now) {
   return services;
 }
 
-std::vector<DueProbe> take_due_probes(pg::Spi& spi, Instant now, std::size_t most) {
+namespace {
+
+/// $3 are those that rest, $4 the only one to be looked at, or NULL.
+std::vector<DueProbe> take_due(pg::Spi& spi, Instant now, std::size_t most,
+                               const std::vector<std::string>& left_out, const pg::Param& only) {
   static pg::Prepared statement(
       "SELECT p.probe_name, p.url, p.method, p.headers::text, p.body,"
       " p.timeout, p.expect_status, p.expect_body,"
@@ -54,11 +60,13 @@ std::vector<DueProbe> take_due_probes(pg::Spi& spi, Instant now, std::size_t mos
       " p.every, p.set_by_oid::int8"
       " FROM monitoring.probes p LEFT JOIN monitoring.probe_state s USING (probe_name)"
       " WHERE p.enabled AND (coalesce(s.next_probe_at, $1) <= $1"
-      "  OR s.next_probe_at > $1 + p.every)"
+      "  OR s.next_probe_at > $1 + least(p.every, interval '100 years'))"
+      " AND p.probe_name <> ALL ($3) AND ($4 IS NULL OR p.probe_name = $4)"
       " ORDER BY 10, p.probe_name LIMIT $2 FOR SHARE OF p SKIP LOCKED",
-      {TIMESTAMPTZOID, INT8OID});
+      {TIMESTAMPTZOID, INT8OID, TEXTARRAYOID, TEXTOID});
   const pg::Rows rows =
-      statement.query(spi, {pg::timestamptz(now), pg::int8(static_cast<std::int64_t>(most))});
+      statement.query(spi, {pg::timestamptz(now), pg::int8(static_cast<std::int64_t>(most)),
+                            pg::text_array(left_out), only});
   std::vector<DueProbe> due;
   for (std::uint64_t row = 0; row < rows.size(); ++row) {
     DueProbe probe;
@@ -78,6 +86,12 @@ std::vector<DueProbe> take_due_probes(pg::Spi& spi, Instant now, std::size_t mos
     due.push_back(std::move(probe));
   }
   return due;
+}
+
+/// What this process could not use, to ask or to record.
+RestingObjects& resting_probes() {
+  static auto* const resting = new RestingObjects("probes", "unusable", "probe");
+  return *resting;
 }
 
 void record_probe(pg::Spi& spi, const ProbeResult& result) {
@@ -105,10 +119,49 @@ void record_probe(pg::Spi& spi, const ProbeResult& result) {
                         pg::timestamptz(result.certificate_expires_at), pg::text(result.error)});
 }
 
+}  // namespace
+
+std::vector<DueProbe> take_due_probes(pg::Spi& spi, Instant now, std::size_t most) {
+  RestingObjects& resting = resting_probes();
+  const std::vector<std::string> left_out = resting.keys(now);
+  std::vector<DueProbe> due;
+  const auto failure =
+      try_alone([&] { due = take_due(spi, now, most, left_out, pg::null_of(TEXTOID)); });
+  if (failure) {
+    due.clear();
+    const pg::Rows names = spi.query(
+        "SELECT probe_name FROM monitoring.probes WHERE enabled AND probe_name <> ALL ($1)"
+        " ORDER BY probe_name",
+        {pg::text_array(left_out)});
+    for (std::uint64_t row = 0; row < names.size() && due.size() < most; ++row) {
+      const std::string name = *names.text(row, 1);
+      resting.attempt(name, now, [&] {
+        for (auto& probe : take_due(spi, now, 1, left_out, pg::text(name))) due.push_back(probe);
+      });
+    }
+  }
+  resting.settle(spi, now);
+  return due;
+}
+
+void record_probes(pg::Spi& spi, const std::vector<ProbeResult>& results, Instant now) {
+  if (results.empty()) return;
+  RestingObjects& resting = resting_probes();
+  const auto record_all = [&] {
+    for (const ProbeResult& result : results) record_probe(spi, result);
+  };
+  const bool failed = try_alone(record_all).has_value();
+  for (const ProbeResult& result : results) {
+    const auto record = [&] { record_probe(spi, result); };
+    if (!failed || resting.attempt(result.name, now, record)) resting.forget(result.name);
+  }
+}
+
 /// One that is further away than its interval was reckoned by a clock that has been set back since.
 std::optional<Instant> next_probe_at(pg::Spi& spi) {
   const pg::Rows rows = spi.query(
-      "SELECT min(CASE WHEN s.next_probe_at <= clock_timestamp() + p.every THEN s.next_probe_at"
+      "SELECT min(CASE WHEN s.next_probe_at <= clock_timestamp()"
+      "   + least(p.every, interval '100 years') THEN s.next_probe_at"
       "  ELSE p.created_at END) FROM monitoring.probes p"
       " LEFT JOIN monitoring.probe_state s USING (probe_name) WHERE p.enabled");
   return rows.timestamptz(0, 1);

@@ -31,7 +31,8 @@ using Cutoffs = std::map<std::string, Instant>;
 
 Cutoffs cutoffs(pg::Spi& spi, Instant now) {
   static pg::Prepared statement(
-      "SELECT kind, $1 - keep FROM monitoring.effective_retention WHERE keep IS NOT NULL",
+      "SELECT kind, $1 - greatest(least(keep, interval '100 years'), interval '0')"
+      " FROM monitoring.effective_retention WHERE keep IS NOT NULL",
       {TIMESTAMPTZOID});
   const pg::Rows rows = statement.query(spi, {pg::timestamptz(now)});
   Cutoffs found;

@@ -6,6 +6,7 @@
 #include "monitoring/base/json.hpp"
 #include "monitoring/base/rfc3339.hpp"
 #include "monitoring/issues/events.hpp"
+#include "monitoring/outbox/clock_steps.hpp"
 
 namespace monitoring::store {
 
@@ -27,10 +28,8 @@ constexpr Times kStoredTimes[] = {
     {"alert_group_members", {"unseen_since", "starts_at", "ends_at"}, "true"},
     {"alert_escalations", {"fired_at", "counted_from"}, "true"},
     {"watchdogs", {"last_ping_at"}, "true"},
-    {"notifications",
-     {"next_attempt_at", "queued_at", "expires_at"},
-     "status IN ('queued', 'retrying')"},
-    {"receiver_pace", {"full_at", "limited_until", "paused_until"}, "true"},
+    // When they are tried next is bring_outbox_nearer()'s.
+    {"notifications", {"queued_at", "expires_at"}, "status IN ('queued', 'retrying')"},
     {"alert_progress", {"last_evaluated_at"}, "true"},
 };
 
@@ -75,6 +74,7 @@ void rebase_alerting(pg::Spi& spi, Instant last, Instant now) {
     spi.execute(statement_of(times).c_str(), {pg::timestamptz(now), pg::interval(step)});
   }
   spi.execute(kOrder);
+  bring_outbox_nearer(spi, -step, now, WhichWaits::too_long);
   const Json details = {
       {"last_evaluated_at", rfc3339(last)},
       {"now", rfc3339(now)},

@@ -130,7 +130,8 @@ constexpr const char* kOperatorGrants =
     "   OR p.proname IN ('_dimensions_hash', '_m2', '_m2_merge', '_measures_add', '_measures_sum',"
     "    '_sketch_merge', '_sketch_merge_agg', '_sum', '_sum_add', '_summary')"  // roll-ups
     "   OR p.proname IN ('_install_pack_rules', '_metrics_of_collector', '_refuse_odd_mapping',"
-    "    '_refuse_unknown_pack', '_settle_packs', '_settle_statements', '_statement_metrics',"
+    "    '_refuse_unknown_pack', '_settle_pack', '_settle_packs', '_settle_statements', "
+    "'_statement_metrics',"
     "    '_statement_sums'))"  // packs and their collectors
     " ORDER BY 1";
 

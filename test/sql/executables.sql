@@ -29,7 +29,8 @@ INSERT INTO allowed VALUES
     '_sketch_quantile_of _sketch_serialize _m2_accumulate _m2_final',
     'part of an aggregate, which runs it with the rights of its owner'),
 ('owner', '_sketch_agg _sketch_quantile', 'for looking into roll-ups by hand'),
-('owner', '_check_health _maintain_partitions _report_invariants _rollup_advance _snapshot_metrics',
+('owner', '_check_health _maintain_partitions _report_invariants _rollup_advance _snapshot_metric '
+    '_snapshot_metrics',
     'duty of the worker'),
 ('owner', '_index_partition _own_partition', 'of the duty that makes partitions'),
 ('owner', '_protect_members _protect_relation _restoring', 'of the install script'),
@@ -52,7 +53,7 @@ INSERT INTO allowed VALUES
 ('operator', '_rollup_rebaseline _wake_worker', 'of activate()'),
 ('operator', '_dimensions_hash _m2 _m2_merge _measures_add _measures_sum _sketch_merge '
     '_sketch_merge_agg _sum_add _summary', 'of roll-ups that an operator runs'),
-('operator', '_install_pack_rules _refuse_odd_mapping _refuse_unknown_pack _settle_packs '
+('operator', '_install_pack_rules _refuse_odd_mapping _refuse_unknown_pack _settle_pack _settle_packs '
     '_settle_statements', 'of enable_pack() and disable_pack()'),
 ('operator', '_metrics_of_collector _statement_metrics _statement_sums',
     'of collectors that enable_pack() makes the caller''s'),

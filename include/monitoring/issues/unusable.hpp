@@ -7,10 +7,13 @@
 #include "monitoring/pg/transaction.hpp"
 // clang-format keeps the server's header first.
 #include <cstddef>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "monitoring/base/clock.hpp"
 
 namespace monitoring::store {
 
@@ -61,6 +64,45 @@ class UnusableObjects {
   std::string worker_name_;
   std::string issue_type_;
   std::vector<Object> objects_;
+};
+
+/// The same for passes that come every second or more often: what could not be used rests for a
+/// minute before it is tried again. In the memory of the process, so that nothing has to be written
+/// to a row that cannot be written.
+class RestingObjects {
+ public:
+  /// `noun` is what one of them is called: collector "a".
+  RestingObjects(std::string_view worker_name, std::string_view issue_type, std::string_view noun);
+
+  /// The keys of those that are to be left out now.
+  std::vector<std::string> keys(Instant now);
+  /// Runs body in a subtransaction. If it fails it has not happened, and the object rests; false
+  /// then.
+  template <class Body>
+  bool attempt(const std::string& key, Instant now, Body&& body) {
+    const auto failure = try_alone(body);
+    if (failure) add(key, now, *failure);
+    return !failure;
+  }
+  void add(const std::string& key, Instant now, const std::string& reason);
+  /// It was used.
+  void forget(const std::string& key) { resting_.erase(key); }
+  bool empty() const { return resting_.empty(); }
+
+  /// As UnusableObjects::settle().
+  void settle(pg::Spi& spi, Instant now);
+
+ private:
+  struct Rest {
+    Instant until;
+    std::string reason;
+  };
+
+  std::string worker_name_;
+  std::string issue_type_;
+  std::string noun_;
+  std::map<std::string, Rest> resting_;
+  Instant next_settlement_{};
 };
 
 }  // namespace monitoring::store

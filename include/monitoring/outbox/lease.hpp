@@ -56,6 +56,8 @@ struct LeaseTerms {
   std::uint32_t total;
   /// In the order in which they are served. A receiver that is not there gets nothing.
   std::vector<LeaseShare> shares;
+  /// Rows that rest because they could not be leased.
+  std::vector<std::int64_t> left_out;
 };
 
 struct LeaseResult {
@@ -70,6 +72,10 @@ struct LeaseResult {
 /// So long is a row not looked at again that waits for an earlier one of its group. Recording the
 /// earlier one ends the wait; this is for rows that were locked then.
 constexpr Duration kBlockedWait = std::chrono::seconds(30);
+
+/// The row that lease_due() would look at first.
+std::optional<std::int64_t> first_to_lease(pg::Spi& spi, const LeaseTerms& terms,
+                                           const std::string& receiver);
 
 LeaseResult lease_due(pg::Spi& spi, const LeaseTerms& terms);
 

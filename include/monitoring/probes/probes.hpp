@@ -50,12 +50,14 @@ struct ProbedService {
 /// Every enabled probe, by name.
 std::vector<ProbedService> probed_services(pg::Spi& spi, Instant now);
 
-/// Those that are due, at most so many, and sets when they are due next. One whose result does not
-/// come, because its courier was killed, is asked at its next time.
+/// Those that are due, at most so many, and sets when they are due next. A row that cannot be used
+/// is left out for a minute, and an issue. One whose result does not come, because its courier was
+/// killed, is asked at its next time.
 std::vector<DueProbe> take_due_probes(pg::Spi& spi, Instant now, std::size_t most);
 
-/// Results of probes that are gone or that somebody works on are dropped.
-void record_probe(pg::Spi& spi, const ProbeResult& result);
+/// Results of probes that are gone are dropped. One that cannot be recorded is an issue of its
+/// probe, and costs no other.
+void record_probes(pg::Spi& spi, const std::vector<ProbeResult>& results, Instant now);
 
 /// When the next probe is due; nullopt if there is none.
 std::optional<Instant> next_probe_at(pg::Spi& spi);

@@ -304,7 +304,7 @@ FROM monitoring.probe_state AS s JOIN monitoring.probes AS p USING (probe_name),
     ('probe_ssl_seconds_left', extract(epoch FROM s.certificate_expires_at - $1)::float8)
 ) AS m (metric_name, value)
 -- What nobody has asked for a while is not known.
-WHERE p.enabled AND s.probed_at >= $1 - 3 * p.every - p.timeout$q$),
+WHERE p.enabled AND s.probed_at >= $1 - 3 * least(p.every, interval '100 years') - least(p.timeout, interval '100 years')$q$),
 ('probes', 'uptime', interval '5 minutes', 'database', true, 1000, 0, 999999, $q$
 SELECT 'probe_uptime_30_days_percent' AS metric_name,
        monitoring.uptime(p.probe_name, '30 days', $1) AS value, p.probe_name AS probe
@@ -532,7 +532,7 @@ COMMENT ON VIEW monitoring._wanted_table_collectors IS
     'Collectors of the enabled packs whose tables and columns are there';
 
 -- jit: these views are wide and their rows few; compiling took a hundred times as long as running.
-CREATE FUNCTION monitoring._settle_packs() RETURNS integer
+CREATE FUNCTION monitoring._settle_pack(only_pack text) RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
@@ -545,25 +545,34 @@ BEGIN
     SELECT w.collector_name, w.query, w.every, monitoring._metrics_of_collector(w.collector_name),
            w.pack_name, w.source, w.owner, ''
     FROM monitoring._wanted_table_collectors AS w
-    WHERE NOT EXISTS (SELECT FROM monitoring.collectors AS c
+    WHERE (only_pack IS NULL OR w.pack_name = only_pack)
+      AND NOT EXISTS (SELECT FROM monitoring.collectors AS c
                       WHERE c.collector_name = w.collector_name)
       AND EXISTS (SELECT FROM pg_roles AS r WHERE r.rolname = w.owner AND r.oid = w.owner_oid)
     ON CONFLICT (collector_name) DO NOTHING;
     GET DIAGNOSTICS made = ROW_COUNT;
     DELETE FROM monitoring.collectors AS c
     WHERE c.pack_name IN (SELECT t.pack_name FROM monitoring._table_packs AS t)
-      AND c.source IS NOT NULL
+      AND c.source IS NOT NULL AND (only_pack IS NULL OR c.pack_name = only_pack)
       AND NOT EXISTS (SELECT FROM monitoring._wanted_table_collectors AS w
-                      WHERE w.collector_name = c.collector_name);
+                      WHERE w.collector_name = c.collector_name
+                        AND (only_pack IS NULL OR w.pack_name = only_pack));
     GET DIAGNOSTICS removed = ROW_COUNT;
-    IF EXISTS (SELECT FROM monitoring.enabled_packs AS e WHERE e.pack_name = 'postgres') THEN
+    IF EXISTS (SELECT FROM monitoring.enabled_packs AS e WHERE e.pack_name = 'postgres'
+               AND (only_pack IS NULL OR e.pack_name = only_pack)) THEN
         PERFORM monitoring._settle_statements(50);
     END IF;
     RETURN made + removed;
 END
 $$;
+COMMENT ON FUNCTION monitoring._settle_pack(text) IS
+    'Of one pack, or, with NULL, of all: collectors over tables of the application come and go with these; returns how many did. Renews the set of statements of the postgres pack';
+
+CREATE FUNCTION monitoring._settle_packs() RETURNS integer
+AS 'MODULE_PATHNAME', 'monitoring_settle_packs' LANGUAGE C VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp SET jit = off;
 COMMENT ON FUNCTION monitoring._settle_packs() IS
-    'Collectors over tables of the application come and go with these; returns how many did. Renews the set of statements of the postgres pack';
+    'What _settle_pack() does, of all packs; one that fails costs itself, and is an issue';
 
 CREATE FUNCTION monitoring.disable_pack(pack_name text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE

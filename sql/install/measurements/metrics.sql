@@ -143,7 +143,7 @@ COMMENT ON COLUMN monitoring.metric_snapshots.value IS 'Of a histogram, the sum'
 COMMENT ON COLUMN monitoring.metric_snapshots.count IS 'Of a histogram; 0 otherwise';
 COMMENT ON COLUMN monitoring.metric_snapshots.buckets IS 'Of a histogram, as in monitoring.metrics';
 
-CREATE FUNCTION monitoring._snapshot_metrics() RETURNS bigint
+CREATE FUNCTION monitoring._snapshot_metric(only_metric text) RETURNS bigint
 LANGUAGE sql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -152,10 +152,10 @@ WITH here AS MATERIALIZED (
   FROM monitoring._counted_metrics() AS m
   JOIN monitoring.metric_definitions AS d USING (metric_name)
   LEFT JOIN monitoring.metric_snapshots AS s USING (origin)
-  WHERE d.snapshot AND NOT m.whole_cluster
+  WHERE d.snapshot AND NOT m.whole_cluster AND (only_metric IS NULL OR m.metric_name = only_metric)
 ), forgotten AS (
   DELETE FROM monitoring.metric_snapshots AS s
-  WHERE NOT EXISTS (SELECT FROM here AS h WHERE h.origin = s.origin)
+  WHERE only_metric IS NULL AND NOT EXISTS (SELECT FROM here AS h WHERE h.origin = s.origin)
 ), remembered AS (
   INSERT INTO monitoring.metric_snapshots AS s (origin, value, count, buckets)
   SELECT h.origin, coalesce(h.value, h.sum), coalesce(h.count, 0), h.buckets
@@ -188,5 +188,11 @@ WITH here AS MATERIALIZED (
 )
 SELECT count(*) FROM recorded
 $$;
+COMMENT ON FUNCTION monitoring._snapshot_metric(text) IS
+    'Records one metric, or, with NULL, those that are marked for it, as measurements: gauges as they are; counters, and _sum, _count and _bucket of histograms, as what has come since the last time. Returns the measurements';
+
+CREATE FUNCTION monitoring._snapshot_metrics() RETURNS bigint
+AS 'MODULE_PATHNAME', 'monitoring_snapshot_metrics' LANGUAGE C VOLATILE
+SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION monitoring._snapshot_metrics() IS
-    'Records the metrics that are marked for it as measurements: gauges as they are; counters, and _sum, _count and _bucket of histograms, as what has come since the last time. Returns the measurements';
+    'What _snapshot_metric() does, of all metrics; one that fails costs itself, and is an issue';

@@ -70,5 +70,16 @@ TEST(RunGrid, WhatRunsSeldomIsNotRunMoreOftenAfterAFailure) {
   EXPECT_GE(next.at, kStart + hours(24));
 }
 
+/// As a table may hold it that no trigger has seen.
+TEST(RunGrid, AnyIntervalAndAnyTimeGiveANextRun) {
+  for (const Duration every : {Duration::min(), Duration(-1), Duration(0), Duration::max()}) {
+    for (const Instant due : {Instant::min(), kStart, Instant::max()}) {
+      const NextRun next = next_run("a", due, kStart, every, 2147483647, hours(1));
+      EXPECT_GT(next.at, kStart);
+      EXPECT_GE(next.missed, 0);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace monitoring
