@@ -10,9 +10,9 @@ extern "C" {
 }
 
 #include "api/sample_rows.hpp"
+#include "monitoring/collect/careful_passes.hpp"
 #include "monitoring/collect/import.hpp"
 #include "monitoring/pg/system_clock.hpp"
-#include "monitoring/collect/careful_passes.hpp"
 
 using namespace monitoring;
 

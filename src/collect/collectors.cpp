@@ -29,12 +29,11 @@ extern "C" {
 #include "monitoring/base/run_grid.hpp"
 #include "monitoring/issues/issues.hpp"
 #include "monitoring/issues/owner_runs.hpp"
+#include "monitoring/issues/unusable.hpp"
 #include "monitoring/measurements/records.hpp"
 #include "monitoring/series/labelled_result.hpp"
 #include "monitoring/shmem/registry.hpp"
 #include "monitoring/shmem/worker_slots.hpp"
-#include "monitoring/rules/stored_rules.hpp"
-#include "monitoring/issues/unusable.hpp"
 
 namespace monitoring::store {
 

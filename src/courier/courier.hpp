@@ -17,13 +17,13 @@
 #include <vector>
 
 #include "monitoring/base/clock.hpp"
+#include "monitoring/issues/unusable.hpp"
 #include "monitoring/notify/receiver.hpp"
 #include "monitoring/notify/redaction.hpp"
 #include "monitoring/notify/tempo.hpp"
 #include "monitoring/outbox/lease.hpp"
 #include "monitoring/outbox/receiver_pace.hpp"
 #include "monitoring/outbox/secrets.hpp"
-#include "monitoring/issues/unusable.hpp"
 #include "monitoring/transport/dispatcher.hpp"
 #include "monitoring/transport/reactor.hpp"
 

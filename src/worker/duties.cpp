@@ -7,10 +7,10 @@
 
 #include "monitoring/base/cron.hpp"
 #include "monitoring/measurements/records.hpp"
+#include "monitoring/outbox/clock_steps.hpp"
 #include "monitoring/pg/settings.hpp"
 #include "monitoring/pg/system_clock.hpp"
 #include "monitoring/rules/evaluation.hpp"
-#include "monitoring/outbox/clock_steps.hpp"
 #include "monitoring/setup/jobs.hpp"
 #include "monitoring/shmem/record_ring.hpp"
 #include "worker/collect_duty.hpp"
