@@ -1,5 +1,5 @@
 -- Probes: uptime over 30 days and its target, what is collected, and the alerts of the pack. What
--- the courier sends is in test/t/048_probes.pl.
+-- the courier sends is in test/t/probes.pl.
 \set example none
 \getenv srcdir PG_ABS_SRCDIR
 \set shared :srcdir '/sql/gallery.psql'
