@@ -77,6 +77,7 @@ SELECT p95_time_ms FROM monitoring.api_metrics WHERE api_name = 'one';
 SELECT monitoring.remove_metric('s_wait_seconds') > 0 AS removed;
 DELETE FROM monitoring.alert_rules WHERE rule_name = 'SlowWaits';
 DELETE FROM monitoring.alerts WHERE rule_name = 'SlowWaits';
+DELETE FROM monitoring.alert_history WHERE rule_name = 'SlowWaits';
 DELETE FROM monitoring.metric_definitions WHERE metric_name LIKE 's\_%';
 TRUNCATE monitoring.pipeline_metrics, monitoring.aggregated_metrics, monitoring.rollup_state,
     monitoring.rollup_pending, monitoring.rollup_periods, monitoring.rollup_corrections, monitoring.rollup_purged;
