@@ -275,13 +275,14 @@ void Courier::record_and_lease() {
 
 std::vector<std::int64_t> Courier::record(pg::Spi& spi,
                                           const std::vector<store::AttemptRecord>& records,
-                                          std::set<std::string>& failing) const {
+                                          std::set<std::string>& failing) {
   const Instant now = clock_.now();
   const bool some_are_put_off = now < put_off_until_;
   const std::vector<std::int64_t> done =
       store::record_attempts(spi, MyProcPid, now, records, some_are_put_off);
   for (const store::AttemptRecord& record : records) {
     if (std::binary_search(done.begin(), done.end(), record.id)) {
+      if (!resting_.empty()) resting_.forget(std::to_string(record.id));
       note_receiver(spi, record, failing);
       store::queue_deferred(spi, record);
     }

@@ -83,7 +83,7 @@ class Courier {
   void record_and_lease();
   /// The ids that are recorded, sorted; they are forgotten only after the commit.
   std::vector<std::int64_t> record(pg::Spi& spi, const std::vector<store::AttemptRecord>& records,
-                                   std::set<std::string>& failing) const;
+                                   std::set<std::string>& failing);
   std::vector<std::int64_t> record_each(pg::Spi& spi, std::set<std::string>& failing);
   /// A receiver that does not take what it is told is an issue until it does.
   static void note_receiver(pg::Spi& spi, const store::AttemptRecord& record,

@@ -99,6 +99,11 @@ void RestingObjects::add(const std::string& key, Instant now, const std::string&
   next_settlement_ = Instant{};
 }
 
+void RestingObjects::forget(const std::string& key) {
+  // Its issue is to be resolved now.
+  if (resting_.erase(key) > 0) next_settlement_ = Instant{};
+}
+
 void RestingObjects::settle(pg::Spi& spi, Instant now) {
   // Those of an earlier process are found, too, but not every second.
   const bool is_time = now >= next_settlement_ || next_settlement_ > later(now, kRest);

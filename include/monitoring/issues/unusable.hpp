@@ -86,7 +86,7 @@ class RestingObjects {
   }
   void add(const std::string& key, Instant now, const std::string& reason);
   /// It was used.
-  void forget(const std::string& key) { resting_.erase(key); }
+  void forget(const std::string& key);
   bool empty() const { return resting_.empty(); }
 
   /// As UnusableObjects::settle().
