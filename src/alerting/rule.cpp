@@ -33,19 +33,20 @@ bool is_plain_text(const std::string& text) {
 
 /// What a template of the rule is rendered with, for one sample.
 struct SampleView {
-  Value data;
-  RenderContext context;
+  templates::Value data;
+  templates::RenderContext context;
 };
 
 SampleView view_of(const Sample& sample, const RuleContext& rule) {
-  const auto labels = Value::map(MapType::kStrings, sample.labels);
-  const auto external_labels = Value::map(MapType::kStrings, rule.external_labels);
+  const auto labels = templates::Value::map(templates::MapType::kStrings, sample.labels);
+  const auto external_labels =
+      templates::Value::map(templates::MapType::kStrings, rule.external_labels);
   const double value = sample.value.value_or(std::numeric_limits<double>::quiet_NaN());
   SampleView view;
-  view.data = Value::object(kRuleDataType, {{"Labels", labels},
-                                            {"ExternalLabels", external_labels},
-                                            {"ExternalURL", rule.external_url},
-                                            {"Value", value}});
+  view.data = templates::Value::object(kRuleDataType, {{"Labels", labels},
+                                                       {"ExternalLabels", external_labels},
+                                                       {"ExternalURL", rule.external_url},
+                                                       {"Value", value}});
   view.context.variables = {{"labels", labels},
                             {"externalLabels", external_labels},
                             {"externalURL", rule.external_url},
@@ -57,7 +58,7 @@ SampleView view_of(const Sample& sample, const RuleContext& rule) {
   return view;
 }
 
-std::string render(const Template& text, const SampleView& view) {
+std::string render(const templates::Template& text, const SampleView& view) {
   auto made = text.render(view.data, view.context);
   if (made.ok()) return std::move(made).value();
   return "<error expanding template: " + made.error().message + ">";
@@ -93,7 +94,7 @@ std::optional<Error> Rule::parse_all(const Labels& texts, const char* what, Name
       return Error::of("\"" + name + "\" is not a valid " + what + " name",
                        "Use letters, digits and underscores, and no digit first.");
     }
-    auto parsed = Template::parse(text, Dialect::kPrometheus, kVariables);
+    auto parsed = templates::Template::parse(text, templates::Dialect::kPrometheus, kVariables);
     if (!parsed.ok()) {
       auto error = parsed.error();
       error.message = std::string(what) + " \"" + name + "\": " + error.message;

@@ -31,7 +31,7 @@ std::string required_name(FunctionCallInfo fcinfo, int index, const char* name) 
 /// monitoring._protect_members() -> void
 MONITORING_FUNCTION(monitoring_protect_members) {
   pg::Spi spi;
-  store::protect_members(spi);
+  setup::protect_members(spi);
   PG_RETURN_VOID();
 }
 
@@ -39,7 +39,7 @@ MONITORING_FUNCTION(monitoring_protect_members) {
 MONITORING_FUNCTION(monitoring_protect_relation) {
   pg::require(fcinfo, 0, "relation");
   pg::Spi spi;
-  store::protect_relation(spi, PG_GETARG_OID(0));
+  setup::protect_relation(spi, PG_GETARG_OID(0));
   PG_RETURN_VOID();
 }
 
@@ -47,13 +47,13 @@ MONITORING_FUNCTION(monitoring_protect_relation) {
 MONITORING_FUNCTION(monitoring_grant_access) {
   const std::string role_name = required_name(fcinfo, 0, "role_name");
   const std::string level_name = pg::required_text(fcinfo, 1, "access_level");
-  const auto level = store::parse_access_level(level_name);
+  const auto level = setup::parse_access_level(level_name);
   if (!level) {
     throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE, "unknown access level \"" + level_name + "\"")
         .hint("Access levels are reader, writer and operator.");
   }
   check_role(role_name);
   pg::Spi spi;
-  store::grant_access(spi, role_name, *level);
+  setup::grant_access(spi, role_name, *level);
   PG_RETURN_VOID();
 }

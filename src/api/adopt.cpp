@@ -15,7 +15,7 @@ using namespace monitoring;
 
 namespace {
 
-void put(FunctionCallInfo fcinfo, const store::Adopted& adopted) {
+void put(FunctionCallInfo fcinfo, const setup::Adopted& adopted) {
   const auto* result = reinterpret_cast<const ReturnSetInfo*>(fcinfo->resultinfo);
   Datum values[] = {pg::text(adopted.object).value, Int64GetDatum(adopted.rows)};
   bool nulls[] = {false, false};
@@ -24,7 +24,7 @@ void put(FunctionCallInfo fcinfo, const store::Adopted& adopted) {
 
 /// The old jobs call functions by names that now are the extension's: they go on working.
 void tell_of_cron(pg::Spi& spi) {
-  if (!store::relation_of_extension(spi, "pg_cron", "job")) return;
+  if (!pg::relation_of_extension(spi, "pg_cron", "job")) return;
   pg::call([] {
     ereport(NOTICE, (errmsg("jobs in cron.job are left as they are"),
                      errhint("Remove those of the old installation with cron.unschedule(), or "
@@ -39,12 +39,12 @@ MONITORING_FUNCTION(monitoring_adopt) {
   pg::require(fcinfo, 0, "old_schema");
   const std::string old_schema = NameStr(*DatumGetName(PG_GETARG_DATUM(0)));
   pg::call([&] { InitMaterializedSRF(fcinfo, 0); });
-  std::vector<store::Adopted> all;
+  std::vector<setup::Adopted> all;
   {
     pg::Spi spi;
-    all = store::adopt(spi, old_schema);
+    all = setup::adopt(spi, old_schema);
     tell_of_cron(spi);
   }
-  for (const store::Adopted& adopted : all) put(fcinfo, adopted);
+  for (const setup::Adopted& adopted : all) put(fcinfo, adopted);
   PG_RETURN_NULL();
 }

@@ -25,7 +25,7 @@ void warn(const std::string& message, const char* hint) {
 /// A table that a collector reads may be made later, so that one that does not work yet is kept.
 void try_out(pg::Spi& spi, const std::string& name) {
   try {
-    store::preview_collector(spi, name, worker::SystemClock().now());
+    collect::preview_collector(spi, name, pg::SystemClock().now());
   } catch (const pg::Report& report) {
     warn("collector \"" + name + "\" does not work yet: " + report.what(),
          "It is kept, and tried again at its times. Every failure stands in last_error.");
@@ -79,7 +79,7 @@ MONITORING_FUNCTION(monitoring_drop_collector) {
 MONITORING_FUNCTION(monitoring_run_collector) {
   const std::string name = pg::required_text(fcinfo, 0, "collector_name");
   pg::Spi spi;
-  const store::CollectorRun run = store::run_collector(spi, name, worker::SystemClock());
+  const collect::CollectorRun run = collect::run_collector(spi, name, pg::SystemClock());
   if (run.error) {
     warn("collector \"" + name + "\" failed: " + *run.error,
          "Nothing of it was kept. The error stands in monitoring.collectors, too.");
@@ -91,12 +91,12 @@ MONITORING_FUNCTION(monitoring_run_collector) {
 MONITORING_FUNCTION(monitoring_preview_collector) {
   const std::string name = pg::required_text(fcinfo, 0, "collector_name");
   pg::call([&] { InitMaterializedSRF(fcinfo, 0); });
-  std::vector<store::CollectedSample> samples;
+  std::vector<collect::CollectedSample> samples;
   {
     pg::Spi spi;
-    samples = store::preview_collector(spi, name, worker::SystemClock().now());
+    samples = collect::preview_collector(spi, name, pg::SystemClock().now());
   }
-  for (const store::CollectedSample& sample : samples) {
+  for (const collect::CollectedSample& sample : samples) {
     api::put_sample(fcinfo, sample.metric_name, sample.value, sample.labels);
   }
   PG_RETURN_NULL();
@@ -107,16 +107,16 @@ MONITORING_FUNCTION(monitoring_preview_collector) {
 MONITORING_FUNCTION(monitoring_import_collectors) {
   const std::string yaml = pg::required_text(fcinfo, 0, "yaml");
   pg::required_positive_interval(fcinfo, 1, "every");
-  store::ImportSettings settings;
+  collect::ImportSettings settings;
   settings.every = pg::argument(fcinfo, 1, INTERVALOID);
   settings.owner = pg::optional_text(fcinfo, 2);
   settings.search_path = pg::optional_text(fcinfo, 3).value_or("");
-  settings.now = worker::SystemClock().now();
+  settings.now = pg::SystemClock().now();
   pg::call([&] { InitMaterializedSRF(fcinfo, 0); });
-  store::CollectorImport imported;
+  collect::CollectorImport imported;
   {
     pg::Spi spi;
-    imported = store::import_collectors(spi, yaml, settings);
+    imported = collect::import_collectors(spi, yaml, settings);
   }
   for (const auto& note : imported.notes) warn(note.message, note.hint.c_str());
   const auto* result = reinterpret_cast<const ReturnSetInfo*>(fcinfo->resultinfo);
@@ -131,11 +131,11 @@ MONITORING_FUNCTION(monitoring_import_collectors) {
 /// monitoring._settle_packs() -> integer
 MONITORING_FUNCTION(monitoring_settle_packs) {
   pg::Spi spi;
-  return Int32GetDatum(static_cast<std::int32_t>(store::settle_packs(spi)));
+  return Int32GetDatum(static_cast<std::int32_t>(collect::settle_packs(spi)));
 }
 
 /// monitoring._snapshot_metrics() -> bigint
 MONITORING_FUNCTION(monitoring_snapshot_metrics) {
   pg::Spi spi;
-  return Int64GetDatum(store::snapshot_metrics(spi));
+  return Int64GetDatum(collect::snapshot_metrics(spi));
 }

@@ -88,13 +88,13 @@ std::int32_t last_cpu_percent() {
   return -1;
 }
 
-shmem::ServiceState state_of(const store::ProbedService& service) {
+shmem::ServiceState state_of(const probes::ProbedService& service) {
   if (!service.success) return shmem::ServiceState::unknown;
   return *service.success ? shmem::ServiceState::connected : shmem::ServiceState::disconnected;
 }
 
-void note_services(const std::vector<store::ProbedService>& probed, shmem::HealthNote* note) {
-  for (const store::ProbedService& service : probed) {
+void note_services(const std::vector<probes::ProbedService>& probed, shmem::HealthNote* note) {
+  for (const probes::ProbedService& service : probed) {
     if (note->service_count == shmem::kMostServices) return;
     shmem::ServiceNote& place = note->services[note->service_count++];
     strlcpy(place.name, service.name.c_str(), sizeof place.name);
@@ -104,11 +104,11 @@ void note_services(const std::vector<store::ProbedService>& probed, shmem::Healt
 }
 
 /// Leaves the result where the HTTP server finds it, who does not ask a database anything.
-void publish(pg::Spi& spi, const store::SystemHealth& health,
-             const std::vector<store::ProbedService>& probed, double latency_ms) {
+void publish(pg::Spi& spi, const health::SystemHealth& health,
+             const std::vector<probes::ProbedService>& probed, double latency_ms) {
   if (!shmem::slots_available()) return;
   std::string reasons;
-  for (const store::Verdict* verdict :
+  for (const health::Verdict* verdict :
        {&health.queues.verdict, &health.processing.verdict, &health.workers.verdict}) {
     for (const std::string& reason : verdict->reasons) {
       reasons += (reasons.empty() ? "" : ",") + reason;
@@ -117,10 +117,10 @@ void publish(pg::Spi& spi, const store::SystemHealth& health,
   shmem::HealthNote note{};
   note.checked_at = pg::timestamptz_of(health.timestamp);
   note.checked_us = shmem::steady_now();
-  note.longest_pause = store::longest_pause(store::read_health_thresholds(spi)).count();
+  note.longest_pause = health::longest_pause(health::read_health_thresholds(spi)).count();
   note.pending_messages = health.queues.pending_messages;
   note.latency_ms = latency_ms;
-  const store::HostUse use = store::host_use(health.timestamp);
+  const collect::HostUse use = collect::host_use(health.timestamp);
   note.memory_mb = whole(use.memory_mb);
   note.cpu_percent = whole(use.cpu_percent);
   note.overall = health.overall();
@@ -136,9 +136,9 @@ void publish(pg::Spi& spi, const store::SystemHealth& health,
 /// round, do not.
 std::vector<std::string> obstacles(pg::Spi& spi) {
   std::vector<std::string> names;
-  const auto thresholds = store::read_health_thresholds(spi);
+  const auto thresholds = health::read_health_thresholds(spi);
   for (const HealthFinding& finding :
-       store::find_process_faults(spi, now(), store::Asker::anybody, thresholds)) {
+       health::find_process_faults(spi, now(), health::Asker::anybody, thresholds)) {
     const bool works_on = finding.check.name == health_checks::kDutyFailing.name ||
                           finding.check.name == health_checks::kTooFewProcesses.name;
     const std::string name(finding.check.name);
@@ -154,7 +154,7 @@ bool is_active(pg::Spi& spi) {
   return *statement.query(spi).boolean(0, 1);
 }
 
-Json json_of(const store::ProbedService& service) {
+Json json_of(const probes::ProbedService& service) {
   if (!service.success) return {{"status", "unknown"}, {"latency_ms", nullptr}};
   if (*service.success) return {{"status", "connected"}, {"latency_ms", *service.duration_ms}};
   return {{"status", "disconnected"},
@@ -163,24 +163,24 @@ Json json_of(const store::ProbedService& service) {
 }
 
 /// What is probed, and our own, which win where a probe has such a name.
-Json services(const std::vector<store::ProbedService>& probed, const store::SystemHealth& health,
+Json services(const std::vector<probes::ProbedService>& probed, const health::SystemHealth& health,
               const Surroundings& around, double latency_ms) {
   Json all = {{"database", {{"status", "connected"}, {"latency_ms", latency_ms}}},
               {"worker", {{"status", around.worker_state}}},
               {"queues", {{"status", status_text(health.queues.verdict.status)}}},
               {"processing", {{"status", status_text(health.processing.verdict.status)}}}};
-  for (const store::ProbedService& service : probed) {
+  for (const probes::ProbedService& service : probed) {
     if (!all.contains(service.name)) all[service.name] = json_of(service);
   }
   return all;
 }
 
 /// A service that does not answer is a warning; what is critical is an alert's to say.
-HealthStatus overall(const std::vector<store::ProbedService>& probed,
-                     const store::SystemHealth& health) {
+HealthStatus overall(const std::vector<probes::ProbedService>& probed,
+                     const health::SystemHealth& health) {
   const bool one_is_down = std::any_of(
       probed.begin(), probed.end(),
-      [](const store::ProbedService& service) { return !service.success.value_or(true); });
+      [](const probes::ProbedService& service) { return !service.success.value_or(true); });
   return std::max(health.overall(), one_is_down ? HealthStatus::warning : HealthStatus::healthy);
 }
 
@@ -191,7 +191,7 @@ MONITORING_FUNCTION(monitoring_get_system_health) {
   std::string json;
   {
     pg::Spi spi;
-    json = store::health_json(store::system_health(spi, now()));
+    json = health::health_json(health::system_health(spi, now()));
   }
   return jsonb_datum(json);
 }
@@ -201,8 +201,8 @@ MONITORING_FUNCTION(monitoring_check_health) {
   HealthStatus status;
   {
     pg::Spi spi;
-    const store::SystemHealth health = store::check_health(spi, now());
-    const auto probed = store::probed_services(spi, health.timestamp);
+    const health::SystemHealth health = health::check_health(spi, now());
+    const auto probed = probes::probed_services(spi, health.timestamp);
     publish(spi, health, probed, statement_latency_ms(spi));
     status = health.overall();
   }
@@ -214,10 +214,10 @@ MONITORING_FUNCTION(monitoring_health_check) {
   Json json;
   {
     pg::Spi spi;
-    const store::SystemHealth health = store::system_health(spi, now());
+    const health::SystemHealth health = health::system_health(spi, now());
     const double latency_ms = statement_latency_ms(spi);
     const Surroundings around = surroundings(spi);
-    const auto probed = store::probed_services(spi, health.timestamp);
+    const auto probed = probes::probed_services(spi, health.timestamp);
     const double uptime_s =
         std::chrono::duration<double>(health.timestamp - pg::instant_of(PgStartTime)).count();
     json = {
@@ -229,7 +229,7 @@ MONITORING_FUNCTION(monitoring_health_check) {
         {"metrics",
          {{"active_connections", around.connections},
           {"job_queue_size", health.queues.pending_messages},
-          {"memory_usage_mb", json_of_share(whole(store::host_use(health.timestamp).memory_mb))},
+          {"memory_usage_mb", json_of_share(whole(collect::host_use(health.timestamp).memory_mb))},
           {"cpu_usage_percent", json_of_share(last_cpu_percent())}}}};
   }
   return jsonb_datum(json.dump());

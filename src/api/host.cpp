@@ -20,7 +20,7 @@ MONITORING_FUNCTION(monitoring_host_metrics) {
   const TimestampTz now = GetCurrentTimestamp();
   pg::call([&] { InitMaterializedSRF(fcinfo, 0); });
   const host::Samples samples =
-      of_network ? store::network_samples() : store::host_samples(pg::instant_of(now));
+      of_network ? collect::network_samples() : collect::host_samples(pg::instant_of(now));
   for (const host::Sample& sample : samples) {
     if (host::is_counter(sample.metric_name) != counters) continue;
     api::put_sample(fcinfo, sample.metric_name, sample.value, sample.labels);

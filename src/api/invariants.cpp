@@ -16,7 +16,7 @@ MONITORING_FUNCTION(monitoring_check_invariants) {
   pg::call([&] { InitMaterializedSRF(fcinfo, 0); });
   const auto* result = reinterpret_cast<const ReturnSetInfo*>(fcinfo->resultinfo);
   pg::Spi spi;
-  for (const store::InvariantCheck& check : store::check_invariants(spi)) {
+  for (const invariants::InvariantCheck& check : invariants::check_invariants(spi)) {
     pg::call([&] {
       Datum values[] = {CStringGetTextDatum(check.name.c_str()), BoolGetDatum(check.ok),
                         CStringGetTextDatum(check.detail.c_str())};
@@ -29,6 +29,6 @@ MONITORING_FUNCTION(monitoring_check_invariants) {
 
 MONITORING_FUNCTION(monitoring_report_invariants) {
   pg::Spi spi;
-  store::report_invariants(spi);
+  invariants::report_invariants(spi);
   PG_RETURN_VOID();
 }

@@ -24,7 +24,7 @@ MONITORING_FUNCTION(monitoring_log_worker_issue) {
   const std::string worker_name = pg::required_text(fcinfo, 0, "worker_name");
   const std::string issue_type = pg::required_text(fcinfo, 1, "issue_type");
   const std::string severity = pg::required_text(fcinfo, 3, "severity");
-  if (!store::is_issue_severity(severity)) {
+  if (!issues::is_issue_severity(severity)) {
     throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE, "unknown severity \"" + severity + "\"")
         .hint("Severities are info, warning and critical.");
   }

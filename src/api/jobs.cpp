@@ -20,7 +20,7 @@ namespace {
 
 /// Runs the query where pg_cron works. In another database it commits on its own: if this
 /// transaction rolls back after that, worker and pg_cron both run the jobs, which does no harm.
-std::int64_t run_in(const store::PgCron& pg_cron, pg::Spi& spi, const std::string& sql) {
+std::int64_t run_in(const setup::PgCron& pg_cron, pg::Spi& spi, const std::string& sql) {
   if (pg_cron.is_here) return static_cast<std::int64_t>(spi.query(sql.c_str()).size());
   try {
     return worker::run_beside_pg_cron(pg_cron.database, sql);
@@ -51,8 +51,8 @@ MONITORING_FUNCTION(monitoring_pg_cron_jobs) {
   auto* result = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
   pg::call([&] { InitMaterializedSRF(fcinfo, 0); });
   pg::Spi spi;
-  const auto job = store::readable_table_of_pg_cron(spi, "job");
-  const auto runs = store::readable_table_of_pg_cron(spi, "job_run_details");
+  const auto job = setup::readable_table_of_pg_cron(spi, "job");
+  const auto runs = setup::readable_table_of_pg_cron(spi, "job_run_details");
   if (!job || !runs) return 0;
   const std::string sql =
       "SELECT DISTINCT ON (j.jobname) j.jobname::pg_catalog.text, j.schedule, d.start_time, "
@@ -86,9 +86,9 @@ MONITORING_FUNCTION(monitoring_pg_cron_jobs) {
 MONITORING_FUNCTION(monitoring_schedule_jobs) {
   api::refuse_in_read_only("schedule_jobs()");
   pg::Spi spi;
-  const store::PgCron pg_cron = store::find_pg_cron(spi);
-  const std::int64_t count = run_in(pg_cron, spi, store::scheduling_statement(spi, pg_cron));
-  if (!pg_cron.is_here) store::note_scheduled_elsewhere(spi, pg_cron);
+  const setup::PgCron pg_cron = setup::find_pg_cron(spi);
+  const std::int64_t count = run_in(pg_cron, spi, setup::scheduling_statement(spi, pg_cron));
+  if (!pg_cron.is_here) setup::note_scheduled_elsewhere(spi, pg_cron);
   hooks::wake_worker_at_commit();
   PG_RETURN_INT32(static_cast<int32>(count));
 }
@@ -97,9 +97,9 @@ MONITORING_FUNCTION(monitoring_schedule_jobs) {
 MONITORING_FUNCTION(monitoring_unschedule_jobs) {
   api::refuse_in_read_only("unschedule_jobs()");
   pg::Spi spi;
-  const store::PgCron pg_cron = store::find_pg_cron(spi);
-  const std::int64_t count = run_in(pg_cron, spi, store::unscheduling_statement(spi));
-  store::note_unscheduled_elsewhere(spi);
+  const setup::PgCron pg_cron = setup::find_pg_cron(spi);
+  const std::int64_t count = run_in(pg_cron, spi, setup::unscheduling_statement(spi));
+  setup::note_unscheduled_elsewhere(spi);
   hooks::wake_worker_at_commit();
   PG_RETURN_INT32(static_cast<int32>(count));
 }

@@ -26,7 +26,7 @@ namespace {
 /// Under pg::call: who inserted this version. A version that an UPDATE wrote does not tell.
 std::uint64_t inserter_of(HeapTuple tuple) {
   if ((tuple->t_data->t_infomask & HEAP_UPDATED) != 0) return 0;
-  return store::full_transaction_id(HeapTupleHeaderGetXmin(tuple->t_data));
+  return measurements::full_transaction_id(HeapTupleHeaderGetXmin(tuple->t_data));
 }
 
 struct Columns {
@@ -35,7 +35,7 @@ struct Columns {
 
 /// NULL timestamps cannot be: the partition key refuses them. Infinite ones are in no hour.
 void note_slot(const Columns& columns, TupleTableSlot* slot, bool removed, std::uint64_t inserter) {
-  store::Correction correction{DT_NOBEGIN, nullptr, removed, inserter};
+  measurements::Correction correction{DT_NOBEGIN, nullptr, removed, inserter};
   const bool is_in_hour = pg::call([&] {
     bool has_no_time = false;
     bool has_no_name = false;
@@ -45,18 +45,18 @@ void note_slot(const Columns& columns, TupleTableSlot* slot, bool removed, std::
     correction.metric_name = DatumGetTextPP(name);
     return true;
   });
-  if (is_in_hour) store::note_correction(correction);
+  if (is_in_hour) measurements::note_correction(correction);
 }
 
 void note_truncation() {
   const struct varlena* none = pg::call([] { return cstring_to_text(""); });
-  store::note_correction({DT_NOBEGIN, none, true, 0});
+  measurements::note_correction({DT_NOBEGIN, none, true, 0});
 }
 
 /// Functions read past the privileges of tables, so this one asks for them itself.
 void require_select() {
   pg::call([] {
-    const Oid table = store::measurements_table();
+    const Oid table = measurements::measurements_table();
     const AclResult allowed = pg_class_aclcheck(table, GetUserId(), ACL_SELECT);
     if (allowed != ACLCHECK_OK) aclcheck_error(allowed, OBJECT_TABLE, "pipeline_metrics");
   });
@@ -70,7 +70,7 @@ struct Sink {
 };
 
 /// Under pg::call, for every new row.
-void put_if_wanted(const Sink& sink, const store::RawRow& row) {
+void put_if_wanted(const Sink& sink, const measurements::RawRow& row) {
   if (row.timestamp < sink.since) return;
   struct varlena* name = pg_detoast_datum_packed(row.metric_name);
   if (VARSIZE_ANY_EXHDR(name) != sink.wanted_length) return;
@@ -118,6 +118,7 @@ MONITORING_FUNCTION(monitoring_new_measurements) {
   const Sink sink{reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo), name.data(), name.size(),
                   PG_ARGISNULL(1) ? DT_NOBEGIN : PG_GETARG_TIMESTAMPTZ(1)};
   pg::Spi spi;
-  store::for_each_new_row(spi, [&](const store::RawRow& row) { put_if_wanted(sink, row); });
+  measurements::for_each_new_row(
+      spi, [&](const measurements::RawRow& row) { put_if_wanted(sink, row); });
   PG_RETURN_NULL();
 }

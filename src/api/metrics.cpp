@@ -197,13 +197,14 @@ KnownSeries& known_series() {
 }
 
 /// The metric's definition: the registry's, the table's, or none but the name and type.
-store::MetricDefinition definition_of(const Call& call) {
+measurements::MetricDefinition definition_of(const Call& call) {
   const std::optional<shmem::MetricFacts> facts = shmem::find_metric(MyDatabaseId, call.name);
   if (facts && facts->series_count > 0) {
     if (facts->type != call.type) refuse_other_type(call.name, call.type, facts->type);
     return {std::string(call.name), call.type, {}, {}, {}};
   }
-  std::optional<store::MetricDefinition> definition = store::find_definition(call.name);
+  std::optional<measurements::MetricDefinition> definition =
+      measurements::find_definition(call.name);
   if (!definition) return {std::string(call.name), call.type, {}, {}, {}};
   if (definition->type != call.type) refuse_other_type(call.name, call.type, definition->type);
   return *std::move(definition);
@@ -214,7 +215,7 @@ shmem::Series* look_up(const Call& call) {
   if (const auto error = metrics::check_metric_name(call.name)) refuse(*error);
   pg::require_object(call.labels, "labels", kLabelsExample);
   const std::string labels = labels_of(call.labels);
-  const store::MetricDefinition definition = definition_of(call);
+  const measurements::MetricDefinition definition = definition_of(call);
   const shmem::Found found = shmem::find_or_create(MyDatabaseId, definition.spec(), labels);
   if (found.refusal == Refusal::other_type) {
     refuse_other_type(call.name, call.type, shmem::find_metric(MyDatabaseId, call.name)->type);
@@ -258,8 +259,8 @@ std::vector<double> bounds_argument(FunctionCallInfo fcinfo, int index) {
   return std::move(bounds).value();
 }
 
-store::MetricDefinition definition_arguments(FunctionCallInfo fcinfo) {
-  store::MetricDefinition definition;
+measurements::MetricDefinition definition_arguments(FunctionCallInfo fcinfo) {
+  measurements::MetricDefinition definition;
   pg::require(fcinfo, 0, "name");
   definition.name = *pg::optional_text(fcinfo, 0);
   if (const auto error = metrics::check_metric_name(definition.name)) refuse(*error);
@@ -278,7 +279,7 @@ store::MetricDefinition definition_arguments(FunctionCallInfo fcinfo) {
 
 /// Of a metric that has been counted: help and unit, at commit; type and buckets only if they are
 /// the same.
-void describe_counted(const store::MetricDefinition& definition) {
+void describe_counted(const measurements::MetricDefinition& definition) {
   const auto facts = shmem::find_metric(MyDatabaseId, definition.name);
   if (!facts) return;
   metrics::MetricSpec spec = definition.spec();
@@ -314,11 +315,11 @@ Datum made_bounds(FunctionCallInfo fcinfo, const char* second, Make&& make) {
 
 /// monitoring.define_metric(name, type, help, unit, buckets, snapshot)
 MONITORING_FUNCTION(monitoring_define_metric) {
-  const store::MetricDefinition definition = definition_arguments(fcinfo);
+  const measurements::MetricDefinition definition = definition_arguments(fcinfo);
   if (shmem::registry_available()) describe_counted(definition);
   pg::Spi spi;
-  store::write_definition(spi, definition,
-                          PG_ARGISNULL(5) ? std::nullopt : std::optional(PG_GETARG_BOOL(5)));
+  measurements::write_definition(spi, definition,
+                                 PG_ARGISNULL(5) ? std::nullopt : std::optional(PG_GETARG_BOOL(5)));
   PG_RETURN_VOID();
 }
 

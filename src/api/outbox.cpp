@@ -65,7 +65,7 @@ MONITORING_FUNCTION(monitoring_check_receiver) {
   pg::TriggerCall row(
       fcinfo, {"_check_receiver", pg::TriggerTime::before, pg::kOnInsert | pg::kOnUpdate, 0});
   // What waits for a receiver that was disabled, or is mended now, may go.
-  store::wake_courier_at_commit();
+  outbox::wake_courier_at_commit();
   const auto kind = row.text("kind");
   const auto text = row.jsonb("settings");
   // The table's own NOT NULL says it better.
@@ -105,7 +105,7 @@ MONITORING_FUNCTION(monitoring_send_test_alert) {
   const std::string receiver = pg::required_text(fcinfo, 0, "receiver");
   const Instant now = api::transaction_time();
   pg::Spi spi;
-  const auto id = store::queue_notification(spi, test_notification(receiver, now), now);
+  const auto id = outbox::queue_notification(spi, test_notification(receiver, now), now);
   if (!id) {
     throw pg::Report(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                      "receiver \"" + receiver + "\" is disabled");
@@ -118,7 +118,7 @@ MONITORING_FUNCTION(monitoring_send_test_alert) {
 MONITORING_FUNCTION(monitoring_retry_notification) {
   pg::require(fcinfo, 0, "id");
   pg::Spi spi;
-  store::requeue_notification(spi, PG_GETARG_INT64(0));
+  outbox::requeue_notification(spi, PG_GETARG_INT64(0));
   PG_RETURN_VOID();
 }
 
@@ -135,7 +135,7 @@ MONITORING_FUNCTION(monitoring_queue_notification) {
   notification.value().group_key = group_key;
   pg::Spi spi;
   const auto id =
-      store::queue_notification(spi, std::move(notification).value(), api::transaction_time());
+      outbox::queue_notification(spi, std::move(notification).value(), api::transaction_time());
   if (!id) PG_RETURN_NULL();
   PG_RETURN_INT64(*id);
 }

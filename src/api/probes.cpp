@@ -66,7 +66,7 @@ MONITORING_FUNCTION(monitoring_check_probe) {
   pg::TriggerCall row(fcinfo,
                       {"_check_probe", pg::TriggerTime::before, pg::kOnInsert | pg::kOnUpdate, 0});
   // What is new or changed is asked soon, also where no courier was needed so far.
-  store::wake_courier_at_commit();
+  outbox::wake_courier_at_commit();
   // NULLs are for the constraints to refuse.
   if (const auto url = row.text("url")) check_url(*url);
   if (const auto body = row.text("expect_body")) check_expression(*body);

@@ -16,11 +16,11 @@ using namespace monitoring;
 /// monitoring.check_queues() -> integer
 MONITORING_FUNCTION(monitoring_check_queues) {
   pg::Spi spi;
-  const store::QueueCheck result = store::check_queues(spi);
-  store::log_event(spi, "queue_monitoring_run",
-                   "{\"queues_checked\": " + std::to_string(result.checked) +
-                       ", \"queues_failed\": " + std::to_string(result.failed) +
-                       ", \"stuck_messages\": " + std::to_string(result.stuck_messages) + "}");
+  const health::QueueCheck result = health::check_queues(spi);
+  issues::log_event(spi, "queue_monitoring_run",
+                    "{\"queues_checked\": " + std::to_string(result.checked) +
+                        ", \"queues_failed\": " + std::to_string(result.failed) +
+                        ", \"stuck_messages\": " + std::to_string(result.stuck_messages) + "}");
   PG_RETURN_INT32(result.checked);
 }
 
@@ -28,9 +28,9 @@ MONITORING_FUNCTION(monitoring_check_queues) {
 MONITORING_FUNCTION(monitoring_requeue_dead_letters) {
   const std::string queue_name = pg::required_text(fcinfo, 0, "queue_name");
   pg::Spi spi;
-  const std::int64_t requeued = store::requeue_dead_letters(spi, queue_name);
+  const std::int64_t requeued = health::requeue_dead_letters(spi, queue_name);
   const Json details = {{"queue_name", queue_name}, {"messages", requeued}};
-  store::log_event(spi, "dead_letters_requeued", details.dump());
+  issues::log_event(spi, "dead_letters_requeued", details.dump());
   PG_RETURN_INT64(requeued);
 }
 

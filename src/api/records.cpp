@@ -83,7 +83,7 @@ void record_or_give_up(const metrics::Record& record) {
         .hint("Insert it into monitoring.pipeline_metrics.");
   }
   if (shmem::record(record) == shmem::RecordOutcome::recorded) return;
-  if (pg::settings().on_full == pg::kInsertWhenFull) return store::insert_record(record);
+  if (pg::settings().on_full == pg::kInsertWhenFull) return measurements::insert_record(record);
   shmem::count_dropped();
 }
 
@@ -123,7 +123,7 @@ MONITORING_FUNCTION(monitoring_record_metric) {
     record_or_give_up(record);
   } else {
     warn_that_it_is_not_preloaded();
-    store::insert_record(record);
+    measurements::insert_record(record);
   }
   PG_RETURN_VOID();
 }
@@ -133,7 +133,7 @@ MONITORING_FUNCTION(monitoring_flush_records) {
   api::refuse_in_read_only("flush_records()");
   if (!shmem::ring_available()) PG_RETURN_INT64(0);
   const shmem::RecordPosition end = shmem::end_of_records();
-  if (!store::has_drained() && worker_drains()) {
+  if (!measurements::has_drained() && worker_drains()) {
     const std::uint64_t before = shmem::ring_status().counters.drained;
     const bool done = wait_for_worker(end);
     shmem::stop_waiting();
@@ -141,9 +141,9 @@ MONITORING_FUNCTION(monitoring_flush_records) {
   }
   // No worker: this transaction takes them out, and gives them back if it rolls back.
   std::uint64_t rows = 0;
-  store::DrainResult result;
+  measurements::DrainResult result;
   do {
-    result = store::drain_records(kFlushRows, store::IfBusy::wait);
+    result = measurements::drain_records(kFlushRows, measurements::IfBusy::wait);
     rows += result.rows;
   } while (result.more);
   PG_RETURN_INT64(static_cast<int64>(rows));

@@ -33,7 +33,7 @@ MONITORING_FUNCTION(monitoring_apply_retention) {
   pg::call([&] { InitMaterializedSRF(fcinfo, 0); });
   auto* result = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
   pg::Spi spi;
-  for (const auto& [kind, rows] : store::apply_retention(spi, api::transaction_time())) {
+  for (const auto& [kind, rows] : retention::apply_retention(spi, api::transaction_time())) {
     put_row(result, kind, rows);
   }
   PG_RETURN_NULL();
@@ -42,7 +42,8 @@ MONITORING_FUNCTION(monitoring_apply_retention) {
 MONITORING_FUNCTION(monitoring_maintain_partitions) {
   using namespace monitoring;  // NOLINT: one function
   pg::Spi spi;
-  const store::Days days = PG_GETARG_BOOL(1) ? store::Days::all : store::Days::to_come;
+  const measurements::Days days =
+      PG_GETARG_BOOL(1) ? measurements::Days::all : measurements::Days::to_come;
   return Int32GetDatum(
-      store::maintain_partitions(spi, api::transaction_time(), days, PG_GETARG_INT32(0)));
+      measurements::maintain_partitions(spi, api::transaction_time(), days, PG_GETARG_INT32(0)));
 }

@@ -42,25 +42,25 @@ using namespace monitoring;  // NOLINT: this file is all entry points
 MONITORING_FUNCTION(monitoring_aggregate_hourly) {
   refuse_on_standby("aggregate_hourly_metrics()");
   pg::Spi spi;
-  return int4_of(store::roll_up_hours(spi, transaction_time(), true).rows_written);
+  return int4_of(rollup::roll_up_hours(spi, transaction_time(), true).rows_written);
 }
 
 MONITORING_FUNCTION(monitoring_aggregate_daily) {
   refuse_on_standby("aggregate_daily_metrics()");
   pg::Spi spi;
-  return int4_of(store::roll_up_days(spi, transaction_time()));
+  return int4_of(rollup::roll_up_days(spi, transaction_time()));
 }
 
 MONITORING_FUNCTION(monitoring_aggregate_weekly) {
   refuse_on_standby("aggregate_weekly_metrics()");
   pg::Spi spi;
-  return int4_of(store::roll_up_weeks(spi, transaction_time()));
+  return int4_of(rollup::roll_up_weeks(spi, transaction_time()));
 }
 
 MONITORING_FUNCTION(monitoring_rollup_advance) {
   refuse_on_standby("_rollup_advance()");
   pg::Spi spi;
-  return Int64GetDatum(store::roll_up_hours(spi, transaction_time(), false).rows_taken);
+  return Int64GetDatum(rollup::roll_up_hours(spi, transaction_time(), false).rows_taken);
 }
 
 MONITORING_FUNCTION(monitoring_refresh_rollups) {
@@ -71,18 +71,18 @@ MONITORING_FUNCTION(monitoring_refresh_rollups) {
     throw pg::Report(ERRCODE_NULL_VALUE_NOT_ALLOWED, "start_at and end_at must not be null");
   }
   pg::Spi spi;
-  return int4_of(store::refresh_rollups(spi, *from, *to, transaction_time()));
+  return int4_of(rollup::refresh_rollups(spi, *from, *to, transaction_time()));
 }
 
 MONITORING_FUNCTION(monitoring_rollup_rebaseline) {
   refuse_on_standby("_rollup_rebaseline()");
   pg::Spi spi;
-  store::rebaseline(spi, transaction_time());
+  rollup::rebaseline(spi, transaction_time());
   PG_RETURN_VOID();
 }
 
 MONITORING_FUNCTION(monitoring_pending_periods) {
   pg::Spi spi;
   const std::string period(text_to_cstring(PG_GETARG_TEXT_PP(0)));
-  return Int64GetDatum(store::pending_periods(spi, period, transaction_time()));
+  return Int64GetDatum(rollup::pending_periods(spi, period, transaction_time()));
 }

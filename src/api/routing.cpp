@@ -30,7 +30,7 @@ void put_text(const std::optional<std::string>& text, Datum& value, bool& is_nul
   is_null = param.is_null;
 }
 
-void put(FunctionCallInfo fcinfo, const store::ExplainedRoute& row) {
+void put(FunctionCallInfo fcinfo, const routing::ExplainedRoute& row) {
   const auto* result = reinterpret_cast<const ReturnSetInfo*>(fcinfo->resultinfo);
   Datum values[5] = {};
   bool nulls[5] = {};
@@ -74,7 +74,7 @@ MONITORING_FUNCTION(monitoring_check_routing) {
   constexpr unsigned kEvents = pg::kOnInsert | pg::kOnUpdate | pg::kOnDelete;
   const pg::TriggerCall call(fcinfo, {"_check_routing", pg::TriggerTime::after, 0, kEvents});
   pg::Spi spi;
-  store::check_routing(spi);
+  routing::check_routing(spi);
   return call.result();
 }
 
@@ -145,12 +145,12 @@ MONITORING_FUNCTION(monitoring_explain_route) {
       pg::required_object_text(fcinfo, 0, "labels", R"({"alertname": "QueueStuck"})");
   const Instant now = api::transaction_time();
   pg::call([&] { InitMaterializedSRF(fcinfo, 0); });
-  std::vector<store::ExplainedRoute> rows;
+  std::vector<routing::ExplainedRoute> rows;
   {
     pg::Spi spi;
-    rows = store::explain_routes(spi, labels, now);
+    rows = routing::explain_routes(spi, labels, now);
   }
-  for (const store::ExplainedRoute& row : rows) put(fcinfo, row);
+  for (const routing::ExplainedRoute& row : rows) put(fcinfo, row);
   PG_RETURN_NULL();
 }
 
@@ -158,6 +158,6 @@ MONITORING_FUNCTION(monitoring_explain_route) {
 MONITORING_FUNCTION(monitoring_route_alerts) {
   const Instant at = pg::required_time(fcinfo, 0, "evaluated_at");
   pg::Spi spi;
-  store::route_alerts(spi, at);
+  routing::route_alerts(spi, at);
   PG_RETURN_VOID();
 }

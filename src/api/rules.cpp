@@ -87,7 +87,7 @@ MONITORING_FUNCTION(monitoring_check_alert_rule) {
   const auto annotations = row.jsonb("annotations");
   // NULLs are for the constraints to refuse.
   if (!name || !labels || !annotations) return row.result();
-  store::check_definition(*name, pg::labels_of_json(*labels, "labels"),
+  rules::check_definition(*name, pg::labels_of_json(*labels, "labels"),
                           pg::labels_of_json(*annotations, "annotations"));
   // A new row's is its own: that of a restored one, too.
   if (row.is_update()) {
@@ -106,7 +106,7 @@ MONITORING_FUNCTION(monitoring_check_threshold) {
   const auto comparison = row.text("comparison");
   // For the constraint to refuse.
   if (!comparison || !alerting::comparison_from_text(*comparison)) return row.result();
-  store::make_threshold("threshold", {*comparison, row.float8("warning"), row.float8("critical"),
+  rules::make_threshold("threshold", {*comparison, row.float8("warning"), row.float8("critical"),
                                       row.float8("resolve_at"), row.jsonb("levels")});
   return row.result();
 }
@@ -117,7 +117,7 @@ MONITORING_FUNCTION(monitoring_try_alert_rule) {
   const std::int64_t id = PG_GETARG_INT64(0);
   pg::Spi spi;
   require_rule(spi, id);
-  store::check_by_running(spi, id, pg::instant_of(GetCurrentTimestamp()));
+  rules::check_by_running(spi, id, pg::instant_of(GetCurrentTimestamp()));
   PG_RETURN_VOID();
 }
 
@@ -215,7 +215,7 @@ MONITORING_FUNCTION(monitoring_create_ladder) {
 MONITORING_FUNCTION(monitoring_evaluate_alerts) {
   const Instant at = evaluation_time(fcinfo);
   pg::Spi spi;
-  PG_RETURN_INT32(static_cast<std::int32_t>(store::evaluate(spi, at)));
+  PG_RETURN_INT32(static_cast<std::int32_t>(rules::evaluate(spi, at)));
 }
 
 /// monitoring.metric_baseline(metric_name, evaluated_at, dimensions, days, at_least) -> float8
@@ -229,7 +229,7 @@ MONITORING_FUNCTION(monitoring_metric_baseline) {
   if (TIMESTAMP_NOT_FINITE(at)) PG_RETURN_NULL();
   pg::Spi spi;
   const auto baseline =
-      store::metric_baseline(spi, metric_name, pg::argument(fcinfo, 2, JSONBOID),
+      rules::metric_baseline(spi, metric_name, pg::argument(fcinfo, 2, JSONBOID),
                              pg::instant_of(at), days, static_cast<std::size_t>(at_least));
   if (!baseline) PG_RETURN_NULL();
   PG_RETURN_FLOAT8(*baseline);

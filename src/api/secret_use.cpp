@@ -23,16 +23,16 @@ std::string current_user() {
 
 /// A restore by a superuser names roles that may not be here.
 bool may_act_for(const std::string& name) {
-  const Oid role = store::role_of(name);
+  const Oid role = outbox::role_of(name);
   return pg::call(
       [&] { return OidIsValid(role) ? has_privs_of_role(GetUserId(), role) : superuser(); });
 }
 
 void check_secrets(const SecretUse& use, Oid role) {
   pg::Spi spi;
-  for (const auto& [name, secret] : store::read_secret_terms(spi, use.secrets)) {
+  for (const auto& [name, secret] : outbox::read_secret_terms(spi, use.secrets)) {
     notify::SecretTerms terms = secret.terms;
-    terms.is_trusted = store::is_trusted_with(role, secret);
+    terms.is_trusted = outbox::is_trusted_with(role, secret);
     const auto error = notify::check_destination(name, terms, use.kind, use.destination);
     if (error) throw pg::Report(ERRCODE_INSUFFICIENT_PRIVILEGE, *error);
   }
@@ -78,7 +78,7 @@ void settle_set_by(pg::TriggerCall& row, const SecretUse& use,
                      "permission denied to name role \"" + set_by + "\" in set_by")
         .hint("Leave the column out: it then names the current user.");
   }
-  const Oid role = store::role_of(set_by);
+  const Oid role = outbox::role_of(set_by);
   const Datum value =
       pg::call([&] { return DirectFunctionCall1(namein, CStringGetDatum(set_by.c_str())); });
   row.set("set_by", pg::datum(NAMEOID, value));

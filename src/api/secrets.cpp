@@ -130,7 +130,7 @@ void check_value(const std::string& value) {
 
 /// Whoever may read the values may do with them as he likes.
 bool may_read_values() {
-  return store::may_read_secrets(pg::call([] { return GetUserId(); }));
+  return outbox::may_read_secrets(pg::call([] { return GetUserId(); }));
 }
 
 void check_row(const pg::TriggerCall& row) {
@@ -154,8 +154,8 @@ void check_row(const pg::TriggerCall& row) {
       .hint("Only roles that may read monitoring.secrets may.");
 }
 
-store::StoredSecret stored(FunctionCallInfo fcinfo, int kinds, int hosts) {
-  store::StoredSecret secret;
+outbox::StoredSecret stored(FunctionCallInfo fcinfo, int kinds, int hosts) {
+  outbox::StoredSecret secret;
   secret.allowed_kinds = pg::argument(fcinfo, kinds, TEXTARRAYOID);
   secret.allowed_hosts = pg::argument(fcinfo, hosts, TEXTARRAYOID);
   return secret;
@@ -173,7 +173,7 @@ MONITORING_FUNCTION(monitoring_check_secret) {
   row.set("updated_at",
           pg::datum(TIMESTAMPTZOID, TimestampTzGetDatum(GetCurrentTransactionStartTimestamp())));
   // What waits for it may go.
-  store::wake_courier_at_commit();
+  outbox::wake_courier_at_commit();
   return row.result();
 }
 
@@ -184,11 +184,11 @@ MONITORING_FUNCTION(monitoring_set_secret) {
   check_name(name);
   if (value) check_value(*value);
   pg::Spi spi;
-  store::remove_secret(spi, *name);
+  outbox::remove_secret(spi, *name);
   if (!value) PG_RETURN_VOID();
-  store::StoredSecret secret = stored(fcinfo, 2, 3);
+  outbox::StoredSecret secret = stored(fcinfo, 2, 3);
   secret.value = value;
-  store::store_secret(spi, *name, secret);
+  outbox::store_secret(spi, *name, secret);
   PG_RETURN_VOID();
 }
 
@@ -201,12 +201,12 @@ MONITORING_FUNCTION(monitoring_set_secret_from_file) {
     throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE,
                      "file_path is longer than " + std::to_string(MAXPGPATH - 1) + " bytes");
   }
-  store::StoredSecret secret = stored(fcinfo, 2, 3);
+  outbox::StoredSecret secret = stored(fcinfo, 2, 3);
   secret.value = file_content(path);
   check_value(*secret.value);
   pg::Spi spi;
-  store::remove_secret(spi, name);
-  store::store_secret(spi, name, secret);
+  outbox::remove_secret(spi, name);
+  outbox::store_secret(spi, name, secret);
   PG_RETURN_VOID();
 }
 
@@ -214,8 +214,8 @@ MONITORING_FUNCTION(monitoring_set_secret_from_file) {
 MONITORING_FUNCTION(monitoring_release_vault_secret) {
   const std::string name = pg::required_text(fcinfo, 0, "secret_name");
   pg::Spi spi;
-  store::require_vault(spi);
-  store::remove_secret(spi, name);
-  store::store_secret(spi, name, stored(fcinfo, 1, 2));
+  outbox::require_vault(spi);
+  outbox::remove_secret(spi, name);
+  outbox::store_secret(spi, name, stored(fcinfo, 1, 2));
   PG_RETURN_VOID();
 }

@@ -55,8 +55,8 @@ std::optional<std::vector<std::string>> optional_texts(pg::Spi& spi, FunctionCal
 /// monitoring.metric_values(metric_name, aggregate, over_last, evaluated_at, matching, by_labels)
 /// -> table(labels, value)
 MONITORING_FUNCTION(monitoring_metric_values) {
-  store::SeriesSelector selector;
-  store::SeriesWindow window;
+  series::SeriesSelector selector;
+  series::SeriesWindow window;
   selector.metric_name = pg::required_text(fcinfo, 0, "metric_name");
   window.aggregate = required_aggregate(fcinfo, 1);
   window.over_last = pg::required_positive_interval(fcinfo, 2, "over_last");
@@ -66,7 +66,7 @@ MONITORING_FUNCTION(monitoring_metric_values) {
   pg::Spi spi;
   window.by_labels = optional_texts(spi, fcinfo, 5);
   const Instant until = pg::instant_of(PG_GETARG_TIMESTAMPTZ(3));
-  const pg::Rows rows = store::read_series(spi, window, {selector}, until);
+  const pg::Rows rows = series::read_series(spi, window, {selector}, until);
   for (std::uint64_t row = 0; row < rows.size(); ++row) put(fcinfo, rows, row);
   PG_RETURN_NULL();
 }

@@ -7,6 +7,6 @@ using namespace monitoring;
 /// monitoring.setup_supabase() -> void
 MONITORING_FUNCTION(monitoring_setup_supabase) {
   pg::Spi spi;
-  store::setup_supabase(spi);
+  setup::setup_supabase(spi);
   PG_RETURN_VOID();
 }

@@ -21,7 +21,7 @@ extern "C" {
 #include "monitoring/issues/issues.hpp"
 #include "monitoring/issues/unusable.hpp"
 
-namespace monitoring::store {
+namespace monitoring::collect {
 
 namespace {
 
@@ -137,7 +137,7 @@ void log_over_budget(pg::Spi& spi, const Collectors& collectors,
   const Json details = {{"duty_cycle", wanted}, {"stretched", count}, {"dearest", names}};
   std::string list;
   for (const std::string& name : names) list += (list.empty() ? "\"" : ", \"") + name + "\"";
-  log_issue_once(
+  issues::log_issue_once(
       spi, {kWorkerName, kOverBudget,
             "collectors would take " + percent(wanted) +
                 " of the worker's time, and monitoring.max_duty_cycle leaves them " +
@@ -164,18 +164,19 @@ void fit_into_budget(pg::Spi& spi, const RunElsewhere& elsewhere) {
   const auto set_all = [&] {
     for (std::size_t i = 0; i < intervals.size(); ++i) set(i);
   };
-  UnusableObjects unusable(kWorkerName, kNotStretched);
-  if (try_alone(set_all)) {
+  issues::UnusableObjects unusable(kWorkerName, kNotStretched);
+  if (issues::try_alone(set_all)) {
     for (std::size_t i = 0; i < intervals.size(); ++i) {
       unusable.attempt("collector \"" + collectors.all[i].name + "\"", [&] { set(i); });
     }
   }
   unusable.settle(spi);
   if (fit) {
-    resolve_issues(spi, kWorkerName, kOverBudget, "All collectors run as often as they ask for.");
+    issues::resolve_issues(spi, kWorkerName, kOverBudget,
+                           "All collectors run as often as they ask for.");
   } else if (!were_stretched) {
     log_over_budget(spi, collectors, intervals, budget);
   }
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::collect

@@ -8,7 +8,7 @@ extern "C" {
 // clang-format keeps the server's headers first.
 #include <string>
 
-namespace monitoring::store {
+namespace monitoring::collect {
 
 namespace {
 
@@ -27,9 +27,9 @@ std::int64_t number(pg::Spi& spi, const char* sql, const pg::Param& object) {
 }
 
 std::int64_t make(pg::Spi& spi, const CarefulPass& pass) {
-  UnusableObjects unusable(pass.worker_name, "unusable");
+  issues::UnusableObjects unusable(pass.worker_name, "unusable");
   std::int64_t sum = 0;
-  if (try_alone([&] { sum = number(spi, pass.function, pg::null_of(TEXTOID)); })) {
+  if (issues::try_alone([&] { sum = number(spi, pass.function, pg::null_of(TEXTOID)); })) {
     sum = 0;
     const pg::Rows objects = spi.query(pass.objects);
     for (std::uint64_t row = 0; row < objects.size(); ++row) {
@@ -56,4 +56,4 @@ std::int64_t snapshot_metrics(pg::Spi& spi) {
                     " ORDER BY 1"});
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::collect

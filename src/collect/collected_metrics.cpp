@@ -11,7 +11,7 @@ extern "C" {
 
 #include "monitoring/shmem/registry.hpp"
 
-namespace monitoring::store {
+namespace monitoring::collect {
 
 namespace {
 
@@ -158,4 +158,4 @@ void withdraw_others(pg::Spi& spi, const RunElsewhere& elsewhere) {
   }
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::collect

@@ -12,7 +12,7 @@
 #include "monitoring/collect/collectors.hpp"
 #include "monitoring/metrics/metric.hpp"
 
-namespace monitoring::store {
+namespace monitoring::collect {
 
 struct MetricDescription {
   metrics::MetricType type = metrics::MetricType::gauge;
@@ -37,4 +37,4 @@ std::map<std::string, MetricDescription, std::less<>> metric_descriptions_of(
 std::optional<std::string> expose(pg::Spi& spi, const Exposure& exposure,
                                   const std::vector<CollectedSample>& samples);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::collect

@@ -35,7 +35,7 @@ extern "C" {
 #include "monitoring/shmem/registry.hpp"
 #include "monitoring/shmem/worker_slots.hpp"
 
-namespace monitoring::store {
+namespace monitoring::collect {
 
 namespace {
 
@@ -159,13 +159,13 @@ void refuse_bad_label(const std::string& name) {
 
 /// A collector's columns: those of any labelled result, and two with a meaning of their own.
 struct CollectorShape {
-  ResultShape result;
+  series::ResultShape result;
   int metric_name = 0;
   int labels = 0;
 };
 
 CollectorShape collector_shape_of(const pg::Rows& rows) {
-  CollectorShape shape{shape_of(rows, refuse_bad_label)};
+  CollectorShape shape{series::shape_of(rows, refuse_bad_label)};
   auto& labels = shape.result.labels;
   const auto take = [&](const char* name, Oid type) {
     for (auto at = labels.begin(); at != labels.end(); ++at) {
@@ -199,9 +199,9 @@ void add_labels(const std::string& json, CollectedSample* sample) {
 /// Nothing for a row without a value.
 std::optional<CollectedSample> sample_of(const Collector& collector, const pg::Rows& rows,
                                          std::uint64_t row, const CollectorShape& shape) {
-  const auto value = value_of(rows, row, shape.result);
+  const auto value = series::value_of(rows, row, shape.result);
   if (!value) return std::nullopt;
-  CollectedSample sample{collector.name, labels_of(rows, row, shape.result), *value};
+  CollectedSample sample{collector.name, series::labels_of(rows, row, shape.result), *value};
   if (shape.metric_name != 0) {
     sample.metric_name = rows.text(row, shape.metric_name).value_or("");
     if (sample.metric_name.empty()) {
@@ -267,8 +267,8 @@ Runner owner_of_source(const Collector& collector) {
 /// As for rules: a superuser's query is a way for others to become superuser, by objects that it
 /// names. Our own names none of theirs.
 Runner runner_of(const Collector& collector) {
-  if (auto lost =
-          lost_owner(collector.owner, collector.owner_id, collector.bound_owner, "collector")) {
+  if (auto lost = issues::lost_owner(collector.owner, collector.owner_id, collector.bound_owner,
+                                     "collector")) {
     return {InvalidOid, false, std::move(lost)};
   }
   if (collector.owner_is_superuser && collector.source) return owner_of_source(collector);
@@ -300,13 +300,13 @@ std::optional<pg::OwnerFailure> as_owner(pg::Spi* pass, const Collector& collect
   std::optional<pg::NamedRelations> names;
   if (runner.stands_in) names.emplace(collector.query.c_str(), runner.role);
   const auto as_such = [&] {
-    settle_output_format();
+    series::settle_output_format();
     pg::Spi inner;
     body();
   };
   try {
-    return pass != nullptr ? run_owned(*pass, runner.role, limits, as_such)
-                           : run_asked(runner.role, limits, as_such);
+    return pass != nullptr ? issues::run_owned(*pass, runner.role, limits, as_such)
+                           : issues::run_asked(runner.role, limits, as_such);
   } catch (const pg::Report& report) {
     return pg::OwnerFailure{false, report.sqlstate(), report.what()};
   }
@@ -315,7 +315,7 @@ std::optional<pg::OwnerFailure> as_owner(pg::Spi* pass, const Collector& collect
 Collected collect(pg::Spi* pass, const Collector& collector, Instant now) {
   Collected collected;
   collected.failure = as_owner(pass, collector, [&] {
-    const pg::Rows rows = run_one_query(collector.query, now, collector.series_limit);
+    const pg::Rows rows = series::run_one_query(collector.query, now, collector.series_limit);
     collected.samples = samples_of(collector, rows);
   });
   return collected;
@@ -345,7 +345,7 @@ void store_measurements(const std::vector<CollectedSample>& samples, Instant now
     records.push_back({pg::timestamptz_of(now), sample.value, sample.metric_name,
                        std::string_view(bytes, VARSIZE_ANY(bytes))});
   }
-  if (!records.empty()) insert_records(records);
+  if (!records.empty()) measurements::insert_records(records);
 }
 
 /// The metrics are described anew each time: the row may have changed.
@@ -391,19 +391,20 @@ void note_outcome(pg::Spi& spi, const Collector& collector,
   const std::string worker = worker_of(collector.name);
   if (!failure) {
     if (!collector.has_failed) return;
-    resolve_issues(spi, worker, kFailed, "The collector works again.");
-    resolve_issues(spi, worker, kTooMany, "The collector keeps within its limit.");
+    issues::resolve_issues(spi, worker, kFailed, "The collector works again.");
+    issues::resolve_issues(spi, worker, kTooMany, "The collector keeps within its limit.");
     return;
   }
   const std::string limit = std::to_string(collector.series_limit);
-  if (failure->message != too_many_rows(collector.series_limit)) {
-    keep_issue(spi, {worker, kFailed, failure->message});
+  if (failure->message != series::too_many_rows(collector.series_limit)) {
+    issues::keep_issue(spi, {worker, kFailed, failure->message});
     return;
   }
-  keep_issue(spi, {worker, kTooMany,
-                   "more than " + limit +
-                       " series: leave out a column that has many values, aggregate further, or"
-                       " raise the collector's series_limit"});
+  issues::keep_issue(spi,
+                     {worker, kTooMany,
+                      "more than " + limit +
+                          " series: leave out a column that has many values, aggregate further, or"
+                          " raise the collector's series_limit"});
 }
 
 /// That some of it is not exposed does not make the run a failure.
@@ -414,9 +415,9 @@ void note_exposed(pg::Spi& spi, const Exposure& exposure,
   const std::string worker = worker_of(exposure.collector_name);
   if (const auto why_not = expose(spi, exposure, samples)) {
     exposed->erase(exposure.collector_name);
-    keep_issue(spi, {worker, kNotExposed, *why_not});
+    issues::keep_issue(spi, {worker, kNotExposed, *why_not});
   } else if (exposed->insert(exposure.collector_name).second) {
-    resolve_issues(spi, worker, kNotExposed, "All of it is exposed.");
+    issues::resolve_issues(spi, worker, kNotExposed, "All of it is exposed.");
   }
 }
 
@@ -487,7 +488,8 @@ namespace {
 /// The collectors that are due now, of those that do not rest; in a turn of this worker.
 class Turn {
  public:
-  Turn(pg::Spi& spi, const RunElsewhere& elsewhere, const Clock& clock, RestingObjects& resting)
+  Turn(pg::Spi& spi, const RunElsewhere& elsewhere, const Clock& clock,
+       issues::RestingObjects& resting)
       : spi_(spi),
         elsewhere_(elsewhere),
         clock_(clock),
@@ -497,7 +499,8 @@ class Turn {
 
   /// In one subtransaction; if that fails each by itself.
   std::vector<CollectorRun> take() {
-    if (!try_alone([&] { run_each(due_now(pg::null_of(TEXTOID))); })) return std::move(runs_);
+    if (!issues::try_alone([&] { run_each(due_now(pg::null_of(TEXTOID))); }))
+      return std::move(runs_);
     runs_.clear();
     run_carefully();
     return std::move(runs_);
@@ -537,7 +540,7 @@ class Turn {
   pg::Spi& spi_;
   const RunElsewhere& elsewhere_;
   const Clock& clock_;
-  RestingObjects& resting_;
+  issues::RestingObjects& resting_;
   const Instant started_;
   const std::vector<std::string> left_out_;
   std::vector<CollectorRun> runs_;
@@ -547,7 +550,7 @@ class Turn {
 
 std::vector<CollectorRun> run_due_collectors(pg::Spi& spi, const RunElsewhere& elsewhere,
                                              const Clock& clock) {
-  static auto* const resting = new RestingObjects("collectors", "unusable", "collector");
+  static auto* const resting = new issues::RestingObjects("collectors", "unusable", "collector");
   auto runs = Turn(spi, elsewhere, clock, *resting).take();
   resting->settle(spi, clock.now());
   return runs;
@@ -578,10 +581,11 @@ std::vector<QueryColumn> columns_of_query(pg::Spi& spi, const QueryOfOwner& quer
     collector.owner_is_superuser = *role.boolean(0, 2);
   }
   std::vector<QueryColumn> columns;
-  const auto failure = as_owner(nullptr, collector,
-                                [&] { columns = result_columns(plan_one_query(collector.query)); });
+  const auto failure = as_owner(nullptr, collector, [&] {
+    columns = result_columns(series::plan_one_query(collector.query));
+  });
   if (failure) raise(*failure);
   return columns;
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::collect

@@ -10,7 +10,7 @@ extern "C" {
 #include <map>
 #include <utility>
 
-namespace monitoring::store {
+namespace monitoring::collect {
 
 namespace {
 
@@ -71,4 +71,4 @@ std::vector<CountedCost> save_costs(pg::Spi& spi, Instant now) {
   return costs;
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::collect

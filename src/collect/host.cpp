@@ -13,7 +13,7 @@
 #include "monitoring/base/regular_file.hpp"
 #include "monitoring/host/network.hpp"
 
-namespace monitoring::store {
+namespace monitoring::collect {
 
 namespace {
 
@@ -173,4 +173,4 @@ HostUse host_use(Instant now) {
   return use;
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::collect

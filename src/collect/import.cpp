@@ -14,7 +14,7 @@ extern "C" {
 #include "monitoring/collect/collectors.hpp"
 #include "monitoring/pg/transaction.hpp"
 
-namespace monitoring::store {
+namespace monitoring::collect {
 
 namespace {
 
@@ -166,4 +166,4 @@ CollectorImport import_collectors(pg::Spi& spi, const std::string& yaml,
   return result;
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::collect

@@ -17,7 +17,7 @@ extern "C" {
 #include "monitoring/pg/settings.hpp"
 #include "monitoring/pg/transaction.hpp"
 
-namespace monitoring::worker {
+namespace monitoring::courier {
 
 namespace {
 
@@ -73,13 +73,13 @@ const char* outcome_text(notify::Verdict verdict) {
 }
 
 /// Which of the secrets the role that made the receiver may send wherever it likes.
-store::Secrets secrets_for(Oid role, const Json& settings, const store::Secrets& all) {
-  store::Secrets secrets;
+outbox::Secrets secrets_for(Oid role, const Json& settings, const outbox::Secrets& all) {
+  outbox::Secrets secrets;
   for (const std::string& name : notify::secret_names(settings)) {
     const auto found = all.find(name);
     if (found == all.end()) continue;
-    store::Secret& secret = secrets.emplace(*found).first->second;
-    secret.terms.is_trusted = store::is_trusted_with(role, secret);
+    outbox::Secret& secret = secrets.emplace(*found).first->second;
+    secret.terms.is_trusted = outbox::is_trusted_with(role, secret);
   }
   return secrets;
 }
@@ -92,7 +92,7 @@ const std::string& url_of(const notify::DeliveryRequest& request) {
 }
 
 /// What keeps the secrets that a request holds from going where it goes, if anything.
-std::optional<Error> check_destination(const std::string& kind, const store::Secrets& secrets,
+std::optional<Error> check_destination(const std::string& kind, const outbox::Secrets& secrets,
                                        const notify::DeliveryRequest& request) {
   const auto destination = notify::destination_of_url(url_of(request));
   for (const auto& [name, secret] : secrets) {
@@ -112,7 +112,7 @@ notify::Judgement judge(const std::string& kind, const notify::DeliveryOutcome& 
 struct Courier::Means {
   Json settings;
   /// Those that the settings name and that are set.
-  store::Secrets secrets;
+  outbox::Secrets secrets;
 };
 
 Courier::Courier(const Clock& clock)
@@ -122,10 +122,10 @@ void Courier::take_over() {
   pg::Transaction transaction;
   {
     pg::Spi spi;
-    store::release_all_leases(spi);
-    put_off_until_ = clock_.now() + store::kBlockedWait;
-    failing_ = store::receivers_with_issue(spi);
-    paused_ = store::load_pauses(spi, clock_.now());
+    outbox::release_all_leases(spi);
+    put_off_until_ = clock_.now() + outbox::kBlockedWait;
+    failing_ = outbox::receivers_with_issue(spi);
+    paused_ = outbox::load_pauses(spi, clock_.now());
   }
   transaction.commit();
 }
@@ -178,11 +178,11 @@ void Courier::take_completions() {
 
 void Courier::note_end(const InFlight& entry, const notify::Judgement& judgement,
                        const notify::DeliveryOutcome& outcome, microseconds duration) {
-  const store::Leased& notification = entry.notification;
+  const outbox::Leased& notification = entry.notification;
   const Instant now = clock_.now();
   const bool ascii_only = GetDatabaseEncoding() != PG_UTF8;
 
-  store::AttemptRecord record{};
+  outbox::AttemptRecord record{};
   record.id = notification.id;
   record.receiver = notification.receiver;
   record.outcome = outcome_text(judgement.verdict);
@@ -219,7 +219,7 @@ void Courier::note_end(const InFlight& entry, const notify::Judgement& judgement
 
 void Courier::record_and_lease() {
   const Instant began_at = clock_.now();
-  store::LeaseResult result;
+  outbox::LeaseResult result;
   MeansOfReceivers means;
   std::vector<std::int64_t> done;
   const bool was_careful = is_careful_;
@@ -231,7 +231,7 @@ void Courier::record_and_lease() {
     pg::Transaction transaction;
     {
       pg::Spi spi;
-      store::UnusableObjects failed_steps("courier", "not_done");
+      issues::UnusableObjects failed_steps("courier", "not_done");
       const auto step = [&](const char* what, const auto& body) {
         if (!was_careful) return body();
         failed_steps.attempt(what, body);
@@ -241,8 +241,8 @@ void Courier::record_and_lease() {
       } else if (!to_record_.empty()) {
         done = record(spi, to_record_, failing);
       }
-      step("the release of leases", [&] { store::release_leases(spi, MyProcPid, to_release_); });
-      step("the pauses of receivers", [&] { store::save_pauses(spi, paused_); });
+      step("the release of leases", [&] { outbox::release_leases(spi, MyProcPid, to_release_); });
+      step("the pauses of receivers", [&] { outbox::save_pauses(spi, paused_); });
       if (next_sweep_ <= began_at) {
         next_sweep_ = began_at + kSweepInterval;
         step("the sweep of the outbox", [&] { sweep(spi, failing); });
@@ -267,24 +267,24 @@ void Courier::record_and_lease() {
   next_due_ = result.next_due;
   const bool left_behind = !to_record_.empty() || (next_due_ && *next_due_ <= now);
   if (left_behind) next_due_ = now + kRetryLease;
-  for (store::Leased& notification : result.leased) {
+  for (outbox::Leased& notification : result.leased) {
     const Means& of_receiver = means[notification.receiver];
     send(std::move(notification), of_receiver);
   }
 }
 
 std::vector<std::int64_t> Courier::record(pg::Spi& spi,
-                                          const std::vector<store::AttemptRecord>& records,
+                                          const std::vector<outbox::AttemptRecord>& records,
                                           std::set<std::string>& failing) {
   const Instant now = clock_.now();
   const bool some_are_put_off = now < put_off_until_;
   const std::vector<std::int64_t> done =
-      store::record_attempts(spi, MyProcPid, now, records, some_are_put_off);
-  for (const store::AttemptRecord& record : records) {
+      outbox::record_attempts(spi, MyProcPid, now, records, some_are_put_off);
+  for (const outbox::AttemptRecord& record : records) {
     if (std::binary_search(done.begin(), done.end(), record.id)) {
       if (!resting_.empty()) resting_.forget(std::to_string(record.id));
       note_receiver(spi, record, failing);
-      store::queue_deferred(spi, record);
+      outbox::queue_deferred(spi, record);
     }
   }
   return done;
@@ -293,7 +293,7 @@ std::vector<std::int64_t> Courier::record(pg::Spi& spi,
 /// What cannot be recorded is given up: its lease runs out, and it is sent again.
 std::vector<std::int64_t> Courier::record_each(pg::Spi& spi, std::set<std::string>& failing) {
   std::vector<std::int64_t> done;
-  for (const store::AttemptRecord& one : to_record_) {
+  for (const outbox::AttemptRecord& one : to_record_) {
     std::vector<std::int64_t> recorded{one.id};
     resting_.attempt(std::to_string(one.id), clock_.now(),
                      [&] { recorded = record(spi, {one}, failing); });
@@ -303,23 +303,23 @@ std::vector<std::int64_t> Courier::record_each(pg::Spi& spi, std::set<std::strin
   return done;
 }
 
-void Courier::note_receiver(pg::Spi& spi, const store::AttemptRecord& record,
+void Courier::note_receiver(pg::Spi& spi, const outbox::AttemptRecord& record,
                             std::set<std::string>& failing) {
   if (record.outcome == "dead") {
-    store::open_receiver_issue(spi, {record.receiver, record.reason, record.error});
+    outbox::open_receiver_issue(spi, {record.receiver, record.reason, record.error});
     failing.insert(record.receiver);
   } else if (record.outcome == "sent" && record.refused_for_good) {
-    store::resolve_receiver_issue(spi, record.receiver);
-    store::open_recipient_issue(spi, {record.receiver, record.reason, record.error});
+    outbox::resolve_receiver_issue(spi, record.receiver);
+    outbox::open_recipient_issue(spi, {record.receiver, record.reason, record.error});
     failing.insert(record.receiver);
   } else if (record.outcome == "sent" && failing.count(record.receiver) > 0) {
-    store::resolve_receiver_issue(spi, record.receiver);
+    outbox::resolve_receiver_issue(spi, record.receiver);
     failing.erase(record.receiver);
   }
 }
 
 void Courier::forget_recorded(const std::vector<std::int64_t>& done) {
-  const auto is_done = [&](const store::AttemptRecord& record) {
+  const auto is_done = [&](const outbox::AttemptRecord& record) {
     return std::binary_search(done.begin(), done.end(), record.id);
   };
   to_record_.erase(std::remove_if(to_record_.begin(), to_record_.end(), is_done), to_record_.end());
@@ -329,15 +329,15 @@ void Courier::sweep(pg::Spi& spi, std::set<std::string>& failing) {
   const Instant now = clock_.now();
   std::vector<std::int64_t> ids;
   for (const auto& [id, entry] : in_flight_) ids.push_back(entry.notification.id);
-  for (const store::AttemptRecord& record : to_record_) ids.push_back(record.id);
-  store::renew_leases(spi, MyProcPid, ids, now + kLease);
+  for (const outbox::AttemptRecord& record : to_record_) ids.push_back(record.id);
+  outbox::renew_leases(spi, MyProcPid, ids, now + kLease);
   const auto given_up =
-      store::sweep_outbox(spi, now, seconds(pg::settings().notification_max_age_s));
-  for (const store::GivenUp& notification : given_up) {
-    store::open_receiver_issue(spi, notification);
+      outbox::sweep_outbox(spi, now, seconds(pg::settings().notification_max_age_s));
+  for (const outbox::GivenUp& notification : given_up) {
+    outbox::open_receiver_issue(spi, notification);
     failing.insert(notification.receiver);
   }
-  store::forget_gone_receivers(spi);
+  outbox::forget_gone_receivers(spi);
   forget_idle_receivers();
   next_sweep_ = now + kSweepInterval;
 }
@@ -383,8 +383,8 @@ void Courier::take_back() {
 }
 
 /// Those that hold least come first, so that no queue, however long, keeps others from their turn.
-std::vector<store::LeaseShare> Courier::shares(const store::RateLimits& limits) {
-  std::vector<std::pair<std::uint32_t, store::LeaseShare>> shares;
+std::vector<outbox::LeaseShare> Courier::shares(const outbox::RateLimits& limits) {
+  std::vector<std::pair<std::uint32_t, outbox::LeaseShare>> shares;
   for (const std::string& name : limits.receivers()) {
     const Receiver& receiver = receivers_[name];
     const std::uint32_t most = most_to_hold(name, receiver);
@@ -394,58 +394,58 @@ std::vector<store::LeaseShare> Courier::shares(const store::RateLimits& limits) 
   }
   std::stable_sort(shares.begin(), shares.end(),
                    [](const auto& a, const auto& b) { return a.first < b.first; });
-  std::vector<store::LeaseShare> in_order;
+  std::vector<outbox::LeaseShare> in_order;
   for (auto& [held, share] : shares) in_order.push_back(std::move(share));
   return in_order;
 }
 
-store::LeaseResult Courier::lease(pg::Spi& spi, bool row_by_row) {
+outbox::LeaseResult Courier::lease(pg::Spi& spi, bool row_by_row) {
   const pg::Settings& settings = pg::settings();
   const std::uint32_t total =
       kRowsPerRequest * unsigned_setting(settings.courier_concurrency) + kRowsAhead;
   const auto under_way = static_cast<std::uint32_t>(pending());
-  store::LeaseTerms terms;
+  outbox::LeaseTerms terms;
   terms.owner = MyProcPid;
   terms.now = clock_.now();
   terms.until = terms.now + kLease;
   terms.max_age = seconds(settings.notification_max_age_s);
   terms.total = total - std::min(total, under_way);
-  store::RateLimits limits(spi, terms.now);
+  outbox::RateLimits limits(spi, terms.now);
   terms.shares = shares(limits);
   for (const std::string& id : resting_.keys(terms.now)) terms.left_out.push_back(std::stoll(id));
-  store::LeaseResult result =
-      row_by_row ? lease_each(spi, std::move(terms)) : store::lease_due(spi, terms);
+  outbox::LeaseResult result =
+      row_by_row ? lease_each(spi, std::move(terms)) : outbox::lease_due(spi, terms);
   std::vector<std::string> receivers;
-  for (const store::Leased& leased : result.leased) receivers.push_back(leased.receiver);
+  for (const outbox::Leased& leased : result.leased) receivers.push_back(leased.receiver);
   limits.take(receivers);
   return result;
 }
 
-store::LeaseResult Courier::lease_each(pg::Spi& spi, store::LeaseTerms terms) {
-  store::LeaseResult all;
-  const std::vector<store::LeaseShare> shares = std::move(terms.shares);
-  for (const store::LeaseShare& share : shares) {
+outbox::LeaseResult Courier::lease_each(pg::Spi& spi, outbox::LeaseTerms terms) {
+  outbox::LeaseResult all;
+  const std::vector<outbox::LeaseShare> shares = std::move(terms.shares);
+  for (const outbox::LeaseShare& share : shares) {
     terms.shares = {{share.receiver, 1, 1}};
     for (std::uint32_t left = std::min({share.room, share.allowed, kRowsByRow}); left > 0; --left) {
-      const auto first = store::first_to_lease(spi, terms, share.receiver);
+      const auto first = outbox::first_to_lease(spi, terms, share.receiver);
       if (!first) break;
-      store::LeaseResult one;
+      outbox::LeaseResult one;
       const bool is_usable = resting_.attempt(std::to_string(*first), terms.now,
-                                              [&] { one = store::lease_due(spi, terms); });
+                                              [&] { one = outbox::lease_due(spi, terms); });
       if (!is_usable) terms.left_out.push_back(*first);
-      for (store::Leased& leased : one.leased) all.leased.push_back(std::move(leased));
+      for (outbox::Leased& leased : one.leased) all.leased.push_back(std::move(leased));
       if (one.put_off_until) all.put_off_until = one.put_off_until;
     }
   }
-  all.next_due = store::next_delivery_at(spi);
+  all.next_due = outbox::next_delivery_at(spi);
   return all;
 }
 
 Courier::MeansOfReceivers Courier::means_of(pg::Spi& spi,
-                                            const std::vector<store::Leased>& leased) {
+                                            const std::vector<outbox::Leased>& leased) {
   std::set<std::string> receivers;
-  for (const store::Leased& notification : leased) receivers.insert(notification.receiver);
-  const auto settings = store::settings_of(spi, {receivers.begin(), receivers.end()});
+  for (const outbox::Leased& notification : leased) receivers.insert(notification.receiver);
+  const auto settings = outbox::settings_of(spi, {receivers.begin(), receivers.end()});
   MeansOfReceivers means;
   std::set<std::string> names;
   for (const auto& [receiver, of_receiver] : settings) {
@@ -453,14 +453,14 @@ Courier::MeansOfReceivers Courier::means_of(pg::Spi& spi,
     for (std::string& name : notify::secret_names(parsed)) names.insert(std::move(name));
   }
   if (names.empty()) return means;
-  const store::Secrets secrets = store::read_secrets(spi, {names.begin(), names.end()});
+  const outbox::Secrets secrets = outbox::read_secrets(spi, {names.begin(), names.end()});
   for (auto& [receiver, of_receiver] : means) {
     of_receiver.secrets = secrets_for(settings.at(receiver).set_by, of_receiver.settings, secrets);
   }
   return means;
 }
 
-void Courier::send(store::Leased notification, const Means& means) {
+void Courier::send(outbox::Leased notification, const Means& means) {
   const Json payload = parse(notification.payload);
   InFlight entry{std::move(notification), notification.payload.size(), {}};
   entry.notification.payload = {};
@@ -505,4 +505,4 @@ void Courier::send(store::Leased notification, const Means& means) {
   in_flight_.emplace(id, std::move(entry));
 }
 
-}  // namespace monitoring::worker
+}  // namespace monitoring::courier

@@ -27,7 +27,7 @@
 #include "monitoring/transport/dispatcher.hpp"
 #include "monitoring/transport/reactor.hpp"
 
-namespace monitoring::worker {
+namespace monitoring::courier {
 
 class Courier {
  public:
@@ -60,7 +60,7 @@ class Courier {
  private:
   /// A notification whose request is under way.
   struct InFlight {
-    store::Leased notification;
+    outbox::Leased notification;
     std::size_t payload_bytes;
     /// Of what the request holds and no record may.
     notify::Redaction redaction;
@@ -82,11 +82,11 @@ class Courier {
                 const notify::DeliveryOutcome& outcome, std::chrono::microseconds duration);
   void record_and_lease();
   /// The ids that are recorded, sorted; they are forgotten only after the commit.
-  std::vector<std::int64_t> record(pg::Spi& spi, const std::vector<store::AttemptRecord>& records,
+  std::vector<std::int64_t> record(pg::Spi& spi, const std::vector<outbox::AttemptRecord>& records,
                                    std::set<std::string>& failing);
   std::vector<std::int64_t> record_each(pg::Spi& spi, std::set<std::string>& failing);
   /// A receiver that does not take what it is told is an issue until it does.
-  static void note_receiver(pg::Spi& spi, const store::AttemptRecord& record,
+  static void note_receiver(pg::Spi& spi, const outbox::AttemptRecord& record,
                             std::set<std::string>& failing);
   void forget_recorded(const std::vector<std::int64_t>& done);
   void sweep(pg::Spi& spi, std::set<std::string>& failing);
@@ -97,18 +97,18 @@ class Courier {
   std::uint32_t most_to_hold(const std::string& name, const Receiver& receiver) const;
   /// Takes back what has not been sent to receivers that have become slow or want to be left alone.
   void take_back();
-  std::vector<store::LeaseShare> shares(const store::RateLimits& limits);
-  store::LeaseResult lease(pg::Spi& spi, bool row_by_row);
+  std::vector<outbox::LeaseShare> shares(const outbox::RateLimits& limits);
+  outbox::LeaseResult lease(pg::Spi& spi, bool row_by_row);
   /// Row by row: those that cannot be leased rest.
-  store::LeaseResult lease_each(pg::Spi& spi, store::LeaseTerms terms);
-  static MeansOfReceivers means_of(pg::Spi& spi, const std::vector<store::Leased>& leased);
-  void send(store::Leased notification, const Means& means);
+  outbox::LeaseResult lease_each(pg::Spi& spi, outbox::LeaseTerms terms);
+  static MeansOfReceivers means_of(pg::Spi& spi, const std::vector<outbox::Leased>& leased);
+  void send(outbox::Leased notification, const Means& means);
 
   const Clock& clock_;
   std::unique_ptr<transport::Reactor> reactor_;
   transport::Dispatcher dispatcher_;
   std::unordered_map<std::uint64_t, InFlight> in_flight_;
-  std::vector<store::AttemptRecord> to_record_;
+  std::vector<outbox::AttemptRecord> to_record_;
   /// Taken back, and still leased in the table.
   std::vector<std::int64_t> to_release_;
   std::map<std::string, Receiver> receivers_;
@@ -118,7 +118,7 @@ class Courier {
   std::set<std::string> failing_;
   /// The last transaction failed: each step and row has a subtransaction of its own in the next.
   bool is_careful_ = false;
-  store::RestingObjects resting_{"courier", "unusable", "notification"};
+  issues::RestingObjects resting_{"courier", "unusable", "notification"};
   /// There may be something to lease.
   bool look_ = true;
   /// Attempts have ended since the last transaction.
@@ -131,4 +131,4 @@ class Courier {
   Duration last_transaction_took_{};
 };
 
-}  // namespace monitoring::worker
+}  // namespace monitoring::courier

@@ -23,7 +23,7 @@ extern "C" {
 PGDLLEXPORT void monitoring_courier_main(Datum);
 }
 
-namespace monitoring::worker {
+namespace monitoring::courier {
 
 namespace {
 
@@ -47,13 +47,13 @@ class CourierProcess {
   /// The clocks are read once before a turn and once after it.
   void run() {
     bool look = true;
-    while (!shutdown_requested()) {
+    while (!shmem::shutdown_requested()) {
       shmem::count_tick(GetCurrentTimestamp());
       const Duration back_off = turn(look, clock_.now());
       const Instant now = clock_.now();
       if (may_leave(now, steady_clock_.now())) break;
       look = rest(back_off, now);
-      serve_interrupts();
+      shmem::serve_interrupts();
     }
     shmem::set_outcome(shmem::Outcome::asked_to_stop);
   }
@@ -75,8 +75,8 @@ class CourierProcess {
       failures_ = 0;
       return Duration::zero();
     } catch (const pg::PgError& error) {
-      if (shutdown_requested()) return Duration::zero();
-      log_error(LOG, "monitoring courier", error);
+      if (shmem::shutdown_requested()) return Duration::zero();
+      shmem::log_error(LOG, "monitoring courier", error);
       return note_failure(error.message());
     } catch (const pg::Report& report) {
       return note_failure(report.what());
@@ -87,7 +87,7 @@ class CourierProcess {
     shmem::count_error(message);
     shmem::note_failing(kDuty, message);
     failures_ += 1;
-    return back_off(failures_, kLongestBackOff);
+    return shmem::back_off(failures_, kLongestBackOff);
   }
 
   /// The process is wanted elsewhere: what is under way comes to its end, and nothing new begins.
@@ -109,9 +109,9 @@ class CourierProcess {
 
   /// Waits for work; whether there may be something new in the tables then.
   bool rest(Duration back_off, Instant now) {
-    show_activity(courier_.pending() > 0 ? "delivering notifications" : nullptr);
+    shmem::show_activity(courier_.pending() > 0 ? "delivering notifications" : nullptr);
     if (back_off > Duration::zero()) {
-      nap(back_off);
+      shmem::nap(back_off);
       return true;
     }
     const Instant until = std::min({courier_.next_turn_at(now), probes_.next_turn_at(now),
@@ -122,11 +122,11 @@ class CourierProcess {
   }
 
   const Clock& clock_;
-  const SteadyClock steady_clock_;
-  ClockSteps steps_;
+  const pg::SteadyClock steady_clock_;
+  pg::ClockSteps steps_;
   Courier courier_;
   CourierProbes probes_;
-  Waiter waiter_;
+  shmem::Waiter waiter_;
   bool has_taken_over_ = false;
   int failures_ = 0;
   /// By the steady clock, as is the next.
@@ -159,25 +159,25 @@ void plan_once_by_index() {
 void run_courier() {
   // This library has its own copy of what module.cpp sets.
   process_cancel_token() = new pg::InterruptToken;
-  install_signal_handlers();
-  use_own_settings("monitoring courier");
+  shmem::install_signal_handlers();
+  shmem::use_own_settings("monitoring courier");
   plan_once_by_index();
-  const SystemClock clock;
+  const pg::SystemClock clock;
   CourierProcess(clock).run();
 }
 
 }  // namespace
 
-}  // namespace monitoring::worker
+}  // namespace monitoring::courier
 
 void monitoring_courier_main(Datum main_arg) {
   using namespace monitoring;
-  worker::unblock_signals();
+  shmem::unblock_signals();
   const Oid database = DatumGetObjectId(main_arg);
-  on_shmem_exit(worker::tell_worker, main_arg);
-  worker::in_slot = shmem::occupy_own_slot(shmem::Role::courier, database, GetCurrentTimestamp());
-  if (!worker::in_slot) proc_exit(0);
-  worker::connect_to(database);
-  pg::enter([] { worker::run_courier(); });
+  on_shmem_exit(courier::tell_worker, main_arg);
+  courier::in_slot = shmem::occupy_own_slot(shmem::Role::courier, database, GetCurrentTimestamp());
+  if (!courier::in_slot) proc_exit(0);
+  shmem::connect_to(database);
+  pg::enter([] { courier::run_courier(); });
   proc_exit(0);
 }

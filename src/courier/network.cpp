@@ -3,7 +3,7 @@
 #include "monitoring/pg/error.hpp"
 #include "monitoring/pg/settings.hpp"
 
-namespace monitoring::worker {
+namespace monitoring::courier {
 
 std::unique_ptr<transport::Reactor> make_reactor() {
   auto reactor = transport::make_curl_reactor();
@@ -23,4 +23,4 @@ RequestTerms request_terms() {
           settings.ca_file != nullptr ? settings.ca_file : "", settings.allow_link_local};
 }
 
-}  // namespace monitoring::worker
+}  // namespace monitoring::courier

@@ -8,7 +8,7 @@
 #include "monitoring/transport/dispatcher.hpp"
 #include "monitoring/transport/reactor.hpp"
 
-namespace monitoring::worker {
+namespace monitoring::courier {
 
 /// Throws 58000 where libcurl does not start.
 std::unique_ptr<transport::Reactor> make_reactor();
@@ -16,4 +16,4 @@ std::unique_ptr<transport::Reactor> make_reactor();
 transport::DispatchLimits dispatch_limits();
 RequestTerms request_terms();
 
-}  // namespace monitoring::worker
+}  // namespace monitoring::courier

@@ -13,7 +13,7 @@ extern "C" {
 #include "monitoring/outbox/secrets.hpp"
 #include "monitoring/pg/transaction.hpp"
 
-namespace monitoring::worker {
+namespace monitoring::courier {
 
 namespace {
 
@@ -40,7 +40,7 @@ std::optional<std::string> secret_name(const Json& value) {
 }
 
 /// Headers whose values are secrets, with the names of these.
-std::vector<std::pair<std::string, std::string>> secret_headers(const store::DueProbe& probe) {
+std::vector<std::pair<std::string, std::string>> secret_headers(const probes::DueProbe& probe) {
   std::vector<std::pair<std::string, std::string>> found;
   const Json headers = parse(probe.headers);
   for (const auto& [header, value] : headers.members()) {
@@ -61,7 +61,7 @@ std::optional<transport::ConnectRequest> connection_of(const std::string& url) {
   return std::nullopt;
 }
 
-std::optional<std::string> wrong_status(const store::DueProbe& probe, int status) {
+std::optional<std::string> wrong_status(const probes::DueProbe& probe, int status) {
   if (connection_of(probe.url)) return std::nullopt;
   const bool expected =
       probe.expect_status ? status == *probe.expect_status : status >= 200 && status < 300;
@@ -71,7 +71,7 @@ std::optional<std::string> wrong_status(const store::DueProbe& probe, int status
   return "HTTP status " + std::to_string(status) + " instead of " + wanted;
 }
 
-std::optional<std::string> wrong_body(const store::DueProbe& probe, const std::string& body) {
+std::optional<std::string> wrong_body(const probes::DueProbe& probe, const std::string& body) {
   if (!probe.expect_body) return std::nullopt;
   const auto matches = has_match(body, *probe.expect_body);
   if (!matches) return "expect_body is no RE2 expression: " + matches.error().message;
@@ -79,7 +79,7 @@ std::optional<std::string> wrong_body(const store::DueProbe& probe, const std::s
   return "the answer does not match expect_body";
 }
 
-std::optional<std::string> wrong(const store::DueProbe& probe, const transport::Outcome& outcome) {
+std::optional<std::string> wrong(const probes::DueProbe& probe, const transport::Outcome& outcome) {
   if (outcome.failure != transport::Failure::kNone) {
     return std::string(transport::failure_text(outcome.failure)) + ": " + outcome.error;
   }
@@ -136,7 +136,7 @@ void CourierProbes::take(Running running, const transport::Outcome& outcome) {
 
 void CourierProbes::finish(const Running& running, const transport::Outcome& outcome,
                            std::optional<std::string> error) {
-  store::ProbeResult result;
+  probes::ProbeResult result;
   result.name = running.probe.name;
   result.probed_at = running.started_at;
   result.duration = clock_.now() - running.started_at;
@@ -152,21 +152,21 @@ void CourierProbes::finish(const Running& running, const transport::Outcome& out
 
 void CourierProbes::record_and_take_due(Instant now) {
   std::vector<Due> due;
-  store::Secrets secrets;
+  outbox::Secrets secrets;
   {
     pg::Transaction transaction;
     {
       pg::Spi spi;
-      store::record_probes(spi, results_, now);
+      probes::record_probes(spi, results_, now);
       if (running_.size() < kMostAtATime) {
-        auto probes = store::take_due_probes(spi, now, kMostAtATime - running_.size());
+        auto probes = probes::take_due_probes(spi, now, kMostAtATime - running_.size());
         secrets = secrets_of(spi, probes);
-        for (store::DueProbe& probe : probes) {
+        for (probes::DueProbe& probe : probes) {
           auto refused = refusal(probe, secrets);
           due.push_back({std::move(probe), std::move(refused)});
         }
       }
-      next_due_ = store::next_probe_at(spi);
+      next_due_ = probes::next_probe_at(spi);
     }
     transaction.commit();
   }
@@ -177,17 +177,17 @@ void CourierProbes::record_and_take_due(Instant now) {
   for (Due& probe : due) start(std::move(probe), secrets);
 }
 
-store::Secrets CourierProbes::secrets_of(pg::Spi& spi, const std::vector<store::DueProbe>& due) {
+outbox::Secrets CourierProbes::secrets_of(pg::Spi& spi, const std::vector<probes::DueProbe>& due) {
   std::vector<std::string> names;
-  for (const store::DueProbe& probe : due) {
+  for (const probes::DueProbe& probe : due) {
     for (const auto& [header, name] : secret_headers(probe)) names.push_back(name);
   }
-  return store::read_secrets(spi, names);
+  return outbox::read_secrets(spi, names);
 }
 
 /// What keeps a probe's secrets from being sent to its url, if anything.
-std::optional<std::string> CourierProbes::refusal(const store::DueProbe& probe,
-                                                  const store::Secrets& secrets) {
+std::optional<std::string> CourierProbes::refusal(const probes::DueProbe& probe,
+                                                  const outbox::Secrets& secrets) {
   const auto headers = secret_headers(probe);
   if (headers.empty()) return std::nullopt;
   const auto destination = notify::destination_of_url(probe.url);
@@ -195,14 +195,14 @@ std::optional<std::string> CourierProbes::refusal(const store::DueProbe& probe,
     const auto found = secrets.find(name);
     if (found == secrets.end()) return "secret \"" + name + "\" is not set";
     notify::SecretTerms terms = found->second.terms;
-    terms.is_trusted = store::is_trusted_with(probe.set_by, found->second);
+    terms.is_trusted = outbox::is_trusted_with(probe.set_by, found->second);
     const auto error = notify::check_destination(name, terms, notify::kProbeKind, destination);
     if (error) return error->message;
   }
   return std::nullopt;
 }
 
-void CourierProbes::start(Due due, const store::Secrets& secrets) {
+void CourierProbes::start(Due due, const outbox::Secrets& secrets) {
   Running running;
   running.started_at = clock_.now();
   running.url = due.probe.url;
@@ -256,4 +256,4 @@ void CourierProbes::ask(Running running) {
   dispatcher_.submit(id, std::move(request));
 }
 
-}  // namespace monitoring::worker
+}  // namespace monitoring::courier

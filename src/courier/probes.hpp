@@ -19,7 +19,7 @@
 #include "monitoring/transport/dispatcher.hpp"
 #include "monitoring/transport/reactor.hpp"
 
-namespace monitoring::worker {
+namespace monitoring::courier {
 
 class CourierProbes {
  public:
@@ -42,7 +42,7 @@ class CourierProbes {
 
  private:
   struct Running {
-    store::DueProbe probe;
+    probes::DueProbe probe;
     std::vector<std::pair<std::string, std::string>> headers;
     /// Those whose values are secrets: for the first destination only.
     std::vector<std::pair<std::string, std::string>> secret_headers;
@@ -53,7 +53,7 @@ class CourierProbes {
     Instant started_at;
   };
   struct Due {
-    store::DueProbe probe;
+    probes::DueProbe probe;
     /// Why its secrets may not be sent to its url.
     std::optional<std::string> refusal;
   };
@@ -61,10 +61,10 @@ class CourierProbes {
   void take_completions();
   void take(Running running, const transport::Outcome& outcome);
   void record_and_take_due(Instant now);
-  static store::Secrets secrets_of(pg::Spi& spi, const std::vector<store::DueProbe>& due);
-  static std::optional<std::string> refusal(const store::DueProbe& probe,
-                                            const store::Secrets& secrets);
-  void start(Due due, const store::Secrets& secrets);
+  static outbox::Secrets secrets_of(pg::Spi& spi, const std::vector<probes::DueProbe>& due);
+  static std::optional<std::string> refusal(const probes::DueProbe& probe,
+                                            const outbox::Secrets& secrets);
+  void start(Due due, const outbox::Secrets& secrets);
   void ask(Running running);
   void finish(const Running& running, const transport::Outcome& outcome,
               std::optional<std::string> error);
@@ -74,10 +74,10 @@ class CourierProbes {
   transport::Dispatcher dispatcher_;
   std::unordered_map<std::uint64_t, Running> running_;
   std::uint64_t last_id_ = 0;
-  std::vector<store::ProbeResult> results_;
+  std::vector<probes::ProbeResult> results_;
   std::optional<Instant> next_due_;
   bool look_ = true;
   Instant last_look_{};
 };
 
-}  // namespace monitoring::worker
+}  // namespace monitoring::courier

@@ -6,7 +6,7 @@
 
 #include "monitoring/base/encoding.hpp"
 
-namespace monitoring::worker {
+namespace monitoring::courier {
 
 namespace {
 
@@ -103,4 +103,4 @@ std::string presentable(const std::string& bytes, bool ascii_only) {
   return text;
 }
 
-}  // namespace monitoring::worker
+}  // namespace monitoring::courier

@@ -7,7 +7,7 @@
 #include "monitoring/notify/delivery.hpp"
 #include "monitoring/transport/request.hpp"
 
-namespace monitoring::worker {
+namespace monitoring::courier {
 
 /// What the settings say about every request.
 struct RequestTerms {
@@ -24,4 +24,4 @@ notify::DeliveryOutcome to_delivery_outcome(transport::Outcome outcome);
 /// With `ascii_only`, every byte beyond ASCII does.
 std::string presentable(const std::string& bytes, bool ascii_only);
 
-}  // namespace monitoring::worker
+}  // namespace monitoring::courier

@@ -4,7 +4,7 @@
 
 #include "monitoring/base/instant_math.hpp"
 
-namespace monitoring::notify {
+namespace monitoring::dispatch {
 
 namespace {
 
@@ -146,4 +146,4 @@ std::optional<Instant> next_escalation(const EscalationState& state,
   return later(*state.counted_from, policy.steps[state.steps_taken].after);
 }
 
-}  // namespace monitoring::notify
+}  // namespace monitoring::dispatch

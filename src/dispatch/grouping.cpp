@@ -4,7 +4,7 @@
 
 #include "monitoring/base/instant_math.hpp"
 
-namespace monitoring::notify {
+namespace monitoring::dispatch {
 
 namespace {
 
@@ -24,7 +24,7 @@ bool labels_before(const Labels& a, const Labels& b) {
 }
 
 /// types.AlertSlice.Less: by job, by instance, then by all labels.
-bool alert_before(const AlertView& a, const AlertView& b) {
+bool alert_before(const notify::AlertView& a, const notify::AlertView& b) {
   for (const std::string_view name : {"job", "instance"}) {
     const bool in_a = a.labels.has(name);
     const bool in_b = b.labels.has(name);
@@ -35,19 +35,20 @@ bool alert_before(const AlertView& a, const AlertView& b) {
 }
 
 /// A copy whose status is the one at `now`, so that it does not change under way.
-AlertView frozen(const AlertView& alert, Instant now) {
-  AlertView copy = alert;
-  const bool resolved = resolved_at(alert, now);
-  copy.status = resolved ? AlertStatus::kResolved : AlertStatus::kFiring;
+notify::AlertView frozen(const notify::AlertView& alert, Instant now) {
+  notify::AlertView copy = alert;
+  const bool resolved = notify::resolved_at(alert, now);
+  copy.status = resolved ? notify::AlertStatus::kResolved : notify::AlertStatus::kFiring;
   if (!resolved) copy.ends_at.reset();
   return copy;
 }
 
-std::vector<AlertView> known_alerts(const Group& group, const AlertLookup& find_alert,
-                                    Instant now) {
-  std::vector<AlertView> alerts;
+std::vector<notify::AlertView> known_alerts(const Group& group, const AlertLookup& find_alert,
+                                            Instant now) {
+  std::vector<notify::AlertView> alerts;
   for (const std::string& fingerprint : group.alerts) {
-    if (const AlertView* alert = find_alert(fingerprint)) alerts.push_back(frozen(*alert, now));
+    if (const notify::AlertView* alert = find_alert(fingerprint))
+      alerts.push_back(frozen(*alert, now));
   }
   std::stable_sort(alerts.begin(), alerts.end(), alert_before);
   return alerts;
@@ -55,7 +56,7 @@ std::vector<AlertView> known_alerts(const Group& group, const AlertLookup& find_
 
 /// The first filter that objects to the alert. `muted` is the answer for the whole route.
 std::optional<SuppressedAlert> suppression_of(
-    const AlertView& alert, const FlushFilters& filters,
+    const notify::AlertView& alert, const FlushFilters& filters,
     const std::optional<std::pair<Suppression, std::string>>& muted) {
   if (filters.inhibited) {
     if (auto reason = filters.inhibited(alert)) {
@@ -72,12 +73,12 @@ std::optional<SuppressedAlert> suppression_of(
 }
 
 /// Moves the alerts that a filter objects to out of `alerts`.
-std::vector<SuppressedAlert> take_suppressed(std::vector<AlertView>& alerts, const Route& route,
-                                             const FlushFilters& filters) {
+std::vector<SuppressedAlert> take_suppressed(std::vector<notify::AlertView>& alerts,
+                                             const Route& route, const FlushFilters& filters) {
   std::vector<SuppressedAlert> suppressed;
   std::optional<std::pair<Suppression, std::string>> muted;
   if (filters.muted) muted = filters.muted(route);
-  const auto objectionable = [&](const AlertView& alert) {
+  const auto objectionable = [&](const notify::AlertView& alert) {
     auto suppression = suppression_of(alert, filters, muted);
     if (!suppression) return false;
     suppressed.push_back(std::move(*suppression));
@@ -89,13 +90,14 @@ std::vector<SuppressedAlert> take_suppressed(std::vector<AlertView>& alerts, con
 
 /// The alerts of a flush as the decisions look at them.
 struct Snapshot {
-  explicit Snapshot(std::vector<AlertView> remaining) : alerts(std::move(remaining)) {
-    for (const AlertView& alert : alerts) {
-      (alert.status == AlertStatus::kResolved ? resolved : firing).insert(alert.fingerprint);
+  explicit Snapshot(std::vector<notify::AlertView> remaining) : alerts(std::move(remaining)) {
+    for (const notify::AlertView& alert : alerts) {
+      (alert.status == notify::AlertStatus::kResolved ? resolved : firing)
+          .insert(alert.fingerprint);
     }
   }
 
-  std::vector<AlertView> alerts;
+  std::vector<notify::AlertView> alerts;
   Fingerprints firing;
   Fingerprints resolved;
   /// Every firing alert is, and there is one.
@@ -105,13 +107,14 @@ struct Snapshot {
 /// Alertmanager compares fingerprints alone, and so takes an alert that ended unseen (in a silence,
 /// say) and fires anew for the one that it has told of.
 bool fires_unknown(const Snapshot& snapshot, const Group& group, const LogEntry& entry) {
-  return std::any_of(snapshot.alerts.begin(), snapshot.alerts.end(), [&](const AlertView& alert) {
-    if (alert.status == AlertStatus::kResolved) return false;
-    if (entry.firing.count(alert.fingerprint) == 0) return true;
-    const auto unseen = group.unseen_since.find(alert.fingerprint);
-    return unseen != group.unseen_since.end() && unseen->second > entry.sent_at &&
-           alert.starts_at > entry.sent_at;
-  });
+  return std::any_of(snapshot.alerts.begin(), snapshot.alerts.end(),
+                     [&](const notify::AlertView& alert) {
+                       if (alert.status == notify::AlertStatus::kResolved) return false;
+                       if (entry.firing.count(alert.fingerprint) == 0) return true;
+                       const auto unseen = group.unseen_since.find(alert.fingerprint);
+                       return unseen != group.unseen_since.end() &&
+                              unseen->second > entry.sent_at && alert.starts_at > entry.sent_at;
+                     });
 }
 
 /// The part of a group_interval by which a flush may come early to be the one of the repeat:
@@ -194,10 +197,11 @@ std::string reason_words(FlushReason reason, const Snapshot& snapshot, const Log
   return {};
 }
 
-std::vector<AlertView> without_resolved(const std::vector<AlertView>& alerts) {
-  std::vector<AlertView> firing;
-  std::copy_if(alerts.begin(), alerts.end(), std::back_inserter(firing),
-               [](const AlertView& alert) { return alert.status == AlertStatus::kFiring; });
+std::vector<notify::AlertView> without_resolved(const std::vector<notify::AlertView>& alerts) {
+  std::vector<notify::AlertView> firing;
+  std::copy_if(
+      alerts.begin(), alerts.end(), std::back_inserter(firing),
+      [](const notify::AlertView& alert) { return alert.status == notify::AlertStatus::kFiring; });
   return firing;
 }
 
@@ -233,8 +237,8 @@ void schedule_next(Group& group, const Route& route, Instant now) {
 Fingerprints remove_finished(Group& group, const AlertLookup& find_alert, Instant now) {
   Fingerprints removed;
   for (auto at = group.alerts.begin(); at != group.alerts.end();) {
-    const AlertView* alert = find_alert(*at);
-    if (alert != nullptr && !resolved_at(*alert, now)) {
+    const notify::AlertView* alert = find_alert(*at);
+    if (alert != nullptr && !notify::resolved_at(*alert, now)) {
       ++at;
       continue;
     }
@@ -247,9 +251,10 @@ Fingerprints remove_finished(Group& group, const AlertLookup& find_alert, Instan
 
 bool all_acknowledged(const Snapshot& snapshot, const FlushFilters& filters) {
   if (!filters.acknowledged || snapshot.firing.empty()) return false;
-  return std::all_of(snapshot.alerts.begin(), snapshot.alerts.end(), [&](const AlertView& alert) {
-    return alert.status == AlertStatus::kResolved || filters.acknowledged(alert);
-  });
+  return std::all_of(
+      snapshot.alerts.begin(), snapshot.alerts.end(), [&](const notify::AlertView& alert) {
+        return alert.status == notify::AlertStatus::kResolved || filters.acknowledged(alert);
+      });
 }
 
 }  // namespace
@@ -283,7 +288,7 @@ Group make_group(const Route& route, const Labels& alert_labels, Instant now) {
   return group;
 }
 
-bool insert_alert(Group& group, const Route& route, const AlertView& alert, Instant now) {
+bool insert_alert(Group& group, const Route& route, const notify::AlertView& alert, Instant now) {
   bool changed = group.alerts.insert(alert.fingerprint).second;
   if (changed) group.unseen_since[alert.fingerprint] = now;
   const bool waited = later(alert.starts_at, route.options.group_wait) < now;
@@ -294,10 +299,10 @@ bool insert_alert(Group& group, const Route& route, const AlertView& alert, Inst
   return changed;
 }
 
-bool note_unseen(Group& group, const AlertView& alert, Instant now) {
+bool note_unseen(Group& group, const notify::AlertView& alert, Instant now) {
   const auto at = group.unseen_since.find(alert.fingerprint);
   if (at == group.unseen_since.end()) return false;
-  const bool resolved = alert.status == AlertStatus::kResolved;
+  const bool resolved = alert.status == notify::AlertStatus::kResolved;
   const Instant changed_at = resolved ? alert.ends_at.value_or(now) : alert.starts_at;
   if (changed_at <= at->second) return false;
   at->second = now;
@@ -358,7 +363,7 @@ FlushResult flush_group(Group& group, const Route& route,
                         const std::vector<Integration>& integrations, const NotificationLog& log,
                         const AlertLookup& find_alert, const FlushFilters& filters, Instant now) {
   FlushResult result;
-  std::vector<AlertView> alerts = known_alerts(group, find_alert, now);
+  std::vector<notify::AlertView> alerts = known_alerts(group, find_alert, now);
   result.suppressed = take_suppressed(alerts, route, filters);
   Snapshot snapshot(std::move(alerts));
   snapshot.acknowledged = all_acknowledged(snapshot, filters);
@@ -374,14 +379,14 @@ FlushResult flush_group(Group& group, const Route& route,
   return result;
 }
 
-Notification make_notification(const Group& group, const FlushDecision& decision) {
-  Notification notification;
+notify::Notification make_notification(const Group& group, const FlushDecision& decision) {
+  notify::Notification notification;
   notification.receiver = decision.integration.receiver;
   notification.group_labels = group.labels;
   notification.group_key = group.key;
   notification.alerts = decision.alerts;
-  summarize(notification);
+  notify::summarize(notification);
   return notification;
 }
 
-}  // namespace monitoring::notify
+}  // namespace monitoring::dispatch

@@ -1,6 +1,6 @@
 #include "monitoring/dispatch/inhibition.hpp"
 
-namespace monitoring::notify {
+namespace monitoring::dispatch {
 
 namespace {
 
@@ -21,8 +21,8 @@ Inhibitor::Inhibitor(std::vector<InhibitRule> rules) {
   for (InhibitRule& rule : rules) entries_.push_back({std::move(rule), {}});
 }
 
-void Inhibitor::add(const AlertView& alert, Instant now) {
-  if (resolved_at(alert, now)) return;
+void Inhibitor::add(const notify::AlertView& alert, Instant now) {
+  if (notify::resolved_at(alert, now)) return;
   for (Entry& entry : entries_) {
     if (!matches_all(entry.rule.source, alert.labels)) continue;
     Sources& sources = entry.by_equal[equal_key(entry.rule, alert.labels)];
@@ -44,4 +44,4 @@ std::optional<Inhibition> Inhibitor::inhibits(const Labels& labels) const {
   return std::nullopt;
 }
 
-}  // namespace monitoring::notify
+}  // namespace monitoring::dispatch

@@ -7,7 +7,7 @@
 
 #include "dispatch/text.hpp"
 
-namespace monitoring::notify {
+namespace monitoring::dispatch {
 
 namespace {
 
@@ -134,4 +134,4 @@ std::string matchers_text(const Matchers& matchers) {
   return out + '}';
 }
 
-}  // namespace monitoring::notify
+}  // namespace monitoring::dispatch

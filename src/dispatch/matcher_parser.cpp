@@ -7,7 +7,7 @@
 #include "dispatch/text.hpp"
 #include "monitoring/dispatch/matcher.hpp"
 
-namespace monitoring::notify {
+namespace monitoring::dispatch {
 
 namespace {
 
@@ -309,4 +309,4 @@ Result<Matchers> parse_matcher_list(const std::vector<std::string>& texts) {
   return all;
 }
 
-}  // namespace monitoring::notify
+}  // namespace monitoring::dispatch

@@ -6,7 +6,7 @@
 #include "dispatch/text.hpp"
 #include "monitoring/alerting/state_machine.hpp"
 
-namespace monitoring::notify {
+namespace monitoring::dispatch {
 
 namespace {
 
@@ -245,7 +245,7 @@ bool RouteTree::explain_from(std::size_t at, const Labels& labels,
     return false;
   }
   rows[row].receives = true;
-  rows[row].group_key = notify::group_key(route, notify::group_labels(route, labels));
+  rows[row].group_key = group_key(route, group_labels(route, labels));
   rows[row].reason = route.children.empty() ? "matches" : "matches, and none of its children does";
   return true;
 }
@@ -284,4 +284,4 @@ std::string label_set_text(const Labels& labels) {
   return out + '}';
 }
 
-}  // namespace monitoring::notify
+}  // namespace monitoring::dispatch

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace monitoring::notify {
+namespace monitoring::dispatch {
 
 SilenceState silence_state(const Silence& silence, Instant now) {
   if (now < silence.starts_at) return SilenceState::kPending;
@@ -36,14 +36,16 @@ const Silence* find_silence(const std::vector<Silence>& all, const Labels& label
 }
 
 std::vector<std::size_t> settle_silences(std::vector<Silence>& all,
-                                         const std::vector<AlertView>& alerts, Instant now) {
+                                         const std::vector<notify::AlertView>& alerts,
+                                         Instant now) {
   std::vector<std::size_t> changed;
   for (std::size_t i = 0; i < all.size(); ++i) {
     Silence& silence = all[i];
     if (!silence.until_resolved || silence_state(silence, now) != SilenceState::kActive) continue;
-    const bool fires = std::any_of(alerts.begin(), alerts.end(), [&](const AlertView& alert) {
-      return !resolved_at(alert, now) && matches_all(silence.matchers, alert.labels);
-    });
+    const bool fires =
+        std::any_of(alerts.begin(), alerts.end(), [&](const notify::AlertView& alert) {
+          return !notify::resolved_at(alert, now) && matches_all(silence.matchers, alert.labels);
+        });
     if (fires == silence.matched) continue;
     if (fires) silence.matched = true;
     if (!fires) silence.ends_at = now;
@@ -52,4 +54,4 @@ std::vector<std::size_t> settle_silences(std::vector<Silence>& all,
   return changed;
 }
 
-}  // namespace monitoring::notify
+}  // namespace monitoring::dispatch

@@ -3,7 +3,7 @@
 #include <array>
 #include <cstdio>
 
-namespace monitoring::notify {
+namespace monitoring::dispatch {
 
 namespace {
 
@@ -264,4 +264,4 @@ std::optional<std::string> go_unquote(std::string_view literal) {
   return out;
 }
 
-}  // namespace monitoring::notify
+}  // namespace monitoring::dispatch

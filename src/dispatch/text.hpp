@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace monitoring::notify {
+namespace monitoring::dispatch {
 
 /// One decoded code point and the bytes it took.
 struct Rune {
@@ -34,4 +34,4 @@ std::string go_quote(std::string_view text);
 /// stands for bytes that are not UTF-8.
 std::optional<std::string> go_unquote(std::string_view literal);
 
-}  // namespace monitoring::notify
+}  // namespace monitoring::dispatch

@@ -4,7 +4,7 @@
 #include <array>
 #include <charconv>
 
-namespace monitoring::notify {
+namespace monitoring::dispatch {
 
 namespace {
 
@@ -267,4 +267,4 @@ Result<std::optional<std::pair<Suppression, std::string>>> muted_by_time(
   return Answer({Suppression::kMuteTime, "inside the mute time " + *muted});
 }
 
-}  // namespace monitoring::notify
+}  // namespace monitoring::dispatch

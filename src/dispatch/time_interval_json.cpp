@@ -6,7 +6,7 @@
 #include "monitoring/base/json.hpp"
 #include "monitoring/dispatch/time_interval.hpp"
 
-namespace monitoring::notify {
+namespace monitoring::dispatch {
 
 namespace {
 
@@ -162,4 +162,4 @@ Result<std::vector<TimeInterval>> parse_time_intervals(std::string_view text,
   return intervals;
 }
 
-}  // namespace monitoring::notify
+}  // namespace monitoring::dispatch

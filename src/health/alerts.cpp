@@ -14,7 +14,7 @@
 #include "monitoring/routing/routed_alerts.hpp"
 #include "monitoring/routing/time_zones.hpp"
 
-namespace monitoring::store {
+namespace monitoring::health {
 
 namespace {
 
@@ -51,9 +51,9 @@ std::string words_of(const Verdict& verdict) {
 }
 
 /// The passes of routing name what they cannot use; here it only must not be in the way.
-RoutingConfig load_usable_routing(pg::Spi& spi, Instant now) {
-  UnusableObjects unusable("", "");
-  return load_routing(spi, now, &unusable);
+routing::RoutingConfig load_usable_routing(pg::Spi& spi, Instant now) {
+  issues::UnusableObjects unusable("", "");
+  return routing::load_routing(spi, now, &unusable);
 }
 
 /// Whom an alert goes to.
@@ -70,7 +70,7 @@ class Routing {
   Routing(pg::Spi& spi, Instant now)
       : now_(now),
         config_(load_usable_routing(spi, now)),
-        suppressions_(config_, load_routed_alerts(spi), now) {
+        suppressions_(config_, routing::load_routed_alerts(spi), now) {
     const pg::Rows rows = spi.query(
         "SELECT r.receiver_name, EXISTS (SELECT FROM monitoring.watchdogs w"
         " WHERE w.receiver = r.receiver_name) FROM monitoring.receivers r WHERE r.enabled");
@@ -84,8 +84,8 @@ class Routing {
     audience.is_suppressed =
         suppressions_.silenced(labels).has_value() || suppressions_.inhibited(labels).has_value();
     bool leads_somewhere = false;
-    for (const notify::Route* route : config_.routes.match(labels)) {
-      const auto receiver = receiver_of(route->options);
+    for (const dispatch::Route* route : config_.routes.match(labels)) {
+      const auto receiver = routing::receiver_of(route->options);
       if (!receiver || is_watchdog_.count(*receiver) == 0) continue;
       leads_somewhere = true;
       if (is_muted(*route)) continue;
@@ -97,9 +97,9 @@ class Routing {
 
  private:
   /// Times that cannot be told mute nobody.
-  bool is_muted(const notify::Route& route) const {
-    const auto muted =
-        notify::muted_by_time(route.options, config_.time_intervals, now_, ServerTimeZones());
+  bool is_muted(const dispatch::Route& route) const {
+    const auto muted = dispatch::muted_by_time(route.options, config_.time_intervals, now_,
+                                               routing::ServerTimeZones());
     return muted && muted->has_value();
   }
 
@@ -113,8 +113,8 @@ class Routing {
   }
 
   const Instant now_;
-  const RoutingConfig config_;
-  const Suppressions suppressions_;
+  const routing::RoutingConfig config_;
+  const routing::Suppressions suppressions_;
   /// Of the enabled receivers.
   std::map<std::string, bool> is_watchdog_;
 };
@@ -138,7 +138,8 @@ class Teller {
       for (const auto& [receiver, repeat] : audience.receivers) receivers.insert(receiver);
     }
     for (const std::string& receiver : receivers) try_to_tell(receiver);
-    if (!one_failed_) resolve_issues(spi_, kIssueWorker, kNotQueued, "It could be queued again.");
+    if (!one_failed_)
+      issues::resolve_issues(spi_, kIssueWorker, kNotQueued, "It could be queued again.");
   }
 
  private:
@@ -173,7 +174,7 @@ class Teller {
     const auto error = pg::attempt([&] { tell(receiver); });
     if (!error) return;
     one_failed_ = true;
-    log_issue_once(
+    issues::log_issue_once(
         spi_, {kIssueWorker, kNotQueued, "receiver \"" + receiver + "\": " + error->message()});
   }
 
@@ -275,10 +276,10 @@ void tell_health(pg::Spi& spi, const SystemHealth& health) {
   // Routes that cannot be loaded keep the check of health from nothing else.
   const auto error = pg::attempt([&] { Teller(spi, health).run(); });
   if (error) {
-    log_issue_once(spi, {kIssueWorker, kNotTold, error->message()});
+    issues::log_issue_once(spi, {kIssueWorker, kNotTold, error->message()});
   } else {
-    resolve_issues(spi, kIssueWorker, kNotTold, "It could be told again.");
+    issues::resolve_issues(spi, kIssueWorker, kNotTold, "It could be told again.");
   }
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::health

@@ -5,10 +5,10 @@
 
 #include "monitoring/health/health.hpp"
 
-namespace monitoring::store {
+namespace monitoring::health {
 
 /// Tells receivers what has begun, changed or ended since they were last told, and repeats what
 /// goes on as the routes say.
 void tell_health(pg::Spi& spi, const SystemHealth& health);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::health

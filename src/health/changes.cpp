@@ -8,7 +8,7 @@
 
 #include "health/alerts.hpp"
 
-namespace monitoring::store {
+namespace monitoring::health {
 
 namespace {
 
@@ -39,7 +39,7 @@ void log_change(pg::Spi& spi, const SystemHealth& health, const std::optional<Kn
   details["from"] = before ? Json(before->status) : Json(nullptr);
   details["to"] = status_text(health.overall());
   details["health"] = Json::parse_or_null(health_json(health));
-  log_event(spi, "health_status_changed", details.dump());
+  issues::log_event(spi, "health_status_changed", details.dump());
 }
 
 }  // namespace
@@ -58,4 +58,4 @@ SystemHealth check_health(pg::Spi& spi, Instant now) {
   return health;
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::health

@@ -17,7 +17,7 @@ extern "C" {
 #include <algorithm>
 #include <cmath>
 
-namespace monitoring::store {
+namespace monitoring::health {
 
 namespace {
 
@@ -192,9 +192,9 @@ void FaultFinder::check_collectors() {
       "  AND i.activated_at < $1 - interval '1 minute')",
       {TIMESTAMPTZOID, INT8ARRAYOID, OIDOID});
   if (!shmem::slots_available()) return;
-  const auto names =
-      first_column(late.query(spi_, {pg::timestamptz(now_), pg::int8_array(run_elsewhere()),
-                                     pg::datum(OIDOID, ObjectIdGetDatum(MyDatabaseId))}));
+  const auto names = first_column(
+      late.query(spi_, {pg::timestamptz(now_), pg::int8_array(collect::run_elsewhere()),
+                        pg::datum(OIDOID, ObjectIdGetDatum(MyDatabaseId))}));
   if (names.empty()) return;
   warn(checks::kCollectorsLate,
        std::to_string(names.size()) +
@@ -373,7 +373,7 @@ std::vector<MissingSecret> missing_secrets(pg::Spi& spi) {
   std::vector<MissingSecret> missing;
   for (std::uint64_t row = 0; row < rows.size(); ++row) {
     const std::string name = *rows.text(row, 1);
-    const bool is_in_vault = *rows.boolean(row, 3) && vault_has_all(spi, {name});
+    const bool is_in_vault = *rows.boolean(row, 3) && outbox::vault_has_all(spi, {name});
     if (!is_in_vault) missing.push_back({name, *rows.text(row, 2)});
   }
   std::sort(missing.begin(), missing.end(),
@@ -391,4 +391,4 @@ void note_dropped_records(pg::Spi& spi, Instant now) {
   statement.execute(spi, {pg::int8(dropped), pg::timestamptz(now)});
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::health

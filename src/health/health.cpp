@@ -14,7 +14,7 @@ extern "C" {
 
 #include "monitoring/base/rfc3339.hpp"
 
-namespace monitoring::store {
+namespace monitoring::health {
 
 namespace {
 
@@ -280,4 +280,4 @@ std::string health_json(const SystemHealth& health) {
       .dump();
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::health

@@ -6,7 +6,7 @@ extern "C" {
 #include <catalog/pg_type.h>
 }
 
-namespace monitoring::store {
+namespace monitoring::health {
 
 namespace {
 
@@ -141,7 +141,7 @@ std::optional<Oid> role_of(pg::Spi& spi, const Queue& queue) {
   std::optional<Oid> named;
   if (const auto role = rows.int8(0, 2)) named = static_cast<Oid>(*role);
   const auto lost =
-      lost_owner(*rows.text(0, 1), named, static_cast<Oid>(*rows.int8(0, 3)), "queue");
+      issues::lost_owner(*rows.text(0, 1), named, static_cast<Oid>(*rows.int8(0, 3)), "queue");
   if (lost) throw pg::Report(lost->sqlstate, lost->message);
   if (*rows.boolean(0, 4)) return std::nullopt;
   return named;
@@ -171,4 +171,4 @@ QueuePlan plan_requeue(pg::Spi& spi, const Queue& queue) {
   return plan(spi, queue, kTableRequeue, kPgmqRequeue);
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::health

@@ -6,7 +6,7 @@
 #include "monitoring/pg/relations.hpp"
 #include "monitoring/pg/spi.hpp"
 
-namespace monitoring::store {
+namespace monitoring::health {
 
 /// What is defined of a queue in monitoring.queues, or the defaults for one that pgmq has told of.
 struct Queue {
@@ -36,4 +36,4 @@ QueuePlan plan_count(pg::Spi& spi, const Queue& queue);
 /// One row: how many dead letters wait again.
 QueuePlan plan_requeue(pg::Spi& spi, const Queue& queue);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::health

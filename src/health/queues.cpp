@@ -19,7 +19,7 @@ extern "C" {
 #include <string>
 #include <vector>
 
-namespace monitoring::store {
+namespace monitoring::health {
 
 namespace {
 
@@ -70,13 +70,13 @@ std::vector<Queue> configured_queues(pg::Spi& spi) {
 
 /// Names from pgmq's own list, read as its owner: anybody may have made a schema of that name.
 std::optional<pg::OwnerFailure> pgmq_names(pg::Spi& spi, std::vector<std::string>* names) {
-  const auto meta = relation_of_extension(spi, "pgmq", "meta");
+  const auto meta = pg::relation_of_extension(spi, "pgmq", "meta");
   if (!meta) return std::nullopt;
   const std::string sql = "SELECT queue_name::text FROM " + meta->name;
   const pg::NamedRelations nothing_else(sql.c_str(), meta->owner);
   pg::OwnerLimits limits{kDiscoveryTimeout};
   limits.what = "queue_monitor/pgmq.meta";
-  return run_owned(spi, meta->owner, limits, [&] {
+  return issues::run_owned(spi, meta->owner, limits, [&] {
     pg::Spi inner;
     const pg::Rows found = inner.query(sql.c_str());
     for (std::uint64_t i = 0; i < found.size(); ++i) {
@@ -98,10 +98,11 @@ std::optional<pg::OwnerFailure> add_pgmq_queues(pg::Spi& spi, std::vector<Queue>
 /// False if pgmq's queues could not be listed, which is an issue.
 bool discover(pg::Spi& spi, std::vector<Queue>* queues) {
   if (const auto failure = add_pgmq_queues(spi, queues)) {
-    log_issue_once(spi, {"queue_monitor", kDiscoveryFailed, "pgmq.meta: " + failure->message});
+    issues::log_issue_once(spi,
+                           {"queue_monitor", kDiscoveryFailed, "pgmq.meta: " + failure->message});
     return false;
   }
-  resolve_issues(spi, "queue_monitor", kDiscoveryFailed, "the list could be read again");
+  issues::resolve_issues(spi, "queue_monitor", kDiscoveryFailed, "the list could be read again");
   return true;
 }
 
@@ -147,7 +148,7 @@ std::optional<std::string> count(pg::Spi& spi, const Queue& queue, Counts* count
     if (plan.stands_in) names.emplace(plan.sql.c_str(), plan.role);
     pg::OwnerLimits limits{queue.timeout};
     limits.what = what.c_str();
-    const auto failure = run_owned(spi, plan.role, limits, [&] {
+    const auto failure = issues::run_owned(spi, plan.role, limits, [&] {
       read_all_rows_in_utc();
       pg::Spi inner;
       *counts = counts_of(inner.query(plan.sql.c_str()));
@@ -196,21 +197,21 @@ void write_failure(pg::Spi& spi, const Queue& queue, const std::string& message)
 bool check(pg::Spi& spi, const Queue& queue, Counts* counts) {
   const std::string worker_name = worker_of(queue);
   if (const auto error = count(spi, queue, counts)) {
-    log_issue_once(spi, {worker_name, kCheckFailed, *error});
+    issues::log_issue_once(spi, {worker_name, kCheckFailed, *error});
     write_failure(spi, queue, *error);
     return false;
   }
   write_counts(spi, queue, *counts);
-  resolve_issues(spi, worker_name, kCheckFailed, "the queue could be checked again");
+  issues::resolve_issues(spi, worker_name, kCheckFailed, "the queue could be checked again");
   return true;
 }
 
 /// The same for a queue that fails in some other way: it costs the others nothing.
 bool check_alone(pg::Spi& spi, const Queue& queue, Counts* counts) {
   bool counted = false;
-  const auto failure = try_alone([&] { counted = check(spi, queue, counts); });
+  const auto failure = issues::try_alone([&] { counted = check(spi, queue, counts); });
   if (!failure) return counted;
-  log_issue_once(spi, {"queue_monitor/" + queue.name, kCheckFailed, *failure});
+  issues::log_issue_once(spi, {"queue_monitor/" + queue.name, kCheckFailed, *failure});
   write_failure(spi, queue, *failure);
   return false;
 }
@@ -252,7 +253,7 @@ QueueCheck check_queues(pg::Spi& spi) {
   std::sort(queues.begin(), queues.end(),
             [](const Queue& a, const Queue& b) { return a.name < b.name; });
   QueueCheck result;
-  UnusableObjects odd_times("queue_monitor", "unusable_times");
+  issues::UnusableObjects odd_times("queue_monitor", "unusable_times");
   for (const Queue& queue : queues) {
     Counts counts;
     if (!check_alone(spi, queue, &counts)) {
@@ -280,7 +281,7 @@ std::int64_t requeue_dead_letters(pg::Spi& spi, const std::string& queue_name) {
   std::int64_t requeued = 0;
   std::optional<pg::NamedRelations> names;
   if (plan.stands_in) names.emplace(plan.sql.c_str(), plan.role);
-  const auto failure = run_asked(plan.role, limits, [&] {
+  const auto failure = issues::run_asked(plan.role, limits, [&] {
     read_all_rows_in_utc();
     pg::Spi inner;
     requeued = *inner.query(plan.sql.c_str()).int8(0, 1);
@@ -289,4 +290,4 @@ std::int64_t requeue_dead_letters(pg::Spi& spi, const std::string& queue_name) {
   return requeued;
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::health

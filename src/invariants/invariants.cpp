@@ -15,7 +15,7 @@ extern "C" {
 #include "monitoring/measurements/map_check.hpp"
 #include "monitoring/measurements/new_rows.hpp"
 
-namespace monitoring::store {
+namespace monitoring::invariants {
 
 namespace {
 
@@ -207,7 +207,7 @@ using Counts = std::map<std::pair<std::int64_t, std::string>, std::int64_t>;
 
 Counts unseen_rows(pg::Spi& spi) {
   Counts counts;
-  for_each_new_row(spi, [&](const RawRow& row) {
+  measurements::for_each_new_row(spi, [&](const measurements::RawRow& row) {
     const struct varlena* name = pg_detoast_datum_packed(row.metric_name);
     ++counts[{hour_of(row.timestamp), std::string(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name))}];
   });
@@ -260,7 +260,7 @@ InvariantCheck check(const char* name, Find find) {
 std::vector<InvariantCheck> check_invariants(pg::Spi& spi) {
   std::vector<InvariantCheck> checks;
   checks.push_back(check("rollups_match_raw", [&] { return rollup_violations(spi); }));
-  checks.push_back(check("map_names_new_rows", [&] { return map_violations(spi); }));
+  checks.push_back(check("map_names_new_rows", [&] { return measurements::map_violations(spi); }));
   for (const Query& query : kQueries) {
     checks.push_back(check(query.name, [&] { return violations_of(spi, query); }));
   }
@@ -273,10 +273,10 @@ void report_invariants(pg::Spi& spi) {
     if (!check.ok) message += (message.empty() ? "" : "\n") + check.name + ": " + check.detail;
   }
   if (message.empty()) {
-    resolve_issues(spi, "monitoring", "invariant_violated", "all invariants hold");
+    issues::resolve_issues(spi, "monitoring", "invariant_violated", "all invariants hold");
     return;
   }
-  keep_issue(spi, {"monitoring", "invariant_violated", message});
+  issues::keep_issue(spi, {"monitoring", "invariant_violated", message});
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::invariants

@@ -1,6 +1,6 @@
 #include "monitoring/issues/issues.hpp"
 
-namespace monitoring::store {
+namespace monitoring::issues {
 
 bool is_issue_severity(std::string_view severity) {
   return severity == "info" || severity == "warning" || severity == "critical";
@@ -47,4 +47,4 @@ std::uint64_t resolve_issues(pg::Spi& spi, std::string_view worker_name,
       {pg::text(worker_name), pg::text(issue_type), pg::text(resolution)});
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::issues

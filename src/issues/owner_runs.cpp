@@ -13,7 +13,7 @@ extern "C" {
 // clang-format keeps the server's headers first.
 #include <map>
 
-namespace monitoring::store {
+namespace monitoring::issues {
 
 namespace {
 
@@ -191,4 +191,4 @@ std::optional<pg::OwnerFailure> lost_owner(const std::string& owner, std::option
                               " was given to, which was dropped or renamed: set owner again"};
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::issues

@@ -11,7 +11,7 @@ extern "C" {
 #include <catalog/pg_type.h>
 }
 
-namespace monitoring::store {
+namespace monitoring::issues {
 
 namespace {
 
@@ -116,4 +116,4 @@ void RestingObjects::settle(pg::Spi& spi, Instant now) {
   next_settlement_ = later(now, kRest);
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::issues

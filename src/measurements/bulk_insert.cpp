@@ -21,7 +21,7 @@ extern "C" {
 #include <algorithm>
 #include <cstring>
 
-namespace monitoring::store {
+namespace monitoring::measurements {
 
 namespace {
 
@@ -31,12 +31,12 @@ namespace {
 constexpr int kBatchRows = 1000;
 constexpr int kColumns = 6;
 
-constexpr TableColumn kTable[kColumns] = {
+constexpr pg::TableColumn kTable[kColumns] = {
     {"id", UUIDOID},    {"metric_name", TEXTOID},      {"metric_value", FLOAT8OID},
     {"tags", JSONBOID}, {"timestamp", TIMESTAMPTZOID}, {"created_at", TIMESTAMPTZOID}};
 
 bool is_as_we_made_it(Relation table, char kind) {
-  return is_plain(table, kind, kTable, kColumns);
+  return pg::is_plain(table, kind, kTable, kColumns);
 }
 
 struct Insertion {
@@ -103,12 +103,12 @@ void fill_partition(Insertion& insertion, ResultRelInfo* partition, std::size_t 
     MemoryContextSwitchTo(before);
     if (++used < most) continue;
     CHECK_FOR_INTERRUPTS();
-    write_batch(partition, slots, used, insertion.estate, bulk);
+    pg::write_batch(partition, slots, used, insertion.estate, bulk);
     for (int slot = 0; slot < used; ++slot) ExecClearTuple(slots[slot]);
     ResetPerTupleExprContext(insertion.estate);
     used = 0;
   }
-  if (used > 0) write_batch(partition, slots, used, insertion.estate, bulk);
+  if (used > 0) pg::write_batch(partition, slots, used, insertion.estate, bulk);
 
   FreeBulkInsertState(bulk);
   for (int i = 0; i < most; ++i) ExecDropSingleTupleTableSlot(slots[i]);
@@ -132,7 +132,7 @@ bool insert_all(Relation root, const metrics::Record* records, std::size_t count
   Insertion insertion = {
       records,
       count,
-      make_ids(count),
+      pg::make_ids(count),
       static_cast<ResultRelInfo**>(palloc(count * sizeof(ResultRelInfo*))),
       GetCurrentTransactionStartTimestamp(),
       estate,
@@ -168,4 +168,4 @@ bool insert_in_bulk(const metrics::Record* records, std::size_t count) {
   });
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::measurements

@@ -7,11 +7,11 @@
 
 #include "monitoring/metrics/record.hpp"
 
-namespace monitoring::store {
+namespace monitoring::measurements {
 
 /// Inserts the records as COPY would: routed to their partitions, with all indexes and constraints.
 /// False, having done nothing, if the table is not as the extension made it (columns added, insert
 /// triggers, foreign partitions): SQL must do it then. The tags of a record are a jsonb Datum.
 bool insert_in_bulk(const metrics::Record* records, std::size_t count);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::measurements

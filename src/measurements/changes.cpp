@@ -20,7 +20,7 @@ extern "C" {
 #include <cstring>
 #include <type_traits>
 
-namespace monitoring::store {
+namespace monitoring::measurements {
 
 namespace {
 
@@ -345,8 +345,9 @@ IndexAmRoutine* changes_routine() {
 
 }  // namespace
 
-}  // namespace monitoring::store
+}  // namespace monitoring::measurements
 
 MONITORING_FUNCTION(monitoring_changes_handler) {
-  return monitoring::pg::call([] { return PointerGetDatum(monitoring::store::changes_routine()); });
+  return monitoring::pg::call(
+      [] { return PointerGetDatum(monitoring::measurements::changes_routine()); });
 }

@@ -19,7 +19,7 @@ extern "C" {
 #include <algorithm>
 #include <iterator>
 
-namespace monitoring::store {
+namespace monitoring::measurements {
 
 namespace {
 
@@ -93,4 +93,4 @@ void note_correction(const Correction& correction) {
   });
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::measurements

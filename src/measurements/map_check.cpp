@@ -14,7 +14,7 @@ extern "C" {
 
 #include "monitoring/measurements/raw_scan.hpp"
 
-namespace monitoring::store {
+namespace monitoring::measurements {
 
 namespace {
 
@@ -75,4 +75,4 @@ std::vector<std::string> map_violations(pg::Spi& spi) {
   return violations;
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::measurements

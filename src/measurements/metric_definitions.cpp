@@ -15,7 +15,7 @@ extern "C" {
 #include <utils/rel.h>
 }
 
-namespace monitoring::store {
+namespace monitoring::measurements {
 
 namespace {
 
@@ -135,4 +135,4 @@ void write_definition(pg::Spi& spi, const MetricDefinition& definition,
        snapshot ? pg::boolean(*snapshot) : pg::null_of(BOOLOID)});
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::measurements

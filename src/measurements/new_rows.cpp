@@ -9,7 +9,7 @@ extern "C" {
 #include <utils/timestamp.h>
 }
 
-namespace monitoring::store {
+namespace monitoring::measurements {
 
 namespace {
 
@@ -75,4 +75,4 @@ void for_each_new_row(pg::Spi& spi, const std::function<void(const RawRow&)>& vi
   }
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::measurements

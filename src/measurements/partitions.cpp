@@ -16,7 +16,7 @@ extern "C" {
 #include <set>
 #include <string_view>
 
-namespace monitoring::store {
+namespace monitoring::measurements {
 
 namespace {
 
@@ -159,4 +159,4 @@ int maintain_partitions(pg::Spi& spi, Instant now, Days days, int days_ahead) {
   return made;
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::measurements

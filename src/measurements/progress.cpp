@@ -13,7 +13,7 @@ extern "C" {
 // clang-format keeps the server's headers first.
 #include <algorithm>
 
-namespace monitoring::store {
+namespace monitoring::measurements {
 
 namespace {
 
@@ -198,4 +198,4 @@ Progress::Seen Progress::has_seen(HeapTupleHeader tuple) const {
   return answer(HeapTupleHeaderGetRawCommandId(tuple) < own_command_);
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::measurements

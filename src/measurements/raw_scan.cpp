@@ -24,7 +24,7 @@ extern "C" {
 #include <cstring>
 #include <numeric>
 
-namespace monitoring::store {
+namespace monitoring::measurements {
 
 namespace {
 
@@ -328,4 +328,4 @@ bool RawScan::read_block(BlockNumber block, PageVisitor visit, void* context) {
   });
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::measurements

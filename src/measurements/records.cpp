@@ -20,7 +20,7 @@ extern "C" {
 #include "monitoring/shmem/record_ring.hpp"
 #include "monitoring/shmem/registry.hpp"
 
-namespace monitoring::store {
+namespace monitoring::measurements {
 
 namespace {
 
@@ -231,4 +231,4 @@ void discard_gone_databases() {
   }
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::measurements

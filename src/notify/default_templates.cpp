@@ -34,16 +34,16 @@ constexpr std::string_view kDefaults =
 {{ define "email.default.subject" }}{{ template "__subject" . }}{{ end }}
 )";
 
-alerting::Template parsed_defaults() {
-  auto parsed = alerting::Template::parse(kDefaults, alerting::Dialect::kAlertmanager);
+templates::Template parsed_defaults() {
+  auto parsed = templates::Template::parse(kDefaults, templates::Dialect::kAlertmanager);
   return std::move(parsed).value();
 }
 
 }  // namespace
 
-const alerting::Template& default_templates() {
+const templates::Template& default_templates() {
   // Never destroyed: no destructor runs when the process ends.
-  static const auto* const kTemplates = new alerting::Template(parsed_defaults());
+  static const auto* const kTemplates = new templates::Template(parsed_defaults());
   return *kTemplates;
 }
 

@@ -5,6 +5,6 @@
 
 namespace monitoring::notify {
 
-const alerting::Template& default_templates();
+const templates::Template& default_templates();
 
 }  // namespace monitoring::notify

@@ -14,7 +14,7 @@ namespace monitoring::notify {
 
 namespace {
 
-using alerting::Template;
+using templates::Template;
 constexpr std::string_view kHint =
     "A notification has .Receiver, .Status, .Alerts, .GroupLabels, .CommonLabels, "
     ".CommonAnnotations and .ExternalURL; each of .Alerts has .Status, .Labels, .Annotations, "
@@ -29,10 +29,10 @@ bool is_blank(std::string_view text) {
 }
 
 Result<Template> parse(const std::string& text) {
-  return Template::parse(text, alerting::Dialect::kAlertmanager, {}, &default_templates());
+  return Template::parse(text, templates::Dialect::kAlertmanager, {}, &default_templates());
 }
 
-alerting::NotifiedAlert notified(const AlertView& alert) {
+templates::NotifiedAlert notified(const AlertView& alert) {
   return {std::string(status_text(alert.status)),
           alert.labels,
           alert.annotations,
@@ -42,8 +42,8 @@ alerting::NotifiedAlert notified(const AlertView& alert) {
           alert.fingerprint};
 }
 
-alerting::Value data_of(const Notification& notification) {
-  alerting::NotificationData data;
+templates::Value data_of(const Notification& notification) {
+  templates::NotificationData data;
   data.receiver = notification.receiver;
   data.status = status_text(notification.status);
   for (const AlertView& alert : notification.alerts) data.alerts.push_back(notified(alert));
@@ -51,11 +51,11 @@ alerting::Value data_of(const Notification& notification) {
   data.common_labels = notification.common_labels;
   data.common_annotations = notification.common_annotations;
   data.external_url = notification.external_url;
-  return alerting::template_data(data);
+  return templates::template_data(data);
 }
 
-Result<std::string> render(const std::string& text, const alerting::Value& data,
-                           const alerting::RenderContext& context) {
+Result<std::string> render(const std::string& text, const templates::Value& data,
+                           const templates::RenderContext& context) {
   if (!is_template(text)) return text;
   const auto parsed = parse(text);
   if (!parsed) return parsed.error();
@@ -109,8 +109,8 @@ class Renderer {
     note_ += "setting \"" + setting + "\" was passed over: " + why;
   }
 
-  const alerting::Value data_;
-  alerting::RenderContext context_;
+  const templates::Value data_;
+  templates::RenderContext context_;
   std::string note_;
 };
 
@@ -145,7 +145,7 @@ std::optional<Error> check_template(const std::string& text) {
   const auto parsed = parse(text);
   if (!parsed) return parsed.error();
   const auto made = parsed->render(data_of(sample()), {});
-  if (made || !alerting::names_the_unknown(made.error())) return std::nullopt;
+  if (made || !templates::names_the_unknown(made.error())) return std::nullopt;
   Error error = made.error();
   error.hint = kHint;
   return error;

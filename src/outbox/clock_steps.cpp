@@ -4,7 +4,7 @@
 #include "monitoring/issues/events.hpp"
 // clang-format keeps the server's headers first.
 
-namespace monitoring::store {
+namespace monitoring::outbox {
 
 namespace {
 
@@ -44,7 +44,7 @@ void bring_nearer(pg::Spi& spi, Duration step, Instant now) {
               {pg::timestamptz(now), pg::interval(step), pg::boolean(which == WhichWaits::all)});
   if (step == Duration::zero()) return;
   const double seconds = std::chrono::duration<double>(-step).count();
-  log_event(spi, "clock_set_back", Json{{"by_seconds", seconds}}.dump());
+  issues::log_event(spi, "clock_set_back", Json{{"by_seconds", seconds}}.dump());
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::outbox

@@ -8,7 +8,7 @@ extern "C" {
 // clang-format keeps the server's headers first.
 #include "monitoring/shmem/worker_slots.hpp"
 
-namespace monitoring::store {
+namespace monitoring::outbox {
 
 namespace {
 
@@ -35,4 +35,4 @@ void wake_courier_at_commit() {
   wanted = true;
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::outbox

@@ -12,7 +12,7 @@ extern "C" {
 
 #include "monitoring/issues/issues.hpp"
 
-namespace monitoring::store {
+namespace monitoring::outbox {
 
 namespace {
 
@@ -322,13 +322,13 @@ std::set<std::string> receivers_with_issue(pg::Spi& spi) {
 }
 
 void open_issue(pg::Spi& spi, const GivenUp& lost, const char* issue_type, std::string message) {
-  Issue issue;
+  issues::Issue issue;
   issue.worker_name = kIssueWorker;
   issue.issue_type = issue_type;
   issue.message = std::move(message);
   issue.details =
       Json{{"receiver", lost.receiver}, {"reason", lost.reason}, {"error", lost.error}}.dump();
-  log_issue_once(spi, issue);
+  issues::log_issue_once(spi, issue);
 }
 
 void open_receiver_issue(pg::Spi& spi, const GivenUp& lost) {
@@ -384,4 +384,4 @@ std::optional<Instant> next_delivery_at(pg::Spi& spi) {
   return spi.query(kNextDelivery).timestamptz(0, 1);
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::outbox

@@ -15,7 +15,7 @@ extern "C" {
 #include "monitoring/outbox/courier_wake.hpp"
 #include "monitoring/pg/settings.hpp"
 
-namespace monitoring::store {
+namespace monitoring::outbox {
 
 namespace {
 
@@ -132,4 +132,4 @@ void requeue_notification(pg::Spi& spi, std::int64_t id) {
       .detail("Its status is \"" + *rows.text(0, 1) + "\".");
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::outbox

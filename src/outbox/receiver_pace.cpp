@@ -8,7 +8,7 @@ extern "C" {
 }
 // clang-format keeps the server's headers first.
 
-namespace monitoring::store {
+namespace monitoring::outbox {
 
 namespace {
 
@@ -116,4 +116,4 @@ void forget_gone_receivers(pg::Spi& spi) {
       " (SELECT FROM monitoring.receivers r WHERE r.receiver_name = p.receiver_name)");
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::outbox

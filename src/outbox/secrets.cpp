@@ -15,7 +15,7 @@ extern "C" {
 #include "monitoring/pg/owner_scope.hpp"
 #include "monitoring/pg/relations.hpp"
 
-namespace monitoring::store {
+namespace monitoring::outbox {
 
 void remove_secret(pg::Spi& spi, std::string_view name) {
   spi.execute("DELETE FROM monitoring.secrets WHERE secret_name OPERATOR(pg_catalog.=) $1",
@@ -66,8 +66,8 @@ constexpr pg::OwnerLimits kVaultLimits{std::chrono::seconds(5), std::chrono::sec
 
 /// Supabase Vault's view, which decrypts. Not a view that anybody may have put there: its owner
 /// would choose where our notifications go.
-std::optional<ExtensionMember> vault(pg::Spi& spi) {
-  return relation_of_extension(spi, "supabase_vault", "decrypted_secrets");
+std::optional<pg::ExtensionMember> vault(pg::Spi& spi) {
+  return pg::relation_of_extension(spi, "supabase_vault", "decrypted_secrets");
 }
 
 /// Runs a query of one row for each secret, with the names as $1, as the vault's owner.
@@ -107,12 +107,12 @@ void note_outcome(pg::Spi& spi, const std::optional<pg::OwnerFailure>& failure) 
   constexpr const char* kCourier = "courier";
   constexpr const char* kFailed = "vault_failed";
   if (!failure) {
-    resolve_issues(spi, kCourier, kFailed, "It could be read again.");
+    issues::resolve_issues(spi, kCourier, kFailed, "It could be read again.");
     return;
   }
-  log_issue_once(spi, {kCourier, kFailed,
-                       "vault.decrypted_secrets could not be read: SQLSTATE " +
-                           std::string(unpack_sql_state(failure->sqlstate))});
+  issues::log_issue_once(spi, {kCourier, kFailed,
+                               "vault.decrypted_secrets could not be read: SQLSTATE " +
+                                   std::string(unpack_sql_state(failure->sqlstate))});
 }
 
 }  // namespace
@@ -209,4 +209,4 @@ bool vault_has_all(pg::Spi& spi, const std::vector<std::string>& names) {
   return !failure && has_all;
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::outbox

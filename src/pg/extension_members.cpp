@@ -7,7 +7,7 @@ extern "C" {
 #include <storage/lmgr.h>
 }
 
-namespace monitoring::store {
+namespace monitoring::pg {
 
 namespace {
 
@@ -74,4 +74,4 @@ std::optional<ExtensionMember> routine_of_extension(pg::Spi& spi, const char* ex
   return find(spi, extension, kRoutine, routine);
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::pg

@@ -6,7 +6,7 @@ extern "C" {
 #include <utils/timestamp.h>
 }
 
-namespace monitoring::worker {
+namespace monitoring::pg {
 
 Instant SystemClock::now() const {
   return pg::instant_of(GetCurrentTimestamp());
@@ -25,4 +25,4 @@ Duration ClockSteps::back_since_last_look(Instant wall, Instant steady) {
   return !is_first && step < -kSmallestStep ? step : Duration::zero();
 }
 
-}  // namespace monitoring::worker
+}  // namespace monitoring::pg

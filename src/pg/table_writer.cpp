@@ -14,7 +14,7 @@ extern "C" {
 
 #include "monitoring/pg/version_executor.hpp"
 
-namespace monitoring::store {
+namespace monitoring::pg {
 
 namespace {
 
@@ -149,4 +149,4 @@ void close_writer(TableWriter* writer) {
   CommandCounterIncrement();
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::pg

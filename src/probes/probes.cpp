@@ -10,7 +10,7 @@ extern "C" {
 #include "monitoring/base/run_grid.hpp"
 #include "monitoring/issues/unusable.hpp"
 
-namespace monitoring::store {
+namespace monitoring::probes {
 
 namespace {
 
@@ -89,8 +89,8 @@ std::vector<DueProbe> take_due(pg::Spi& spi, Instant now, std::size_t most,
 }
 
 /// What this process could not use, to ask or to record.
-RestingObjects& resting_probes() {
-  static auto* const resting = new RestingObjects("probes", "unusable", "probe");
+issues::RestingObjects& resting_probes() {
+  static auto* const resting = new issues::RestingObjects("probes", "unusable", "probe");
   return *resting;
 }
 
@@ -122,11 +122,11 @@ void record_probe(pg::Spi& spi, const ProbeResult& result) {
 }  // namespace
 
 std::vector<DueProbe> take_due_probes(pg::Spi& spi, Instant now, std::size_t most) {
-  RestingObjects& resting = resting_probes();
+  issues::RestingObjects& resting = resting_probes();
   const std::vector<std::string> left_out = resting.keys(now);
   std::vector<DueProbe> due;
   const auto failure =
-      try_alone([&] { due = take_due(spi, now, most, left_out, pg::null_of(TEXTOID)); });
+      issues::try_alone([&] { due = take_due(spi, now, most, left_out, pg::null_of(TEXTOID)); });
   if (failure) {
     due.clear();
     const pg::Rows names = spi.query(
@@ -146,11 +146,11 @@ std::vector<DueProbe> take_due_probes(pg::Spi& spi, Instant now, std::size_t mos
 
 void record_probes(pg::Spi& spi, const std::vector<ProbeResult>& results, Instant now) {
   if (results.empty()) return;
-  RestingObjects& resting = resting_probes();
+  issues::RestingObjects& resting = resting_probes();
   const auto record_all = [&] {
     for (const ProbeResult& result : results) record_probe(spi, result);
   };
-  const bool failed = try_alone(record_all).has_value();
+  const bool failed = issues::try_alone(record_all).has_value();
   for (const ProbeResult& result : results) {
     const auto record = [&] { record_probe(spi, result); };
     if (!failed || resting.attempt(result.name, now, record)) resting.forget(result.name);
@@ -167,4 +167,4 @@ std::optional<Instant> next_probe_at(pg::Spi& spi) {
   return rows.timestamptz(0, 1);
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::probes

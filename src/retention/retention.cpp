@@ -22,7 +22,7 @@ extern "C" {
 #include "monitoring/measurements/partitions.hpp"
 #include "monitoring/rollup/rollup.hpp"
 
-namespace monitoring::store {
+namespace monitoring::retention {
 
 namespace {
 
@@ -146,7 +146,8 @@ void mark_raw_removed(pg::Spi& spi, Instant before) {
       " AND pg_catalog.date_trunc('day', period_start, 'UTC') <> ALL ($2)",
       {TIMESTAMPTZOID, TIMESTAMPTZARRAYOID});
   std::vector<Instant> kept;
-  for (const DayPartition& partition : day_partitions()) kept.push_back(partition.start);
+  for (const measurements::DayPartition& partition : measurements::day_partitions())
+    kept.push_back(partition.start);
   statement.execute(spi, {pg::timestamptz(before), pg::timestamptz_array(kept)});
   // An hour without raw rows is never computed again: it need not be said of its metrics.
   spi.execute(
@@ -168,7 +169,7 @@ bool has_default_rows_before(pg::Spi& spi, Instant before) {
 std::int64_t remove_default_rows(pg::Spi& spi, Instant before, Instant now) {
   if (!has_default_rows_before(spi, before)) return 0;
   const pg::FreshSnapshot snapshot;
-  roll_up_hours(spi, now, true);
+  rollup::roll_up_hours(spi, now, true);
   return static_cast<std::int64_t>(
       spi.execute_as_of(snapshot.get(),
                         "DELETE FROM monitoring.pipeline_metrics_default"
@@ -181,14 +182,14 @@ bool has_rows_after_snapshot(pg::Spi& spi) {
   if (!IsolationUsesXactSnapshot()) return false;
   bool found = false;
   pg::call([] { PushActiveSnapshot(GetLatestSnapshot()); });
-  for_each_new_row(spi, [&](const RawRow&) { found = true; });
+  measurements::for_each_new_row(spi, [&](const measurements::RawRow&) { found = true; });
   PopActiveSnapshot();
   return found;
 }
 
-std::string names_of(const std::vector<DayPartition>& partitions) {
+std::string names_of(const std::vector<measurements::DayPartition>& partitions) {
   std::string names;
-  for (const DayPartition& partition : partitions) {
+  for (const measurements::DayPartition& partition : partitions) {
     names += (names.empty() ? "monitoring." : ", monitoring.") + partition.name;
   }
   return names;
@@ -198,18 +199,20 @@ std::string names_of(const std::vector<DayPartition>& partitions) {
 /// for one lock at most, and then for a pass over what came since the last one. Everything else is
 /// done before, or after COMMIT: the server removes files when it has released the locks.
 /// nullopt: they stay until the next run.
-std::optional<std::int64_t> drop_partitions(pg::Spi& spi, const std::vector<DayPartition>& old,
+std::optional<std::int64_t> drop_partitions(pg::Spi& spi,
+                                            const std::vector<measurements::DayPartition>& old,
                                             Instant now) {
   if (old.empty()) return std::nullopt;
-  roll_up_hours(spi, now, true);
+  rollup::roll_up_hours(spi, now, true);
   std::int64_t removed = 0;
-  for (const DayPartition& partition : old) removed += measurements_of_day(spi, partition.start);
+  for (const measurements::DayPartition& partition : old)
+    removed += measurements_of_day(spi, partition.start);
   const std::string names = names_of(old);
   bool dropped = false;
-  with_short_lock_waits(spi, [&] {
+  measurements::with_short_lock_waits(spi, [&] {
     spi.run_script("LOCK TABLE ONLY monitoring.pipeline_metrics IN ACCESS EXCLUSIVE MODE");
     spi.run_script(("LOCK TABLE " + names + " IN ACCESS EXCLUSIVE MODE NOWAIT").c_str());
-    roll_up_hours(spi, now, true);
+    rollup::roll_up_hours(spi, now, true);
     if (has_rows_after_snapshot(spi)) return;
     spi.run_script(("DROP TABLE " + names).c_str());
     dropped = true;
@@ -222,8 +225,8 @@ std::int64_t remove_raw(pg::Spi& spi, const Cutoffs& cutoffs, Instant now) {
   if (exact == cutoffs.end()) return 0;
   // Whole hours: one that has lost some of its rows could not be computed again.
   const Instant before = pg::instant_of(hour_of(pg::timestamptz_of(exact->second)));
-  std::vector<DayPartition> old;
-  for (const DayPartition& partition : day_partitions()) {
+  std::vector<measurements::DayPartition> old;
+  for (const measurements::DayPartition& partition : measurements::day_partitions()) {
     if (partition.start + Duration(kDayUs) <= before) old.push_back(partition);
   }
   const std::int64_t single = remove_default_rows(spi, before, now);
@@ -237,7 +240,7 @@ std::int64_t remove_raw(pg::Spi& spi, const Cutoffs& cutoffs, Instant now) {
 
 std::vector<std::pair<std::string, std::int64_t>> apply_retention(pg::Spi& spi, Instant now) {
   const Cutoffs before = cutoffs(spi, now);
-  UnusableObjects failed("retention", "not_removed");
+  issues::UnusableObjects failed("retention", "not_removed");
   // What keeps rows of one kind, say a foreign key of somebody's, keeps no others.
   const auto count = [&](const char* kind, const auto& remove) {
     std::int64_t rows = 0;
@@ -260,4 +263,4 @@ std::vector<std::pair<std::string, std::int64_t>> apply_retention(pg::Spi& spi, 
   return removed;
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::retention

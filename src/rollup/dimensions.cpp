@@ -13,7 +13,7 @@ extern "C" {
 #include <cstring>
 #include <string_view>
 
-namespace monitoring::store {
+namespace monitoring::rollup {
 
 namespace {
 
@@ -201,12 +201,12 @@ std::string MeasureSum::text() const {
   return {digits, end};
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::rollup
 
 MONITORING_FUNCTION(monitoring_dimensions_hash) {
   return monitoring::pg::call([&]() -> Datum {
     const Jsonb* dimensions = PG_ARGISNULL(0) ? nullptr : PG_GETARG_JSONB_P(0);
-    const monitoring::Hash128 hash = monitoring::store::dimensions_hash(dimensions);
+    const monitoring::Hash128 hash = monitoring::rollup::dimensions_hash(dimensions);
     auto* uuid = static_cast<pg_uuid_t*>(palloc(sizeof(pg_uuid_t)));
     static_assert(sizeof hash == sizeof *uuid);
     std::memcpy(uuid, &hash, sizeof *uuid);
@@ -216,7 +216,7 @@ MONITORING_FUNCTION(monitoring_dimensions_hash) {
 
 /// monitoring._measure_tag(tags jsonb, tag text) -> float8
 MONITORING_FUNCTION(monitoring_measure_tag) {
-  monitoring::store::Measure measure;
+  monitoring::rollup::Measure measure;
   const bool found = monitoring::pg::call([&] {
     Jsonb* tags = PG_GETARG_JSONB_P(0);
     const auto* name = PG_GETARG_TEXT_PP(1);
@@ -225,7 +225,7 @@ MONITORING_FUNCTION(monitoring_measure_tag) {
            getKeyJsonValueFromContainer(&tags->root, VARDATA_ANY(name),
                                         static_cast<int>(VARSIZE_ANY_EXHDR(name)),
                                         &value) != nullptr &&
-           monitoring::store::read_measure(value, &measure);
+           monitoring::rollup::read_measure(value, &measure);
   });
   if (!found) PG_RETURN_NULL();
   PG_RETURN_FLOAT8(measure.is_integer ? static_cast<double>(measure.integer) : measure.real);

@@ -15,7 +15,7 @@ extern "C" {
 
 #include "monitoring/base/hash128.hpp"
 
-namespace monitoring::store {
+namespace monitoring::rollup {
 
 // The functions that take server types may raise server errors: call them under pg::call.
 
@@ -74,4 +74,4 @@ class MeasureSum {
   bool has_reals_ = false;
 };
 
-}  // namespace monitoring::store
+}  // namespace monitoring::rollup

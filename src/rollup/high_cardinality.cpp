@@ -9,7 +9,7 @@
 
 #include "monitoring/base/json.hpp"
 
-namespace monitoring::store {
+namespace monitoring::rollup {
 
 namespace {
 
@@ -81,4 +81,4 @@ void note_high_cardinality(pg::Spi& spi, SeriesTable& table) {
   }
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::rollup

@@ -4,7 +4,7 @@
 #include "monitoring/pg/spi.hpp"
 #include "rollup/series_table.hpp"
 
-namespace monitoring::store {
+namespace monitoring::rollup {
 
 /// Series of one metric in one hour from which on an issue is logged.
 constexpr std::size_t kHighCardinality = 100'000;
@@ -13,4 +13,4 @@ constexpr std::size_t kHighCardinality = 100'000;
 /// than that, naming the tags that vary most; once, until the issue is resolved.
 void note_high_cardinality(pg::Spi& spi, SeriesTable& table);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::rollup

@@ -4,7 +4,7 @@ extern "C" {
 #include <utils/timestamp.h>
 }
 
-namespace monitoring::store {
+namespace monitoring::rollup {
 
 std::unordered_map<std::string, MetricShape> metric_shapes(pg::Spi& spi) {
   const pg::Rows rows = spi.read(
@@ -22,7 +22,7 @@ std::unordered_map<std::string, MetricShape> metric_shapes(pg::Spi& spi) {
 }
 
 void HourScan::block(BlockNumber block) {
-  const bool unsettled = scan_.page(block, [&](RawRow* rows, int count) {
+  const bool unsettled = scan_.page(block, [&](measurements::RawRow* rows, int count) {
     const int taken = take(rows, count);
     table_.add(rows, taken);
     found_.rows_taken += taken;
@@ -37,16 +37,16 @@ void HourScan::look_at_hour(std::int64_t hour) {
   kept_ = kept == wanted_.kept.end() ? nullptr : &kept->second;
 }
 
-bool HourScan::is_kept(const RawRow& row) const {
+bool HourScan::is_kept(const measurements::RawRow& row) const {
   const struct varlena* name = pg_detoast_datum_packed(row.metric_name);
   return kept_->count(std::string(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name))) != 0;
 }
 
 /// Moves the rows to take to the front. Returns how many they are.
-int HourScan::take(RawRow* rows, int count) {
+int HourScan::take(measurements::RawRow* rows, int count) {
   int taken = 0;
   for (int i = 0; i < count; ++i) {
-    const RawRow& row = rows[i];
+    const measurements::RawRow& row = rows[i];
     if (TIMESTAMP_NOT_FINITE(row.timestamp)) continue;
     if (!is_in_hour(row.timestamp, hour_)) look_at_hour(hour_of(row.timestamp));
     const bool is_wanted = kept_ == nullptr ? is_wanted_ : is_wanted_ != is_kept(row);
@@ -61,4 +61,4 @@ int HourScan::take(RawRow* rows, int count) {
   return taken;
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::rollup

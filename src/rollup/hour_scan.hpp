@@ -9,12 +9,12 @@
 #include "rollup/recompute.hpp"
 #include "rollup/series_table.hpp"
 
-namespace monitoring::store {
+namespace monitoring::rollup {
 
 /// Which rows a scan takes.
 struct Wanted {
   /// nullptr: every visible row; otherwise rows that it has not seen.
-  const Progress* seen;
+  const measurements::Progress* seen;
   /// Whether the hours below are the only ones, or those that are left out.
   bool only_these;
   const std::set<std::int64_t>& hours;
@@ -41,8 +41,8 @@ struct Found {
 /// Scans blocks one after the other.
 class HourScan {
  public:
-  HourScan(const Partition& partition, Snapshot snapshot, const Wanted& wanted, SeriesTable& table,
-           Found& found)
+  HourScan(const measurements::Partition& partition, Snapshot snapshot, const Wanted& wanted,
+           SeriesTable& table, Found& found)
       : scan_(partition, snapshot, wanted.seen), wanted_(wanted), table_(table), found_(found) {
     look_at_hour(0);
   }
@@ -51,11 +51,11 @@ class HourScan {
   void block(BlockNumber block);
 
  private:
-  int take(RawRow* rows, int count);
-  bool is_kept(const RawRow& row) const;
+  int take(measurements::RawRow* rows, int count);
+  bool is_kept(const measurements::RawRow& row) const;
   void look_at_hour(std::int64_t hour);
 
-  RawScan scan_;
+  measurements::RawScan scan_;
   const Wanted& wanted_;
   SeriesTable& table_;
   Found& found_;
@@ -65,4 +65,4 @@ class HourScan {
   const std::set<std::string>* kept_ = nullptr;  // if any of this hour are
 };
 
-}  // namespace monitoring::store
+}  // namespace monitoring::rollup

@@ -9,7 +9,7 @@ extern "C" {
 // clang-format keeps the server's headers first.
 #include <cstring>
 
-namespace monitoring::store {
+namespace monitoring::rollup {
 
 namespace {
 
@@ -87,4 +87,4 @@ bool take_open_states(SeriesTable& table, Instant closing_before) {
   return !rows.empty();
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::rollup

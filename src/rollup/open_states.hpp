@@ -4,7 +4,7 @@
 #include "monitoring/pg/spi.hpp"
 #include "rollup/series_table.hpp"
 
-namespace monitoring::store {
+namespace monitoring::rollup {
 
 /// Moves states of open hours that begin before closing_before from rollup_state into the table,
 /// a few thousand at most, to be written again with what is new: closing an hour then writes each
@@ -12,4 +12,4 @@ namespace monitoring::store {
 /// Returns whether there were any.
 bool take_open_states(SeriesTable& table, Instant closing_before);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::rollup

@@ -25,7 +25,7 @@ PGDLLEXPORT void monitoring_rollup_scan_main(dsm_segment* segment, shm_toc* cont
 #include <string>
 #include <string_view>
 
-namespace monitoring::store {
+namespace monitoring::rollup {
 
 namespace {
 
@@ -308,14 +308,15 @@ void work(dsm_segment* segment, shm_toc* contents) {
     queue = shm_mq_attach(mine, segment, nullptr);
   });
   pg::Spi spi;
-  const Progress seen = order->by_progress ? Progress::read(spi) : Progress();
+  const measurements::Progress seen =
+      order->by_progress ? measurements::Progress::read(spi) : measurements::Progress();
   const std::set<std::int64_t> wanted_hours(hours, hours + order->hours);
   const Wanted wanted{order->by_progress ? &seen : nullptr, order->only_these, wanted_hours,
                       KeptMetrics()};
   SeriesTable table(metric_shapes(spi));
   Found found;
   {
-    Partition partition(order->partition);
+    measurements::Partition partition(order->partition);
     if (!partition.open()) return;
     HourScan scan(partition, GetActiveSnapshot(), wanted, table, found);
     scan_chunks(order, blocks, scan, table);
@@ -348,7 +349,7 @@ bool pays_to_share(const Sample& sample) {
   return rows >= kRowsPerSeries * series;
 }
 
-std::size_t scan_in_parallel(const Partition& partition, const Wanted& wanted,
+std::size_t scan_in_parallel(const measurements::Partition& partition, const Wanted& wanted,
                              const std::vector<BlockNumber>& blocks, std::size_t first, int workers,
                              std::size_t memory_limit, SeriesTable& table, Found& found) {
   const std::vector<std::int64_t> hours(wanted.hours.begin(), wanted.hours.end());
@@ -377,8 +378,8 @@ std::size_t scan_in_parallel(const Partition& partition, const Wanted& wanted,
   return std::min(first + chunks * kChunk, blocks.size());
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::rollup
 
 void monitoring_rollup_scan_main(dsm_segment* segment, shm_toc* contents) {
-  monitoring::pg::enter([&] { monitoring::store::work(segment, contents); });
+  monitoring::pg::enter([&] { monitoring::rollup::work(segment, contents); });
 }

@@ -6,7 +6,7 @@
 
 #include "rollup/hour_scan.hpp"
 
-namespace monitoring::store {
+namespace monitoring::rollup {
 
 /// The workers that a scan of so many blocks is worth, of those that
 /// max_parallel_maintenance_workers allows.
@@ -30,8 +30,8 @@ bool pays_to_share(const Sample& sample);
 /// Scans blocks from the one at `first` on: each of the workers, and this process, groups some of
 /// them; their series are merged into the table. Stops early where memory_limit is reached, about.
 /// The snapshot is the active one. Returns the place of the first block that was not scanned.
-std::size_t scan_in_parallel(const Partition& partition, const Wanted& wanted,
+std::size_t scan_in_parallel(const measurements::Partition& partition, const Wanted& wanted,
                              const std::vector<BlockNumber>& blocks, std::size_t first, int workers,
                              std::size_t memory_limit, SeriesTable& table, Found& found);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::rollup

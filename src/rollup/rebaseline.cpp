@@ -16,7 +16,7 @@ extern "C" {
 #include "rollup/rollup_pass.hpp"
 #include "rollup/series_table.hpp"
 
-namespace monitoring::store {
+namespace monitoring::rollup {
 
 namespace {
 
@@ -59,9 +59,9 @@ bool may_hold_new_rows(pg::Spi& spi, Oid partition, std::int64_t recount_from) {
 
 void rebaseline(pg::Spi& spi, Instant now) {
   spi.execute("DELETE FROM monitoring.rollup_progress");
-  Progress baseline = Progress::baseline(GetActiveSnapshot());
-  for (const Oid oid : measurement_partitions()) {
-    Partition partition(oid);
+  measurements::Progress baseline = measurements::Progress::baseline(GetActiveSnapshot());
+  for (const Oid oid : measurements::measurement_partitions()) {
+    measurements::Partition partition(oid);
     if (partition.open()) baseline.remember_file(partition.file_id());
   }
   baseline.save(spi);
@@ -70,13 +70,13 @@ void rebaseline(pg::Spi& spi, Instant now) {
 
   Hours hours = rolled_up(spi);
   const std::int64_t recount_from = hours.last == DT_NOBEGIN ? DT_NOBEGIN : hours.last - kRecountUs;
-  for (const Oid oid : measurement_partitions()) {
+  for (const Oid oid : measurements::measurement_partitions()) {
     if (!may_hold_new_rows(spi, oid, recount_from)) continue;
-    Partition partition(oid);
+    measurements::Partition partition(oid);
     if (!partition.open()) continue;
-    RawScan scan(partition, GetActiveSnapshot(), nullptr);
+    measurements::RawScan scan(partition, GetActiveSnapshot(), nullptr);
     for (const BlockNumber block : partition.all_blocks()) {
-      scan.block(block, [&](const RawRow& row) {
+      scan.block(block, [&](const measurements::RawRow& row) {
         if (TIMESTAMP_NOT_FINITE(row.timestamp)) return;
         const std::int64_t hour = hour_of(row.timestamp);
         const bool never_rolled_up = hours.rolled_up_rows.count(hour) == 0;
@@ -92,4 +92,4 @@ void rebaseline(pg::Spi& spi, Instant now) {
   recompute_hours(spi, due, now);
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::rollup

@@ -5,7 +5,7 @@
 #include "monitoring/pg/prepared.hpp"
 #include "rollup/series_table.hpp"
 
-namespace monitoring::store {
+namespace monitoring::rollup {
 
 namespace {
 
@@ -52,7 +52,7 @@ std::string notes_statement() {
          kComplete;
 }
 
-bool is_named(const RawRow& row, const std::string& metric) {
+bool is_named(const measurements::RawRow& row, const std::string& metric) {
   const struct varlena* name = pg_detoast_datum_packed(row.metric_name);
   return std::string_view(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name)) == metric;
 }
@@ -60,7 +60,7 @@ bool is_named(const RawRow& row, const std::string& metric) {
 std::int64_t unseen_rows(pg::Spi& spi, Instant hour, const std::string& metric) {
   std::int64_t count = 0;
   const std::int64_t start = pg::timestamptz_of(hour);
-  for_each_new_row(spi, [&](const RawRow& row) {
+  measurements::for_each_new_row(spi, [&](const measurements::RawRow& row) {
     if (is_in_hour(row.timestamp, start) && is_named(row, metric)) ++count;
   });
   return count;
@@ -80,14 +80,14 @@ bool lacks_rows(pg::Spi& spi, Instant hour, const std::string& metric) {
               .boolean(0, 1);
 }
 
-bool took_history(pg::Spi& spi, const Progress& seen, std::uint64_t inserter, Instant hour,
-                  const std::string& metric) {
+bool took_history(pg::Spi& spi, const measurements::Progress& seen, std::uint64_t inserter,
+                  Instant hour, const std::string& metric) {
   switch (seen.has_seen_inserter(inserter)) {
-    case Progress::Seen::no:
+    case measurements::Progress::Seen::no:
       return false;
-    case Progress::Seen::yes:
+    case measurements::Progress::Seen::yes:
       return true;
-    case Progress::Seen::doubtful:
+    case measurements::Progress::Seen::doubtful:
       return lacks_rows(spi, hour, metric);
   }
   return true;
@@ -122,10 +122,10 @@ bool has_corrections(pg::Spi& spi) {
   return *statement.query(spi).boolean(0, 1);
 }
 
-Recompute take_corrections(pg::Spi& spi, const Progress& seen) {
+Recompute take_corrections(pg::Spi& spi, const measurements::Progress& seen) {
   static const std::string statement = notes_statement();
   Recompute recompute;
-  forget_noted_corrections();
+  measurements::forget_noted_corrections();
   if (!has_corrections(spi)) return recompute;
   const pg::Rows rows = spi.query(statement.c_str());
   for (std::uint64_t i = 0; i < rows.size(); ++i) {
@@ -192,4 +192,4 @@ std::vector<std::pair<std::int64_t, std::int64_t>> runs_of(const std::vector<std
   return runs;
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::rollup

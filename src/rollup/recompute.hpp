@@ -11,7 +11,7 @@
 #include "monitoring/measurements/progress.hpp"
 #include "monitoring/pg/spi.hpp"
 
-namespace monitoring::store {
+namespace monitoring::rollup {
 
 /// Metrics by hour: those that an hour keeps as they are while the others are computed anew.
 using KeptMetrics = std::map<std::int64_t, std::set<std::string>>;
@@ -37,7 +37,7 @@ bool has_corrections(pg::Spi& spi);
 /// Takes the notes of rollup_corrections: hours whose rows were updated, or deleted while the hour
 /// was open. What cannot be computed again, with its day and week, stays as it is. seen: by the
 /// last pass; a deleted row that it had seen is history, and its metric is kept in that hour.
-Recompute take_corrections(pg::Spi& spi, const Progress& seen);
+Recompute take_corrections(pg::Spi& spi, const measurements::Progress& seen);
 
 /// Whether the hour's raw rows are all there, and the roll-ups that its day and week are made of.
 bool is_complete(pg::Spi& spi, std::int64_t hour);
@@ -53,4 +53,4 @@ void forget_all_but(pg::Spi& spi, Instant hour, const std::set<std::string>& met
 /// Hours in ascending order, as [start, end) of those that follow each other.
 std::vector<std::pair<std::int64_t, std::int64_t>> runs_of(const std::vector<std::int64_t>& hours);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::rollup

@@ -16,7 +16,7 @@ extern "C" {
 #include "monitoring/measurements/partitions.hpp"
 #include "rollup/series_table.hpp"
 
-namespace monitoring::store {
+namespace monitoring::rollup {
 
 namespace {
 
@@ -29,7 +29,7 @@ struct Range {
 /// The hours of each partition of ours, by its oid; all others share what is left.
 std::map<Oid, Range> days() {
   std::map<Oid, Range> ranges;
-  for (const DayPartition& partition : day_partitions()) {
+  for (const measurements::DayPartition& partition : measurements::day_partitions()) {
     const std::int64_t start = pg::timestamptz_of(partition.start);
     ranges.emplace(partition.oid, Range{start, start + 24 * kHourUs});
   }
@@ -54,34 +54,35 @@ bool Rewrites::is_older_than_last_pass(Oid partition) const {
     HeapTuple row = SearchSysCache2(ATTNUM, ObjectIdGetDatum(partition),
                                     Int16GetDatum(TableOidAttributeNumber));
     if (!HeapTupleIsValid(row)) return true;
-    const bool is_older = seen_.has_seen(row->t_data) != Progress::Seen::no;
+    const bool is_older = seen_.has_seen(row->t_data) != measurements::Progress::Seen::no;
     ReleaseSysCache(row);
     return is_older;
   });
 }
 
-bool Rewrites::have(const Partition& partition) {
+bool Rewrites::have(const measurements::Partition& partition) {
   const Oid oid = RelationGetRelid(partition.table());
-  const Progress::File file = seen_.file_of(partition.file_id());
-  if (file == Progress::File::same) return false;
+  const measurements::Progress::File file = seen_.file_of(partition.file_id());
+  if (file == measurements::Progress::File::same) return false;
   // Not known, and made since the last pass: so were its rows.
-  if (file == Progress::File::unknown && !is_older_than_last_pass(oid)) return false;
+  if (file == measurements::Progress::File::unknown && !is_older_than_last_pass(oid)) return false;
   partitions_.emplace(oid, seen_.up_to(pg::call([&] { return last_definer(oid); })));
   return true;
 }
 
-const Progress* Rewrites::counted_up_to(Oid partition) const {
+const measurements::Progress* Rewrites::counted_up_to(Oid partition) const {
   const auto found = partitions_.find(partition);
   return found == partitions_.end() ? nullptr : &found->second;
 }
 
 /// Adds `each` to the count of every row that the scan visits.
-void Rewrites::count_rows(RawScan& scan, const Partition& partition, std::int64_t each) {
+void Rewrites::count_rows(measurements::RawScan& scan, const measurements::Partition& partition,
+                          std::int64_t each) {
   pg::ScratchContext scratch("rewritten measurements");
   std::int64_t* count = nullptr;
   Key last;
   for (const BlockNumber block : partition.all_blocks()) {
-    scan.block(block, [&](const RawRow& row) {
+    scan.block(block, [&](const measurements::RawRow& row) {
       if (TIMESTAMP_NOT_FINITE(row.timestamp)) return;
       const struct varlena* name = pg_detoast_datum_packed(row.metric_name);
       const std::string_view bytes(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name));
@@ -97,12 +98,12 @@ void Rewrites::count_rows(RawScan& scan, const Partition& partition, std::int64_
 
 /// All rows, less those that are new for sure.
 void Rewrites::count_rows(Oid oid) {
-  Partition partition(oid);
+  measurements::Partition partition(oid);
   if (!partition.open()) return;
-  RawScan all(partition, snapshot_, nullptr);
+  measurements::RawScan all(partition, snapshot_, nullptr);
   count_rows(all, partition, 1);
-  const Progress* seen = counted_up_to(oid);
-  RawScan unseen(partition, snapshot_, seen != nullptr ? seen : &seen_);
+  const measurements::Progress* seen = counted_up_to(oid);
+  measurements::RawScan unseen(partition, snapshot_, seen != nullptr ? seen : &seen_);
   count_rows(unseen, partition, -1);
 }
 
@@ -123,7 +124,7 @@ void Rewrites::reconcile(Recompute& recompute) {
   for (const auto& [oid, seen] : partitions_) count_rows(oid);
   if (has_others) {
     // An hour outside of the days may lie in any partition that is none of ours.
-    for (const Oid oid : measurement_partitions()) {
+    for (const Oid oid : measurements::measurement_partitions()) {
       if (!is_day(oid) && partitions_.count(oid) == 0) count_rows(oid);
     }
   }
@@ -155,4 +156,4 @@ void Rewrites::reconcile(Recompute& recompute) {
   }
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::rollup

@@ -34,18 +34,18 @@ extern "C" {
 #include "rollup/series_flush.hpp"
 #include "rollup/series_table.hpp"
 
-namespace monitoring::store {
+namespace monitoring::rollup {
 
 namespace {
 
 /// A pass writes out what it has grouped when it holds this much, and goes on.
 constexpr std::size_t kMaxTableBytes = 256UL * 1024 * 1024;
 
-bool anything_changed(const Progress& progress) {
-  for (const Oid oid : measurement_partitions()) {
-    Partition partition(oid);
+bool anything_changed(const measurements::Progress& progress) {
+  for (const Oid oid : measurements::measurement_partitions()) {
+    measurements::Partition partition(oid);
     if (!partition.open()) continue;
-    if (progress.file_of(partition.file_id()) == Progress::File::other) return true;
+    if (progress.file_of(partition.file_id()) == measurements::Progress::File::other) return true;
     if (!partition.peek_changed(progress.pass()).empty()) return true;
   }
   return false;
@@ -71,7 +71,7 @@ class Pass {
   Pass(pg::Spi& spi, Instant publish_before)
       : spi_(spi),
         publish_before_(publish_before),
-        before_(Progress::lock(spi)),
+        before_(measurements::Progress::lock(spi)),
         recompute_(take_corrections(spi, before_)),
         after_(before_.after(snapshot_.get())),
         rewrites_(spi, before_, snapshot_.get()),
@@ -88,19 +88,20 @@ class Pass {
   void scan_new();
   void recompute_doubtful();
   void scan_recomputed();
-  void scan(const Partition& partition, std::vector<BlockNumber> blocks, const Wanted& wanted);
-  std::size_t scan_shared(const Partition& partition, std::vector<BlockNumber>& blocks,
-                          const Wanted& wanted, HourScan& alone);
+  void scan(const measurements::Partition& partition, std::vector<BlockNumber> blocks,
+            const Wanted& wanted);
+  std::size_t scan_shared(const measurements::Partition& partition,
+                          std::vector<BlockNumber>& blocks, const Wanted& wanted, HourScan& alone);
   void flush();
   void publish_closed();
 
   pg::Spi& spi_;
   Instant publish_before_;
-  Progress before_;
+  measurements::Progress before_;
   // Before the snapshot: a correction that is taken must not be newer than what the scan sees.
   Recompute recompute_;
   pg::FreshSnapshot snapshot_;
-  Progress after_;
+  measurements::Progress after_;
   Rewrites rewrites_;
   SeriesTable table_;
   Found found_;
@@ -110,8 +111,8 @@ class Pass {
 /// Remembers where the rows of each partition lie now. Whose transaction ids do not tell any more
 /// what was seen is counted, and hours that do not come out right are computed anew.
 void Pass::look_at_files() {
-  for (const Oid oid : measurement_partitions()) {
-    Partition partition(oid);
+  for (const Oid oid : measurements::measurement_partitions()) {
+    measurements::Partition partition(oid);
     if (!partition.open()) continue;
     after_.remember_file(partition.file_id());
     // The map before the heap: see src/measurements/FORMAT-changes.md.
@@ -145,7 +146,8 @@ void Pass::take_closing_hours() {
   }
 }
 
-void Pass::scan(const Partition& partition, std::vector<BlockNumber> blocks, const Wanted& wanted) {
+void Pass::scan(const measurements::Partition& partition, std::vector<BlockNumber> blocks,
+                const Wanted& wanted) {
   found_.unsettled.clear();
   HourScan alone(partition, snapshot_.get(), wanted, table_, found_);
   std::size_t next = 0;
@@ -165,8 +167,9 @@ void Pass::scan(const Partition& partition, std::vector<BlockNumber> blocks, con
 
 /// Shares out the blocks among parallel workers, if a sample of them says that it pays. Returns the
 /// place of the first one that was not scanned.
-std::size_t Pass::scan_shared(const Partition& partition, std::vector<BlockNumber>& blocks,
-                              const Wanted& wanted, HourScan& alone) {
+std::size_t Pass::scan_shared(const measurements::Partition& partition,
+                              std::vector<BlockNumber>& blocks, const Wanted& wanted,
+                              HourScan& alone) {
   const std::size_t sample = sample_first(blocks);
   const std::size_t held = table_.series().size();
   const std::int64_t taken = found_.rows_taken;
@@ -188,10 +191,10 @@ std::size_t Pass::scan_shared(const Partition& partition, std::vector<BlockNumbe
 }
 
 void Pass::scan_new() {
-  for (const Oid oid : measurement_partitions()) {
-    Partition partition(oid);
+  for (const Oid oid : measurements::measurement_partitions()) {
+    measurements::Partition partition(oid);
     if (!partition.open()) continue;
-    const Progress* counted = rewrites_.counted_up_to(oid);
+    const measurements::Progress* counted = rewrites_.counted_up_to(oid);
     const Wanted wanted{counted != nullptr ? counted : &before_, false, recompute_.hours(),
                         recompute_.kept()};
     scan(partition,
@@ -217,8 +220,8 @@ void Pass::recompute_doubtful() {
 void Pass::scan_recomputed() {
   if (recompute_.empty()) return;
   const Wanted wanted{nullptr, true, recompute_.hours(), recompute_.kept()};
-  for (const Oid oid : measurement_partitions()) {
-    Partition partition(oid);
+  for (const Oid oid : measurements::measurement_partitions()) {
+    measurements::Partition partition(oid);
     if (partition.open()) scan(partition, partition.all_blocks(), wanted);
   }
 }
@@ -260,7 +263,7 @@ HourlyResult Pass::run() {
 
 HourlyResult roll_up_hours(pg::Spi& spi, Instant now, bool publish) {
   const Instant publish_before = publish ? start_of_open_hour(now) : Instant::min();
-  const Progress progress = Progress::read(spi);
+  const measurements::Progress progress = measurements::Progress::read(spi);
   if (!anything_changed(progress) && !has_corrections(spi) &&
       !(publish && has_open_states_before(spi, publish_before))) {
     return {};
@@ -345,10 +348,10 @@ std::int64_t pending_periods(pg::Spi& spi, const std::string& period, Instant no
     hours.insert(pg::timestamptz_of(*open.timestamptz(i, 1)));
   }
   const std::int64_t open_start = pg::timestamptz_of(open_hour);
-  for_each_new_row(spi, [&](const RawRow& row) {
+  measurements::for_each_new_row(spi, [&](const measurements::RawRow& row) {
     if (row.timestamp < open_start) hours.insert(hour_of(row.timestamp));
   });
   return static_cast<std::int64_t>(hours.size());
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::rollup

@@ -5,7 +5,7 @@
 #include "monitoring/measurements/progress.hpp"
 #include "rollup/series_flush.hpp"
 
-namespace monitoring::store {
+namespace monitoring::rollup {
 
 const Level kDaily{"daily", "hourly", "day", "24 hours", "weekly", "week"};
 const Level kWeekly{"weekly", "daily", "week", "168 hours", nullptr, nullptr};
@@ -123,7 +123,7 @@ bool has_work(pg::Spi& spi, const Level& level, Instant now) {
 
 std::int64_t roll_up_level(pg::Spi& spi, const Level& level, Instant now) {
   if (!has_work(spi, level, now)) return 0;
-  Progress::lock(spi);
+  measurements::Progress::lock(spi);
   // Late first: what a fresh period passes on is for the coarser level only.
   std::uint64_t written = spi.execute(late_statement(level).c_str());
   written += spi.execute(fresh_statement(level).c_str(), {pg::timestamptz(now)});
@@ -157,4 +157,4 @@ void forget_level(pg::Spi& spi, const Level& level, Instant from, Instant to) {
   }
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::rollup

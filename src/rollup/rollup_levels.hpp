@@ -5,7 +5,7 @@
 #include "monitoring/base/clock.hpp"
 #include "monitoring/pg/spi.hpp"
 
-namespace monitoring::store {
+namespace monitoring::rollup {
 
 /// A level of roll-up that is made of a finer one. Lengths are in hours, because an interval of a
 /// day is 23 or 25 hours long where the session's time zone changes its offset.
@@ -26,4 +26,4 @@ std::int64_t pending_in_level(pg::Spi& spi, const Level& level, Instant now);
 /// Removes the roll-ups of the periods that overlap [from, to), as if they had never been made.
 void forget_level(pg::Spi& spi, const Level& level, Instant from, Instant to);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::rollup

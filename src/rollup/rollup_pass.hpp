@@ -7,10 +7,10 @@
 #include "monitoring/base/clock.hpp"
 #include "monitoring/pg/spi.hpp"
 
-namespace monitoring::store {
+namespace monitoring::rollup {
 
 /// Runs a pass that also computes these hours anew from all their raw rows, and then the days and
 /// weeks above them. Returns the rows of aggregated_metrics written.
 std::int64_t recompute_hours(pg::Spi& spi, const std::vector<std::int64_t>& hours, Instant now);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::rollup

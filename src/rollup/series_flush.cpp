@@ -20,7 +20,7 @@ extern "C" {
 #include "rollup/series_insert.hpp"
 #include "rollup/series_update.hpp"
 
-namespace monitoring::store {
+namespace monitoring::rollup {
 
 const char* const kMergeState =
     // Chan, Golub, LeVeque (1979): the m2 of two samples together.
@@ -272,4 +272,4 @@ std::int64_t flush_series(pg::Spi& spi, SeriesTable& table, std::int64_t publish
   return written;
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::rollup

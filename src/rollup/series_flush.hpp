@@ -6,7 +6,7 @@
 #include "monitoring/pg/spi.hpp"
 #include "rollup/series_table.hpp"
 
-namespace monitoring::store {
+namespace monitoring::rollup {
 
 /// Merges every series of the table into the state of its hour. Hours that begin before
 /// publish_before are published: their rows of aggregated_metrics are written too. Hours of days
@@ -21,4 +21,4 @@ std::string publish_statement(const char* source);
 /// "col = merge(old, excluded)" for every mergeable column of rollup_state, aliased s.
 extern const char* const kMergeState;
 
-}  // namespace monitoring::store
+}  // namespace monitoring::rollup

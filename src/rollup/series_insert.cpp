@@ -14,41 +14,41 @@ extern "C" {
 #include <algorithm>
 #include <iterator>
 
-namespace monitoring::store {
+namespace monitoring::rollup {
 
 namespace {
 
 constexpr std::size_t kBatch = 500;
 
-constexpr TableColumn kPublished[] = {{"id", UUIDOID},
-                                      {"metric_name", TEXTOID},
-                                      {"period", TEXTOID},
-                                      {"period_start", TIMESTAMPTZOID},
-                                      {"min_value", FLOAT8OID},
-                                      {"max_value", FLOAT8OID},
-                                      {"avg_value", FLOAT8OID},
-                                      {"sum_value", FLOAT8OID},
-                                      {"count_value", INT8OID},
-                                      {"dimensions", JSONBOID},
-                                      {"created_at", TIMESTAMPTZOID},
-                                      {"stddev_value", FLOAT8OID},
-                                      {"p50_value", FLOAT8OID},
-                                      {"p95_value", FLOAT8OID},
-                                      {"p99_value", FLOAT8OID},
-                                      {"nonfinite_count", INT8OID},
-                                      {"measures", JSONBOID}};
+constexpr pg::TableColumn kPublished[] = {{"id", UUIDOID},
+                                          {"metric_name", TEXTOID},
+                                          {"period", TEXTOID},
+                                          {"period_start", TIMESTAMPTZOID},
+                                          {"min_value", FLOAT8OID},
+                                          {"max_value", FLOAT8OID},
+                                          {"avg_value", FLOAT8OID},
+                                          {"sum_value", FLOAT8OID},
+                                          {"count_value", INT8OID},
+                                          {"dimensions", JSONBOID},
+                                          {"created_at", TIMESTAMPTZOID},
+                                          {"stddev_value", FLOAT8OID},
+                                          {"p50_value", FLOAT8OID},
+                                          {"p95_value", FLOAT8OID},
+                                          {"p99_value", FLOAT8OID},
+                                          {"nonfinite_count", INT8OID},
+                                          {"measures", JSONBOID}};
 
 /// Both tables, and constants of all rows. Trivially destructible: see multi_insert.hpp.
 struct Writers {
-  TableWriter* state;
-  TableWriter* published;
+  pg::TableWriter* state;
+  pg::TableWriter* published;
   RowConstants constants;
   const pg_uuid_t* next_id;
 };
 
 void write_published(Writers& to, const SeriesRow& row, const SharedValues& shared) {
   const metrics::Moments& m = row.moments;
-  SlotColumns(next_row(to.published))
+  SlotColumns(pg::next_row(to.published))
       .datum(UUIDPGetDatum(to.next_id++))
       .datum(shared.metric)
       .datum(to.constants.hourly)
@@ -72,16 +72,16 @@ void write_published(Writers& to, const SeriesRow& row, const SharedValues& shar
 Writers open_writers(std::size_t rows) {
   Writers writers{};
   writers.state = open_state_writer();
-  writers.published =
-      writers.state == nullptr
-          ? nullptr
-          : open_writer("aggregated_metrics", kPublished, static_cast<int>(std::size(kPublished)));
+  writers.published = writers.state == nullptr
+                          ? nullptr
+                          : pg::open_writer("aggregated_metrics", kPublished,
+                                            static_cast<int>(std::size(kPublished)));
   if (writers.published == nullptr) {
-    if (writers.state != nullptr) close_writer(writers.state);
+    if (writers.state != nullptr) pg::close_writer(writers.state);
     return {};
   }
   writers.constants = row_constants();
-  writers.next_id = make_ids(rows);
+  writers.next_id = pg::make_ids(rows);
   return writers;
 }
 
@@ -104,19 +104,19 @@ bool insert_series(const SeriesTable& table, const std::vector<Series*>& series,
       for (const SeriesRow& row : rows) {
         const SharedValues shared = shared_values(row, writers.constants);
         const bool published = row.series->hour < publish_before;
-        fill_state(next_row(writers.state), row, shared, writers.constants, row.series->dimensions,
-                   published);
+        fill_state(pg::next_row(writers.state), row, shared, writers.constants,
+                   row.series->dimensions, published);
         if (published) write_published(writers, row, shared);
       }
-      write_rest(writers.state);
-      write_rest(writers.published);
+      pg::write_rest(writers.state);
+      pg::write_rest(writers.published);
     });
   }
   pg::call([&] {
-    close_writer(writers.state);
-    close_writer(writers.published);
+    pg::close_writer(writers.state);
+    pg::close_writer(writers.published);
   });
   return true;
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::rollup

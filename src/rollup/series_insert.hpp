@@ -6,7 +6,7 @@
 
 #include "rollup/series_table.hpp"
 
-namespace monitoring::store {
+namespace monitoring::rollup {
 
 /// Writes series of hours of which rollup_state and aggregated_metrics have no row yet: past SQL,
 /// many at once. The series are in the order of the indexes. Hours that begin before publish_before
@@ -15,4 +15,4 @@ namespace monitoring::store {
 bool insert_series(const SeriesTable& table, const std::vector<Series*>& series,
                    std::int64_t publish_before);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::rollup

@@ -10,17 +10,18 @@ extern "C" {
 // clang-format keeps the server's headers first.
 #include <iterator>
 
-namespace monitoring::store {
+namespace monitoring::rollup {
 
 namespace {
 
-constexpr TableColumn kState[] = {{"period", TEXTOID},          {"period_start", TIMESTAMPTZOID},
-                                  {"metric_name", TEXTOID},     {"dimensions_hash", UUIDOID},
-                                  {"dimensions", JSONBOID},     {"count_value", INT8OID},
-                                  {"nonfinite_count", INT8OID}, {"sum_value", FLOAT8OID},
-                                  {"min_value", FLOAT8OID},     {"max_value", FLOAT8OID},
-                                  {"m2_value", FLOAT8OID},      {"measures", JSONBOID},
-                                  {"sketch", BYTEAOID},         {"published", BOOLOID}};
+constexpr pg::TableColumn kState[] = {
+    {"period", TEXTOID},          {"period_start", TIMESTAMPTZOID},
+    {"metric_name", TEXTOID},     {"dimensions_hash", UUIDOID},
+    {"dimensions", JSONBOID},     {"count_value", INT8OID},
+    {"nonfinite_count", INT8OID}, {"sum_value", FLOAT8OID},
+    {"min_value", FLOAT8OID},     {"max_value", FLOAT8OID},
+    {"m2_value", FLOAT8OID},      {"measures", JSONBOID},
+    {"sketch", BYTEAOID},         {"published", BOOLOID}};
 
 Datum varlena_of(const std::string& bytes) {
   return PointerGetDatum(cstring_to_text_with_len(bytes.data(), static_cast<int>(bytes.size())));
@@ -55,8 +56,8 @@ SharedValues shared_values(const SeriesRow& row, const RowConstants& constants) 
   return shared;
 }
 
-TableWriter* open_state_writer() {
-  return open_writer("rollup_state", kState, static_cast<int>(std::size(kState)));
+pg::TableWriter* open_state_writer() {
+  return pg::open_writer("rollup_state", kState, static_cast<int>(std::size(kState)));
 }
 
 void fill_state(TupleTableSlot* slot, const SeriesRow& row, const SharedValues& shared,
@@ -79,4 +80,4 @@ void fill_state(TupleTableSlot* slot, const SeriesRow& row, const SharedValues& 
   columns.datum(BoolGetDatum(published));
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::rollup

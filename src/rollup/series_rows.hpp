@@ -8,7 +8,7 @@
 #include "monitoring/pg/table_writer.hpp"
 #include "rollup/series_table.hpp"
 
-namespace monitoring::store {
+namespace monitoring::rollup {
 
 /// A series as it is written; C++ objects that guarded code only reads.
 struct SeriesRow {
@@ -64,7 +64,7 @@ struct SharedValues {
 SharedValues shared_values(const SeriesRow& row, const RowConstants& constants);
 
 /// nullptr if the table is not as the extension made it: SQL must do it then.
-TableWriter* open_state_writer();
+pg::TableWriter* open_state_writer();
 void fill_state(TupleTableSlot* slot, const SeriesRow& row, const SharedValues& shared,
                 const RowConstants& constants, const Jsonb* dimensions, bool published);
 
@@ -81,4 +81,4 @@ enum StateColumn {
   kStateSketch
 };
 
-}  // namespace monitoring::store
+}  // namespace monitoring::rollup

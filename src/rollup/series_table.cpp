@@ -10,7 +10,7 @@ extern "C" {
 
 #include "monitoring/base/json.hpp"
 
-namespace monitoring::store {
+namespace monitoring::rollup {
 
 namespace {
 
@@ -89,7 +89,7 @@ SeriesTable::SeriesTable(std::unordered_map<std::string, MetricShape> shapes)
       by_tags_(seed_),
       by_picked_(seed_) {}
 
-void SeriesTable::add(const RawRow* rows, int count) {
+void SeriesTable::add(const measurements::RawRow* rows, int count) {
   constexpr int kAtOnce = 48;
   Look looks[kAtOnce];
   std::int64_t hour = 0;
@@ -97,7 +97,7 @@ void SeriesTable::add(const RawRow* rows, int count) {
     const int end = std::min(first + kAtOnce, count);
     int looked_up = 0;
     for (int i = first; i < end; ++i) {
-      const RawRow& row = rows[i];
+      const measurements::RawRow& row = rows[i];
       if (!is_in_hour(row.timestamp, hour)) hour = hour_of(row.timestamp);
       const std::uint32_t metric = metric_of(row.metric_name);
       if (!is_inline(row.tags) || metrics_[metric].shape.split) {
@@ -122,12 +122,14 @@ void SeriesTable::add(const RawRow* rows, int count) {
   }
 }
 
-void SeriesTable::add_one(const RawRow& row, std::int64_t hour, std::uint32_t metric) {
+void SeriesTable::add_one(const measurements::RawRow& row, std::int64_t hour,
+                          std::uint32_t metric) {
   if (metrics_[metric].shape.split && row.tags != nullptr) return add_split(row, hour, metric);
   add_value(series_of(hour, metric, row.tags), row.metric_value);
 }
 
-void SeriesTable::add_split(const RawRow& row, std::int64_t hour, std::uint32_t metric) {
+void SeriesTable::add_split(const measurements::RawRow& row, std::int64_t hour,
+                            std::uint32_t metric) {
   auto* tags = reinterpret_cast<Jsonb*>(pg_detoast_datum(row.tags));
   if (is_object(tags)) {
     Series& series = series_of_split(hour, metric, tags);
@@ -315,4 +317,4 @@ void SeriesTable::clear() {
   by_picked_.clear();
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::rollup

@@ -22,7 +22,7 @@ extern "C" {
 #include "monitoring/pg/periods.hpp"
 #include "rollup/dimensions.hpp"
 
-namespace monitoring::store {
+namespace monitoring::rollup {
 
 /// How the tags of a metric are split. No keys: all tags are dimensions.
 struct MetricShape {
@@ -54,7 +54,7 @@ class SeriesTable {
   explicit SeriesTable(std::unordered_map<std::string, MetricShape> shapes);
 
   /// Adds rows to their series. May raise server errors: call it under pg::call.
-  void add(const RawRow* rows, int count);
+  void add(const measurements::RawRow* rows, int count);
 
   /// What rollup_state holds of a series.
   struct State {
@@ -104,7 +104,7 @@ class SeriesTable {
 
   /// A row on its way through add(): many at once, so that memory is waited for together.
   struct Look {
-    const RawRow* row;
+    const measurements::RawRow* row;
     std::string_view tags;
     std::int64_t hour;
     std::uint64_t hash;
@@ -123,10 +123,10 @@ class SeriesTable {
     std::uint32_t metric = 0;
   };
 
-  void add_one(const RawRow& row, std::int64_t hour, std::uint32_t metric);
+  void add_one(const measurements::RawRow& row, std::int64_t hour, std::uint32_t metric);
   std::uint32_t metric_of(struct varlena* name);
   std::uint32_t find_or_add_metric(std::string_view name);
-  void add_split(const RawRow& row, std::int64_t hour, std::uint32_t metric);
+  void add_split(const measurements::RawRow& row, std::int64_t hour, std::uint32_t metric);
   Series& series_of(std::int64_t hour, std::uint32_t metric, struct varlena* tags);
   Series& series_of_split(std::int64_t hour, std::uint32_t metric, const Jsonb* tags);
   Series& find_or_add(std::int64_t hour, std::uint32_t metric, const Jsonb* dimensions);
@@ -166,4 +166,4 @@ class SeriesTable {
   std::size_t series_bytes_ = 0;
 };
 
-}  // namespace monitoring::store
+}  // namespace monitoring::rollup

@@ -19,7 +19,7 @@ extern "C" {
 
 #include "rollup/series_rows.hpp"
 
-namespace monitoring::store {
+namespace monitoring::rollup {
 
 namespace {
 
@@ -28,7 +28,7 @@ constexpr int kKeys = 4;
 
 /// Trivially destructible: see multi_insert.hpp.
 struct States {
-  TableWriter* writer;  // nullptr: SQL
+  pg::TableWriter* writer;  // nullptr: SQL
   Relation index;
   IndexScanDesc scan;
   TupleTableSlot* found;
@@ -56,7 +56,7 @@ bool is_key_of_series(Relation index) {
 
 States open_states() {
   States states{};
-  TableWriter* writer = open_state_writer();
+  pg::TableWriter* writer = open_state_writer();
   if (writer == nullptr) return states;
   Relation table = writer->table->ri_RelationDesc;
   const Oid key = pg::primary_key_index(table);
@@ -68,7 +68,7 @@ States open_states() {
        table->trigdesc->trig_update_after_statement);
   if (states.index == nullptr || !is_key_of_series(states.index) || has_update_triggers) {
     if (states.index != nullptr) index_close(states.index, NoLock);
-    close_writer(writer);
+    pg::close_writer(writer);
     return {};
   }
   states.writer = writer;
@@ -85,7 +85,7 @@ void close_states(const States& states) {
   ExecDropSingleTupleTableSlot(states.changed);
   index_endscan(states.scan);
   index_close(states.index, NoLock);
-  close_writer(states.writer);
+  pg::close_writer(states.writer);
 }
 
 bool find_state(const States& in, const Series& series, Datum metric) {
@@ -146,7 +146,7 @@ metrics::Sketch sketch_of(const Held& held) {
 void write_state(const States& to, const SeriesRow& row, Held* held) {
   const SharedValues shared = shared_values(row, to.constants);
   if (!held->exists) {
-    fill_state(next_row(to.writer), row, shared, to.constants, row.series->dimensions, false);
+    fill_state(pg::next_row(to.writer), row, shared, to.constants, row.series->dimensions, false);
     return;
   }
   ExecClearTuple(to.changed);
@@ -175,7 +175,7 @@ void update_batch(const States& states, SeriesTable& table, Series* const* batch
   }
   pg::call([&] {
     for (std::size_t i = 0; i < count; ++i) write_state(states, rows[i], &held[i]);
-    write_rest(states.writer);
+    pg::write_rest(states.writer);
   });
 }
 
@@ -193,4 +193,4 @@ bool update_series(SeriesTable& table, const std::vector<Series*>& series) {
   return true;
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::rollup

@@ -5,7 +5,7 @@
 
 #include "rollup/series_table.hpp"
 
-namespace monitoring::store {
+namespace monitoring::rollup {
 
 /// Merges series, in the order of the primary key, into what rollup_state has of them, and inserts
 /// the others. For hours that were never closed and of which no day was made: only passes write
@@ -13,4 +13,4 @@ namespace monitoring::store {
 /// False, having done nothing, if the table is not as the extension made it: SQL must do it then.
 bool update_series(SeriesTable& table, const std::vector<Series*>& series);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::rollup

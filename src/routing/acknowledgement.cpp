@@ -2,12 +2,12 @@
 
 #include <utility>
 
-namespace monitoring::store {
+namespace monitoring::routing {
 
 namespace {
 
 /// The firing alerts of a group if each of them is acknowledged; otherwise none.
-std::vector<notify::AlertView> acknowledged_alerts(const notify::Group& group,
+std::vector<notify::AlertView> acknowledged_alerts(const dispatch::Group& group,
                                                    const RoutedAlerts& alerts) {
   std::vector<notify::AlertView> firing;
   for (const std::string& fingerprint : group.alerts) {
@@ -48,7 +48,7 @@ void tell_acknowledged(pg::Spi& spi, const RoutingConfig& config,
                        Dispatch& dispatch) {
   for (const StoredGroup& stored : groups) {
     if (stored.finished) continue;
-    const notify::Group& group = stored.group;
+    const dispatch::Group& group = stored.group;
     const std::string receiver = *receiver_of(config.routes.find(group.route_id)->options);
     const Dispatch::Receiver* found = dispatch.find(receiver);
     if (found == nullptr || !found->enabled || !found->takes_acknowledgement) continue;
@@ -69,8 +69,9 @@ void tell_acknowledged(pg::Spi& spi, const RoutingConfig& config,
     for (const notify::AlertView& alert : firing) record.firing.insert(alert.fingerprint);
     notification.alerts = std::move(firing);
     notify::summarize(notification);
-    dispatch.tell(std::move(record), std::move(notification), TellResolved::kAsReceiverSays);
+    dispatch.tell(std::move(record), std::move(notification),
+                  outbox::TellResolved::kAsReceiverSays);
   }
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::routing

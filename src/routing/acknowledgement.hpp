@@ -8,7 +8,7 @@
 #include "monitoring/routing/routed_alerts.hpp"
 #include "routing/decisions.hpp"
 
-namespace monitoring::store {
+namespace monitoring::routing {
 
 /// Who took charge of the firing alert with this fingerprint, and in which words.
 notify::Acknowledgement acknowledgement_of(pg::Spi& spi, const std::string& fingerprint);
@@ -20,4 +20,4 @@ void tell_acknowledged(pg::Spi& spi, const RoutingConfig& config,
                        const std::vector<StoredGroup>& groups, const RoutedAlerts& alerts,
                        Dispatch& dispatch);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::routing

@@ -13,7 +13,7 @@ extern "C" {
 #include "monitoring/base/encoding.hpp"
 #include "monitoring/routing/time_zones.hpp"
 
-namespace monitoring::store {
+namespace monitoring::routing {
 
 namespace {
 
@@ -38,15 +38,15 @@ std::string route_name(std::int64_t id) {
   return "route " + std::to_string(id);
 }
 
-notify::Matchers matchers_at(const pg::Rows& rows, std::uint64_t row, int column,
-                             const std::string& what) {
-  return checked(notify::parse_matcher_list(text_list(*rows.text(row, column), what)), what);
+dispatch::Matchers matchers_at(const pg::Rows& rows, std::uint64_t row, int column,
+                               const std::string& what) {
+  return checked(dispatch::parse_matcher_list(text_list(*rows.text(row, column), what)), what);
 }
 
 /// Reads a row with `read`. One that cannot be used is left out and named; without a list for
 /// that, it is the end.
 template <class Read>
-void read_row(UnusableObjects* unusable, const std::string& what, Read&& read) {
+void read_row(issues::UnusableObjects* unusable, const std::string& what, Read&& read) {
   if (unusable == nullptr) return read();
   try {
     read();
@@ -55,8 +55,8 @@ void read_row(UnusableObjects* unusable, const std::string& what, Read&& read) {
   }
 }
 
-notify::RouteSpec route_row(const pg::Rows& rows, std::uint64_t row) {
-  notify::RouteSpec spec;
+dispatch::RouteSpec route_row(const pg::Rows& rows, std::uint64_t row) {
+  dispatch::RouteSpec spec;
   spec.id = *rows.int8(row, 1);
   spec.parent = rows.int8(row, 2);
   spec.receiver = rows.text(row, 3).value_or(spec.parent ? std::string() : nobody());
@@ -73,8 +73,8 @@ notify::RouteSpec route_row(const pg::Rows& rows, std::uint64_t row) {
 }
 
 /// Tells nobody, as where none is configured.
-notify::RouteSpec empty_root() {
-  notify::RouteSpec root;
+dispatch::RouteSpec empty_root() {
+  dispatch::RouteSpec root;
   root.receiver = nobody();
   return root;
 }
@@ -83,26 +83,26 @@ notify::RouteSpec empty_root() {
 /// its parent.
 class UsableRoutes {
  public:
-  UsableRoutes(const std::vector<notify::RouteSpec>& specs, UnusableObjects& unusable)
+  UsableRoutes(const std::vector<dispatch::RouteSpec>& specs, issues::UnusableObjects& unusable)
       : unusable_(unusable) {
-    for (const notify::RouteSpec& spec : specs) {
+    for (const dispatch::RouteSpec& spec : specs) {
       if (spec.parent) children_[*spec.parent].push_back(&spec);
       if (!spec.parent && is_usable({spec})) root_ = spec;
     }
   }
 
-  std::vector<notify::RouteSpec> take() {
-    std::vector<notify::RouteSpec> usable = {root_};
+  std::vector<dispatch::RouteSpec> take() {
+    std::vector<dispatch::RouteSpec> usable = {root_};
     for (std::size_t at = 0; at < usable.size(); ++at) {
-      for (const notify::RouteSpec* child : children_[usable[at].id]) {
-        notify::RouteSpec alone = *child;
+      for (const dispatch::RouteSpec* child : children_[usable[at].id]) {
+        dispatch::RouteSpec alone = *child;
         alone.parent = root_.id;
         if (child->id != root_.id && is_usable({root_, alone})) usable.push_back(*child);
       }
       children_.erase(usable[at].id);
     }
     for (const auto& [parent, left] : children_) {
-      for (const notify::RouteSpec* spec : left) {
+      for (const dispatch::RouteSpec* spec : left) {
         unusable_.add(route_name(spec->id),
                       "its parent " + std::to_string(parent) + " leads to no usable root");
       }
@@ -111,35 +111,35 @@ class UsableRoutes {
   }
 
  private:
-  bool is_usable(const std::vector<notify::RouteSpec>& specs) {
-    const auto tree = notify::RouteTree::build(specs);
+  bool is_usable(const std::vector<dispatch::RouteSpec>& specs) {
+    const auto tree = dispatch::RouteTree::build(specs);
     if (tree) return true;
     unusable_.add(route_name(specs.back().id), tree.error().message);
     return false;
   }
 
-  UnusableObjects& unusable_;
-  notify::RouteSpec root_ = empty_root();
-  std::map<std::int64_t, std::vector<const notify::RouteSpec*>> children_;
+  issues::UnusableObjects& unusable_;
+  dispatch::RouteSpec root_ = empty_root();
+  std::map<std::int64_t, std::vector<const dispatch::RouteSpec*>> children_;
 };
 
-notify::RouteTree build_tree(const std::vector<notify::RouteSpec>& specs,
-                             UnusableObjects* unusable) {
-  auto tree = notify::RouteTree::build(specs);
+dispatch::RouteTree build_tree(const std::vector<dispatch::RouteSpec>& specs,
+                               issues::UnusableObjects* unusable) {
+  auto tree = dispatch::RouteTree::build(specs);
   if (tree || unusable == nullptr) return checked(std::move(tree), "routes");
-  auto usable = notify::RouteTree::build(UsableRoutes(specs, *unusable).take());
+  auto usable = dispatch::RouteTree::build(UsableRoutes(specs, *unusable).take());
   if (usable) return std::move(usable).value();
-  return checked(notify::RouteTree::build({empty_root()}), "routes");
+  return checked(dispatch::RouteTree::build({empty_root()}), "routes");
 }
 
-notify::RouteTree load_routes(pg::Spi& spi, UnusableObjects* unusable) {
+dispatch::RouteTree load_routes(pg::Spi& spi, issues::UnusableObjects* unusable) {
   const pg::Rows rows = spi.query(
       "SELECT id, parent, receiver, to_json(matchers)::text, continue_matching,"
       " to_json(group_by)::text,"
       " group_wait, group_interval, repeat_interval,"
       " to_json(mute_time_intervals)::text, to_json(active_time_intervals)::text"
       " FROM monitoring.effective_routes ORDER BY sort_order, id");
-  std::vector<notify::RouteSpec> specs;
+  std::vector<dispatch::RouteSpec> specs;
   for (std::uint64_t row = 0; row < rows.size(); ++row) {
     read_row(unusable, route_name(*rows.int8(row, 1)),
              [&] { specs.push_back(route_row(rows, row)); });
@@ -147,14 +147,15 @@ notify::RouteTree load_routes(pg::Spi& spi, UnusableObjects* unusable) {
   return build_tree(specs, unusable);
 }
 
-std::vector<notify::InhibitRule> load_inhibit_rules(pg::Spi& spi, UnusableObjects* unusable) {
+std::vector<dispatch::InhibitRule> load_inhibit_rules(pg::Spi& spi,
+                                                      issues::UnusableObjects* unusable) {
   const pg::Rows rows = spi.query(
       "SELECT coalesce(nullif(rule_name, ''), id::text), to_json(source_matchers)::text,"
       " to_json(target_matchers)::text, to_json(equal_labels)::text"
       " FROM monitoring.inhibit_rules ORDER BY id");
-  std::vector<notify::InhibitRule> rules;
+  std::vector<dispatch::InhibitRule> rules;
   for (std::uint64_t row = 0; row < rows.size(); ++row) {
-    notify::InhibitRule rule;
+    dispatch::InhibitRule rule;
     rule.name = *rows.text(row, 1);
     const std::string what = "inhibition rule \"" + rule.name + "\"";
     read_row(unusable, what, [&] {
@@ -167,32 +168,32 @@ std::vector<notify::InhibitRule> load_inhibit_rules(pg::Spi& spi, UnusableObject
   return rules;
 }
 
-notify::TimeIntervals load_time_intervals(pg::Spi& spi, UnusableObjects* unusable) {
+dispatch::TimeIntervals load_time_intervals(pg::Spi& spi, issues::UnusableObjects* unusable) {
   const pg::Rows rows =
       spi.query("SELECT interval_name, intervals::text FROM monitoring.time_intervals");
-  notify::TimeIntervals intervals;
+  dispatch::TimeIntervals intervals;
   for (std::uint64_t row = 0; row < rows.size(); ++row) {
     const std::string name = *rows.text(row, 1);
     const std::string what = "time interval \"" + name + "\"";
     read_row(unusable, what, [&] {
       intervals[name] =
-          checked(notify::parse_time_intervals(*rows.text(row, 2), ServerTimeZones()), what);
+          checked(dispatch::parse_time_intervals(*rows.text(row, 2), ServerTimeZones()), what);
     });
   }
   return intervals;
 }
 
-std::vector<notify::Silence> load_silences(pg::Spi& spi, std::optional<Instant> now,
-                                           UnusableObjects* unusable) {
+std::vector<dispatch::Silence> load_silences(pg::Spi& spi, std::optional<Instant> now,
+                                             issues::UnusableObjects* unusable) {
   // One that was ended before it began holds never; there is nothing to check.
   const pg::Rows rows = spi.query(
       "SELECT id::text, to_json(matchers)::text, starts_at, ends_at, until_resolved, matched"
       " FROM monitoring.silences WHERE ends_at > coalesce($1, '-infinity') AND ends_at > starts_at"
       " ORDER BY created_at, id",
       {pg::timestamptz(now)});
-  std::vector<notify::Silence> silences;
+  std::vector<dispatch::Silence> silences;
   for (std::uint64_t row = 0; row < rows.size(); ++row) {
-    notify::Silence silence;
+    dispatch::Silence silence;
     silence.id = *rows.text(row, 1);
     const std::string what = "silence " + silence.id;
     read_row(unusable, what, [&] {
@@ -201,7 +202,7 @@ std::vector<notify::Silence> load_silences(pg::Spi& spi, std::optional<Instant> 
       silence.ends_at = *rows.timestamptz(row, 4);
       silence.until_resolved = *rows.boolean(row, 5);
       silence.matched = *rows.boolean(row, 6);
-      if (const auto error = notify::check_silence(silence)) fail(what, *error);
+      if (const auto error = dispatch::check_silence(silence)) fail(what, *error);
       silences.push_back(std::move(silence));
     });
   }
@@ -215,7 +216,8 @@ constexpr const char* kPolicies =
     " LEFT JOIN jsonb_array_elements(steps) WITH ORDINALITY s(step, place) ON true"
     " WHERE $1 IS NULL OR policy_name = $1 ORDER BY sort_order, policy_name, s.place";
 
-notify::EscalationStep step_row(const pg::Rows& rows, std::uint64_t row, const std::string& what) {
+dispatch::EscalationStep step_row(const pg::Rows& rows, std::uint64_t row,
+                                  const std::string& what) {
   const auto receiver = rows.text(row, 3);
   const auto after = pg::interval_at(rows, row, 4);
   if (!receiver || !after) {
@@ -225,32 +227,33 @@ notify::EscalationStep step_row(const pg::Rows& rows, std::uint64_t row, const s
 }
 
 /// The policy whose first step is in this row; `row` moves to the row behind its last step.
-notify::EscalationPolicy policy_at(const pg::Rows& rows, std::uint64_t& row) {
-  notify::EscalationPolicy policy;
+dispatch::EscalationPolicy policy_at(const pg::Rows& rows, std::uint64_t& row) {
+  dispatch::EscalationPolicy policy;
   policy.name = *rows.text(row, 1);
   const std::string what = "escalation policy \"" + policy.name + "\"";
   policy.matchers = matchers_at(rows, row, 2, what);
   for (; row < rows.size() && rows.text(row, 1) == policy.name; ++row) {
     if (*rows.boolean(row, 5)) policy.steps.push_back(step_row(rows, row, what));
   }
-  if (const auto error = notify::check_policy(policy)) {
+  if (const auto error = dispatch::check_policy(policy)) {
     throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE, *error);
   }
   return policy;
 }
 
-std::vector<notify::EscalationPolicy> read_policies(pg::Spi& spi, const pg::Param& name) {
+std::vector<dispatch::EscalationPolicy> read_policies(pg::Spi& spi, const pg::Param& name) {
   const pg::Rows rows = spi.query(kPolicies, {name});
-  std::vector<notify::EscalationPolicy> policies;
+  std::vector<dispatch::EscalationPolicy> policies;
   for (std::uint64_t row = 0; row < rows.size();) policies.push_back(policy_at(rows, row));
   return policies;
 }
 
-std::vector<notify::EscalationPolicy> load_policies(pg::Spi& spi, UnusableObjects* unusable) {
+std::vector<dispatch::EscalationPolicy> load_policies(pg::Spi& spi,
+                                                      issues::UnusableObjects* unusable) {
   const pg::Param all = pg::null_of(TEXTOID);
   if (unusable == nullptr) return read_policies(spi, all);
-  std::vector<notify::EscalationPolicy> policies;
-  const auto failure = try_alone([&] { policies = read_policies(spi, all); });
+  std::vector<dispatch::EscalationPolicy> policies;
+  const auto failure = issues::try_alone([&] { policies = read_policies(spi, all); });
   if (!failure) return policies;
   const pg::Rows names =
       spi.query("SELECT policy_name FROM monitoring.escalations ORDER BY sort_order, policy_name");
@@ -265,13 +268,14 @@ std::vector<notify::EscalationPolicy> load_policies(pg::Spi& spi, UnusableObject
 
 }  // namespace
 
-RoutingConfig load_routing(pg::Spi& spi, std::optional<Instant> now, UnusableObjects* unusable) {
+RoutingConfig load_routing(pg::Spi& spi, std::optional<Instant> now,
+                           issues::UnusableObjects* unusable) {
   return {load_routes(spi, unusable), load_inhibit_rules(spi, unusable),
           load_time_intervals(spi, unusable), load_silences(spi, now, unusable),
           load_policies(spi, unusable)};
 }
 
-std::optional<std::string> receiver_of(const notify::RouteOptions& options) {
+std::optional<std::string> receiver_of(const dispatch::RouteOptions& options) {
   if (options.receiver == nobody()) return std::nullopt;
   return options.receiver;
 }
@@ -294,4 +298,4 @@ std::vector<std::string> text_list(const std::string& text, const std::string& w
   return list;
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::routing

@@ -4,7 +4,7 @@
 
 #include "monitoring/notify/receiver.hpp"
 
-namespace monitoring::store {
+namespace monitoring::routing {
 
 namespace {
 
@@ -48,7 +48,7 @@ std::string queued_by(const std::vector<RecordedDecision>& decisions) {
 
 }  // namespace
 
-Dispatch::Dispatch(pg::Spi& spi, Instant now, UnusableObjects& unusable, bool careful)
+Dispatch::Dispatch(pg::Spi& spi, Instant now, issues::UnusableObjects& unusable, bool careful)
     : spi_(spi), now_(now), unusable_(unusable), careful_(careful) {
   const pg::Rows rows =
       spi.query("SELECT receiver_name, send_resolved, enabled, kind FROM monitoring.receivers");
@@ -73,11 +73,12 @@ const char* Dispatch::obstacle(const std::string& receiver) const {
 /// Why it could not be queued.
 std::optional<std::string> Dispatch::queue(RecordedDecision& decision,
                                            notify::Notification notification,
-                                           TellResolved resolved) {
+                                           outbox::TellResolved resolved) {
   const auto store = [&] {
-    decision.notification_id = queue_notification(spi_, std::move(notification), now_, resolved);
+    decision.notification_id =
+        outbox::queue_notification(spi_, std::move(notification), now_, resolved);
   };
-  if (careful_) return try_alone(store);
+  if (careful_) return issues::try_alone(store);
   try {
     store();
     return std::nullopt;
@@ -88,7 +89,7 @@ std::optional<std::string> Dispatch::queue(RecordedDecision& decision,
 
 std::optional<std::int64_t> Dispatch::tell(RecordedDecision decision,
                                            notify::Notification notification,
-                                           TellResolved resolved) {
+                                           outbox::TellResolved resolved) {
   const std::string receiver = "receiver \"" + notification.receiver + "\"";
   if (const auto failure = queue(decision, std::move(notification), resolved)) {
     unusable_.add(receiver, "a notification could not be composed: " + *failure);
@@ -108,4 +109,4 @@ void Dispatch::save() {
   decisions_.clear();
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::routing

@@ -12,7 +12,7 @@
 #include "monitoring/outbox/queue.hpp"
 #include "routing/groups.hpp"
 
-namespace monitoring::store {
+namespace monitoring::routing {
 
 /// Receivers, and the decisions about them that a pass has taken so far.
 class Dispatch {
@@ -20,7 +20,7 @@ class Dispatch {
   /// `unusable` takes the receivers that a notification cannot be composed or stored for.
   /// `careful`: each notification is stored in a subtransaction, because without that the pass has
   /// failed.
-  Dispatch(pg::Spi& spi, Instant now, UnusableObjects& unusable, bool careful);
+  Dispatch(pg::Spi& spi, Instant now, issues::UnusableObjects& unusable, bool careful);
 
   struct Receiver {
     bool send_resolved;
@@ -37,7 +37,7 @@ class Dispatch {
   /// cannot be composed, that is the decision's reason, and nothing is remembered: it is tried
   /// again at the next occasion.
   std::optional<std::int64_t> tell(RecordedDecision decision, notify::Notification notification,
-                                   TellResolved resolved);
+                                   outbox::TellResolved resolved);
   /// Notes a decision that tells nobody.
   void note(RecordedDecision decision) { decisions_.push_back(std::move(decision)); }
 
@@ -47,14 +47,14 @@ class Dispatch {
 
  private:
   std::optional<std::string> queue(RecordedDecision& decision, notify::Notification notification,
-                                   TellResolved resolved);
+                                   outbox::TellResolved resolved);
 
   pg::Spi& spi_;
   Instant now_;
-  UnusableObjects& unusable_;
+  issues::UnusableObjects& unusable_;
   const bool careful_;
   std::map<std::string, Receiver> receivers_;
   std::vector<RecordedDecision> decisions_;
 };
 
-}  // namespace monitoring::store
+}  // namespace monitoring::routing

@@ -8,11 +8,11 @@
 #include "monitoring/base/labels_json.hpp"
 #include "routing/acknowledgement.hpp"
 
-namespace monitoring::store {
+namespace monitoring::routing {
 
 namespace {
 
-using notify::EscalationState;
+using dispatch::EscalationState;
 
 struct StoredEscalation {
   EscalationState state;
@@ -64,7 +64,7 @@ void delete_state(pg::Spi& spi, const std::string& fingerprint) {
 
 /// A key that is that of no group.
 std::string group_key_of(const std::string& policy, const notify::AlertView& alert) {
-  return "escalation " + policy + ":" + notify::label_set_text(alert.labels);
+  return "escalation " + policy + ":" + dispatch::label_set_text(alert.labels);
 }
 
 /// A notification about the one alert.
@@ -86,7 +86,7 @@ const char* obstacle(const Dispatch& dispatch, const std::string& receiver, cons
 
 /// Tells every receiver of a decision about the one alert.
 void tell_all(Dispatch& dispatch, const EscalationState& state, notify::AlertView alert,
-              const notify::EscalationDecision& decision) {
+              const dispatch::EscalationDecision& decision) {
   const bool resolved = alert.status == notify::AlertStatus::kResolved;
   alert.annotations.set("escalation", decision.reason);
   notify::Notification notification = notification_of(state, alert);
@@ -104,13 +104,13 @@ void tell_all(Dispatch& dispatch, const EscalationState& state, notify::AlertVie
       dispatch.note(std::move(hindered));
       continue;
     }
-    dispatch.tell(record, notification, TellResolved::kAlways);
+    dispatch.tell(record, notification, outbox::TellResolved::kAlways);
   }
 }
 
 /// Somebody took charge: receivers that were reached and keep incidents of their own learn of it;
 /// of those that are not reached any more it is noted why.
-void note_acknowledged(pg::Spi& spi, Dispatch& dispatch, const notify::EscalationPolicy& policy,
+void note_acknowledged(pg::Spi& spi, Dispatch& dispatch, const dispatch::EscalationPolicy& policy,
                        const EscalationState& state, const notify::AlertView& alert) {
   notify::Notification notification = notification_of(state, alert);
   notification.acknowledgement = acknowledgement_of(spi, alert.fingerprint);
@@ -124,7 +124,7 @@ void note_acknowledged(pg::Spi& spi, Dispatch& dispatch, const notify::Escalatio
     if (found == nullptr || !found->enabled || !found->takes_acknowledgement) continue;
     record.receiver = receiver;
     notification.receiver = receiver;
-    dispatch.tell(record, notification, TellResolved::kAlways);
+    dispatch.tell(record, notification, outbox::TellResolved::kAlways);
   }
   record.reason = "escalation_stopped";
   for (std::size_t step = state.steps_taken; step < policy.steps.size(); ++step) {
@@ -136,21 +136,21 @@ void note_acknowledged(pg::Spi& spi, Dispatch& dispatch, const notify::Escalatio
 /// The state to go on with: the stored one, unless the alert has begun to fire anew since. Another
 /// policy, or another name of it, changes who is told further, and not what was told.
 EscalationState current_state(const std::map<std::string, StoredEscalation>& states,
-                              const notify::EscalationPolicy& policy,
+                              const dispatch::EscalationPolicy& policy,
                               const notify::AlertView& alert) {
   const auto at = states.find(alert.fingerprint);
   if (at == states.end() || at->second.state.fired_at != alert.starts_at) {
-    EscalationState fresh = notify::start_escalation(policy, alert.fingerprint, alert.starts_at);
+    EscalationState fresh = dispatch::start_escalation(policy, alert.fingerprint, alert.starts_at);
     fresh.group_key = group_key_of(policy.name, alert);
     return fresh;
   }
   EscalationState state = at->second.state;
-  notify::continue_escalation(state, policy);
+  dispatch::continue_escalation(state, policy);
   return state;
 }
 
-notify::EscalationInput input_of(const RoutedAlert& alert) {
-  notify::EscalationInput input;
+dispatch::EscalationInput input_of(const RoutedAlert& alert) {
+  dispatch::EscalationInput input;
   input.acknowledged = alert.acknowledged;
   input.false_positive = alert.false_positive;
   const bool muted = alert.is_routed && !alert.has_open_route;
@@ -160,11 +160,11 @@ notify::EscalationInput input_of(const RoutedAlert& alert) {
 }
 
 void escalate_firing(pg::Spi& spi, const std::map<std::string, StoredEscalation>& states,
-                     const notify::EscalationPolicy& policy, const RoutedAlert& alert,
+                     const dispatch::EscalationPolicy& policy, const RoutedAlert& alert,
                      Dispatch& dispatch, Instant now) {
   EscalationState state = current_state(states, policy, alert.view);
   const EscalationState before = state;
-  const auto decision = notify::escalate(state, policy, input_of(alert), now);
+  const auto decision = dispatch::escalate(state, policy, input_of(alert), now);
   state.acknowledged = alert.acknowledged;
   const bool news = state.acknowledged && !before.acknowledged;
   const bool same = state.steps_taken == before.steps_taken &&
@@ -192,19 +192,19 @@ void finish(pg::Spi& spi, const StoredEscalation& stored, const RoutedAlerts& al
   }
   view.status = notify::AlertStatus::kResolved;
   tell_all(dispatch, state, view,
-           {notify::EscalationOutcome::kResolved, state.reached, "the alert resolved"});
+           {dispatch::EscalationOutcome::kResolved, state.reached, "the alert resolved"});
   delete_state(spi, state.fingerprint);
 }
 
 }  // namespace
 
-void escalate_alerts(pg::Spi& spi, const std::vector<notify::EscalationPolicy>& policies,
+void escalate_alerts(pg::Spi& spi, const std::vector<dispatch::EscalationPolicy>& policies,
                      const RoutedAlerts& alerts, Dispatch& dispatch, Instant now) {
   const auto states = load_states(spi);
   if (policies.empty() && states.empty()) return;
   for (const auto& [fingerprint, alert] : alerts) {
     if (!alert.firing()) continue;
-    const auto* policy = notify::find_policy(policies, alert.view.labels);
+    const auto* policy = dispatch::find_policy(policies, alert.view.labels);
     if (policy != nullptr) escalate_firing(spi, states, *policy, alert, dispatch, now);
   }
   for (const auto& [fingerprint, stored] : states) {
@@ -213,4 +213,4 @@ void escalate_alerts(pg::Spi& spi, const std::vector<notify::EscalationPolicy>& 
   }
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::routing

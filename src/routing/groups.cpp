@@ -9,11 +9,11 @@
 #include "monitoring/base/rfc3339.hpp"
 #include "monitoring/routing/config.hpp"
 
-namespace monitoring::store {
+namespace monitoring::routing {
 
 namespace {
 
-notify::Fingerprints fingerprints_of(const std::string& text) {
+dispatch::Fingerprints fingerprints_of(const std::string& text) {
   const std::vector<std::string> list = text_list(text);
   return {list.begin(), list.end()};
 }
@@ -35,7 +35,7 @@ void insert_new(pg::Spi& spi, std::vector<StoredGroup>& groups) {
   std::map<std::pair<std::int64_t, std::string>, StoredGroup*> by_key;
   for (StoredGroup& stored : groups) {
     if (stored.finished || stored.id != 0) continue;
-    const notify::Group& group = stored.group;
+    const dispatch::Group& group = stored.group;
     by_key[{group.route_id, group.key}] = &stored;
     rows.push_back({{"route_id", group.route_id},
                     {"group_key", group.key},
@@ -163,19 +163,19 @@ StoredMember member_at(const pg::Rows& rows, std::uint64_t row) {
   return member;
 }
 
-Json suppressed_json(const std::vector<notify::SuppressedAlert>& suppressed) {
+Json suppressed_json(const std::vector<dispatch::SuppressedAlert>& suppressed) {
   if (suppressed.empty()) return {};
   Json rows = Json::array();
-  for (const notify::SuppressedAlert& alert : suppressed) {
+  for (const dispatch::SuppressedAlert& alert : suppressed) {
     rows.push_back({{"fingerprint", alert.fingerprint},
-                    {"cause", notify::suppression_text(alert.cause)},
+                    {"cause", dispatch::suppression_text(alert.cause)},
                     {"reason", alert.reason}});
   }
   return rows;
 }
 
 Json log_json(const RecordedDecision& decision) {
-  const notify::LogEntry& entry = *decision.log;
+  const dispatch::LogEntry& entry = *decision.log;
   return {{"receiver", *decision.receiver},
           {"group_key", decision.group_key},
           {"firing", entry.firing},
@@ -255,8 +255,8 @@ void save_groups(pg::Spi& spi, std::vector<StoredGroup>& groups, const ViewOf& v
   save_members(spi, groups, view_of);
 }
 
-notify::NotificationLog load_log(pg::Spi& spi, const std::vector<std::string>& group_keys) {
-  notify::NotificationLog log;
+dispatch::NotificationLog load_log(pg::Spi& spi, const std::vector<std::string>& group_keys) {
+  dispatch::NotificationLog log;
   const pg::Rows rows = spi.query(
       "SELECT l.group_key, l.receiver, to_json(l.firing)::text, to_json(l.resolved)::text,"
       " l.sent_at, l.expires_at, EXISTS (SELECT FROM monitoring.notifications n"
@@ -266,7 +266,7 @@ notify::NotificationLog load_log(pg::Spi& spi, const std::vector<std::string>& g
       "  ON md5(l.group_key) = md5(k.group_key) AND l.group_key = k.group_key",
       {pg::text_array(group_keys)});
   for (std::uint64_t row = 0; row < rows.size(); ++row) {
-    notify::Integration integration;
+    dispatch::Integration integration;
     integration.receiver = *rows.text(row, 2);
     log.record(*rows.text(row, 1), integration,
                {fingerprints_of(*rows.text(row, 3)), fingerprints_of(*rows.text(row, 4)),
@@ -307,4 +307,4 @@ void expire_log(pg::Spi& spi, Instant now) {
       {pg::timestamptz(now)});
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::routing

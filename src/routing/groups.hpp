@@ -11,7 +11,7 @@
 
 #include "monitoring/dispatch/grouping.hpp"
 
-namespace monitoring::store {
+namespace monitoring::routing {
 
 /// What the table has of an alert of a group.
 struct StoredMember {
@@ -25,7 +25,7 @@ struct StoredMember {
 struct StoredGroup {
   /// 0 until it is stored.
   std::int64_t id = 0;
-  notify::Group group;
+  dispatch::Group group;
   /// The members that the table has.
   std::map<std::string, StoredMember> stored_alerts;
   /// Timer or state differ from the row.
@@ -43,7 +43,7 @@ void save_groups(
 
 /// What receivers were last told about the groups with these keys. Notifications that are queued or
 /// being retried are `delivery_pending`.
-notify::NotificationLog load_log(pg::Spi& spi, const std::vector<std::string>& group_keys);
+dispatch::NotificationLog load_log(pg::Spi& spi, const std::vector<std::string>& group_keys);
 
 /// One decision about one receiver: a row of the audit trail, and perhaps of the log.
 struct RecordedDecision {
@@ -54,11 +54,11 @@ struct RecordedDecision {
   std::string reason;
   std::string detail;
   std::optional<std::int64_t> notification_id;
-  notify::Fingerprints firing;
-  notify::Fingerprints resolved;
-  std::vector<notify::SuppressedAlert> suppressed;
+  dispatch::Fingerprints firing;
+  dispatch::Fingerprints resolved;
+  std::vector<dispatch::SuppressedAlert> suppressed;
   /// Replaces the receiver's entry in the log.
-  std::optional<notify::LogEntry> log;
+  std::optional<dispatch::LogEntry> log;
 };
 
 void save_decisions(pg::Spi& spi, const std::vector<RecordedDecision>& decisions, Instant now);
@@ -66,4 +66,4 @@ void save_decisions(pg::Spi& spi, const std::vector<RecordedDecision>& decisions
 /// Removes log entries whose time is over and whose group is gone.
 void expire_log(pg::Spi& spi, Instant now);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::routing

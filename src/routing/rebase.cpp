@@ -8,7 +8,7 @@
 #include "monitoring/issues/events.hpp"
 #include "monitoring/outbox/clock_steps.hpp"
 
-namespace monitoring::store {
+namespace monitoring::routing {
 
 namespace {
 
@@ -74,13 +74,13 @@ void rebase_alerting(pg::Spi& spi, Instant last, Instant now) {
     spi.execute(statement_of(times).c_str(), {pg::timestamptz(now), pg::interval(step)});
   }
   spi.execute(kOrder);
-  bring_outbox_nearer(spi, -step, now, WhichWaits::too_long);
+  outbox::bring_outbox_nearer(spi, -step, now, outbox::WhichWaits::too_long);
   const Json details = {
       {"last_evaluated_at", rfc3339(last)},
       {"now", rfc3339(now)},
       {"step_seconds", std::chrono::duration_cast<std::chrono::seconds>(step).count()}};
-  log_event(spi, "alerting_rebased", details.dump());
+  issues::log_event(spi, "alerting_rebased", details.dump());
   tell_log(last, now);
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::routing

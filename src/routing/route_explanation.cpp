@@ -8,12 +8,12 @@
 #include "monitoring/routing/time_zones.hpp"
 #include "routing/decisions.hpp"
 
-namespace monitoring::store {
+namespace monitoring::routing {
 
 namespace {
 
 /// What stands between a route and its receiver now.
-std::string hindrance(const notify::Route& route, const RoutingConfig& config,
+std::string hindrance(const dispatch::Route& route, const RoutingConfig& config,
                       const Dispatch& receivers, Instant now) {
   const auto receiver = receiver_of(route.options);
   if (!receiver) return "; nobody is told: the root has no receiver";
@@ -22,7 +22,7 @@ std::string hindrance(const notify::Route& route, const RoutingConfig& config,
   }
   if (!receivers.find(*receiver)->enabled) return "; not now: the receiver is disabled";
   const auto muted =
-      notify::muted_by_time(route.options, config.time_intervals, now, ServerTimeZones());
+      dispatch::muted_by_time(route.options, config.time_intervals, now, ServerTimeZones());
   if (!muted) return "; " + muted.error().message + ", so it is told at all times";
   return *muted ? "; not now: " + (*muted)->second : "";
 }
@@ -39,13 +39,13 @@ std::vector<ExplainedRoute> explain_routes(pg::Spi& spi, const std::string& labe
                                            Instant now) {
   const Labels labels = labels_of_stored(labels_json);
   // The passes name what they cannot use; here it only must not be in the way.
-  UnusableObjects unusable("", "");
+  issues::UnusableObjects unusable("", "");
   const RoutingConfig config = load_routing(spi, now, &unusable);
   const Dispatch receivers(spi, now, unusable, false);
   const Suppressions suppressions(config, load_routed_alerts(spi), now);
   const std::string suppressed = suppression(suppressions, labels);
   std::vector<ExplainedRoute> rows;
-  for (const notify::RouteExplanation& explained : config.routes.explain(labels)) {
+  for (const dispatch::RouteExplanation& explained : config.routes.explain(labels)) {
     ExplainedRoute row;
     row.route_id = explained.route->id;
     row.path = explained.route->path;
@@ -64,4 +64,4 @@ void check_routing(pg::Spi& spi) {
   load_routing(spi, std::nullopt, nullptr);
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::routing

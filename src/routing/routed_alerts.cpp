@@ -4,7 +4,7 @@
 
 #include "monitoring/base/labels_json.hpp"
 
-namespace monitoring::store {
+namespace monitoring::routing {
 
 namespace {
 
@@ -54,8 +54,8 @@ void settle_stored_silences(pg::Spi& spi, RoutingConfig& config, const RoutedAle
                             Instant now) {
   std::vector<notify::AlertView> views;
   for (const auto& [fingerprint, alert] : alerts) views.push_back(alert.view);
-  for (const std::size_t at : notify::settle_silences(config.silences, views, now)) {
-    const notify::Silence& silence = config.silences[at];
+  for (const std::size_t at : dispatch::settle_silences(config.silences, views, now)) {
+    const dispatch::Silence& silence = config.silences[at];
     // It may not have begun by this clock, which is not the one that the silence was made by.
     spi.execute(
         "UPDATE monitoring.silences SET matched = $2, ends_at = greatest(starts_at, $3)"
@@ -70,7 +70,7 @@ Suppressions::Suppressions(const RoutingConfig& config, const RoutedAlerts& aler
 }
 
 std::optional<std::string> Suppressions::silenced(const Labels& labels) const {
-  const notify::Silence* silence = notify::find_silence(config_.silences, labels, now_);
+  const dispatch::Silence* silence = dispatch::find_silence(config_.silences, labels, now_);
   if (silence == nullptr) return std::nullopt;
   return "silenced by " + silence->id;
 }
@@ -106,4 +106,4 @@ void find_suppressions(pg::Spi& spi, const RoutingConfig& config, RoutedAlerts& 
       {pg::jsonb(changed.dump())});
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::routing

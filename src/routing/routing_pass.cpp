@@ -19,11 +19,11 @@ extern "C" {
 #include "routing/escalations.hpp"
 #include "routing/groups.hpp"
 
-namespace monitoring::store {
+namespace monitoring::routing {
 
 namespace {
 
-using notify::Route;
+using dispatch::Route;
 
 /// Under which trouble with time intervals shows in health.
 constexpr const char* kIssueWorker = "monitoring: alert routing";
@@ -44,7 +44,7 @@ bool anything_to_route(pg::Spi& spi) {
 /// One pass over everything: built anew each time, so that it sees the configuration as it is.
 class RoutingPass {
  public:
-  RoutingPass(pg::Spi& spi, Instant now, UnusableObjects& unusable, bool careful)
+  RoutingPass(pg::Spi& spi, Instant now, issues::UnusableObjects& unusable, bool careful)
       : spi_(spi),
         now_(now),
         config_(load_routing(spi, now, &unusable)),
@@ -80,11 +80,11 @@ class RoutingPass {
   void note_unseen();
   void note_who_can_be_told();
   void flush_due();
-  void flush(StoredGroup& stored, notify::NotificationLog& log);
-  void carry_out(const StoredGroup& stored, const notify::FlushResult& result,
-                 const notify::FlushDecision& decision, notify::NotificationLog& log);
-  notify::FlushFilters filters();
-  std::optional<std::pair<notify::Suppression, std::string>> muted(const Route& route);
+  void flush(StoredGroup& stored, dispatch::NotificationLog& log);
+  void carry_out(const StoredGroup& stored, const dispatch::FlushResult& result,
+                 const dispatch::FlushDecision& decision, dispatch::NotificationLog& log);
+  dispatch::FlushFilters filters();
+  std::optional<std::pair<dispatch::Suppression, std::string>> muted(const Route& route);
 
   pg::Spi& spi_;
   Instant now_;
@@ -98,7 +98,7 @@ class RoutingPass {
   /// Groups that were looked at in this pass.
   std::set<std::size_t> flushed_;
   /// What muted() has answered, by route.
-  std::map<std::int64_t, std::optional<std::pair<notify::Suppression, std::string>>> muted_;
+  std::map<std::int64_t, std::optional<std::pair<dispatch::Suppression, std::string>>> muted_;
   bool time_failed_ = false;
 };
 
@@ -136,7 +136,7 @@ void RoutingPass::assign_groups() {
 
 void RoutingPass::insert(const Route& route, const RoutedAlert& alert) {
   if (!receiver_of(route.options)) return;
-  notify::Group fresh = notify::make_group(route, alert.view.labels, now_);
+  dispatch::Group fresh = dispatch::make_group(route, alert.view.labels, now_);
   const auto [at, is_new] = group_at_.try_emplace({route.id, fresh.key}, groups_.size());
   if (is_new) {
     StoredGroup stored;
@@ -144,7 +144,7 @@ void RoutingPass::insert(const Route& route, const RoutedAlert& alert) {
     groups_.push_back(std::move(stored));
   }
   StoredGroup& stored = groups_[at->second];
-  if (notify::insert_alert(stored.group, route, alert.view, now_)) stored.changed = true;
+  if (dispatch::insert_alert(stored.group, route, alert.view, now_)) stored.changed = true;
   members_.insert({alert.view.fingerprint, at->second});
 }
 
@@ -152,7 +152,7 @@ void RoutingPass::insert(const Route& route, const RoutedAlert& alert) {
 /// group whose route is gone, or leads to nobody, ends.
 void RoutingPass::remove_strays() {
   for (std::size_t i = 0; i < groups_.size(); ++i) {
-    notify::Group& group = groups_[i].group;
+    dispatch::Group& group = groups_[i].group;
     for (auto at = group.alerts.begin(); at != group.alerts.end();) {
       const auto alert = alerts_.find(*at);
       const bool strays =
@@ -177,7 +177,7 @@ void RoutingPass::note_unseen() {
       const RoutedAlert& alert = alerts_.at(fingerprint);
       const bool taken = alert.acknowledged && !alert.firing();
       const bool kept_back = nobody_listens || alert.silenced || alert.inhibited || taken;
-      if (kept_back) notify::note_unseen(stored.group, alert.view, now_);
+      if (kept_back) dispatch::note_unseen(stored.group, alert.view, now_);
     }
   }
 }
@@ -204,21 +204,22 @@ void RoutingPass::flush_due() {
     keys.push_back(groups_[i].group.key);
   }
   if (due.empty()) return;
-  notify::NotificationLog log = load_log(spi_, keys);
+  dispatch::NotificationLog log = load_log(spi_, keys);
   for (const std::size_t i : due) {
     flush(groups_[i], log);
     flushed_.insert(i);
   }
   if (!time_failed_) {
-    resolve_issues(spi_, kIssueWorker, kIssueType, "all time intervals of routes are known");
+    issues::resolve_issues(spi_, kIssueWorker, kIssueType,
+                           "all time intervals of routes are known");
   }
 }
 
-void RoutingPass::flush(StoredGroup& stored, notify::NotificationLog& log) {
+void RoutingPass::flush(StoredGroup& stored, dispatch::NotificationLog& log) {
   const Route& route = *config_.routes.find(stored.group.route_id);
   const std::string receiver = *receiver_of(route.options);
   const char* obstacle = dispatch_.obstacle(receiver);
-  std::vector<notify::Integration> integrations;
+  std::vector<dispatch::Integration> integrations;
   if (obstacle == nullptr) {
     integrations.push_back({receiver, 0, dispatch_.find(receiver)->send_resolved});
   } else {
@@ -234,24 +235,25 @@ void RoutingPass::flush(StoredGroup& stored, notify::NotificationLog& log) {
     const auto at = alerts_.find(fingerprint);
     return at == alerts_.end() ? nullptr : &at->second.view;
   };
-  const notify::FlushResult result =
-      notify::flush_group(stored.group, route, integrations, log, find_alert, filters(), now_);
+  const dispatch::FlushResult result =
+      dispatch::flush_group(stored.group, route, integrations, log, find_alert, filters(), now_);
   stored.changed = true;
   stored.finished = result.finished;
-  for (const notify::FlushDecision& decision : result.decisions) {
+  for (const dispatch::FlushDecision& decision : result.decisions) {
     carry_out(stored, result, decision, log);
   }
 }
 
-void RoutingPass::carry_out(const StoredGroup& stored, const notify::FlushResult& result,
-                            const notify::FlushDecision& decision, notify::NotificationLog& log) {
-  const bool nothing_new = decision.reason == notify::FlushReason::kNothingNew;
+void RoutingPass::carry_out(const StoredGroup& stored, const dispatch::FlushResult& result,
+                            const dispatch::FlushDecision& decision,
+                            dispatch::NotificationLog& log) {
+  const bool nothing_new = decision.reason == dispatch::FlushReason::kNothingNew;
   if (nothing_new && result.suppressed.empty()) return;
   RecordedDecision record;
   record.receiver = decision.integration.receiver;
   record.route_id = stored.group.route_id;
   record.group_key = stored.group.key;
-  record.reason = notify::flush_reason_text(decision.reason);
+  record.reason = dispatch::flush_reason_text(decision.reason);
   record.detail = decision.text;
   record.suppressed = result.suppressed;
   record.log = decision.log;
@@ -265,12 +267,12 @@ void RoutingPass::carry_out(const StoredGroup& stored, const notify::FlushResult
     dispatch_.note(std::move(record));
     return;
   }
-  dispatch_.tell(std::move(record), notify::make_notification(stored.group, decision),
-                 TellResolved::kAsReceiverSays);
+  dispatch_.tell(std::move(record), dispatch::make_notification(stored.group, decision),
+                 outbox::TellResolved::kAsReceiverSays);
 }
 
-notify::FlushFilters RoutingPass::filters() {
-  notify::FlushFilters filters;
+dispatch::FlushFilters RoutingPass::filters() {
+  dispatch::FlushFilters filters;
   filters.inhibited = [this](const notify::AlertView& alert) {
     return alerts_.at(alert.fingerprint).inhibited;
   };
@@ -285,16 +287,17 @@ notify::FlushFilters RoutingPass::filters() {
 }
 
 /// Losing a page is worse than sending one at night: times that cannot be told mute nobody.
-std::optional<std::pair<notify::Suppression, std::string>> RoutingPass::muted(const Route& route) {
+std::optional<std::pair<dispatch::Suppression, std::string>> RoutingPass::muted(
+    const Route& route) {
   const auto [at, is_new] = muted_.try_emplace(route.id);
   if (!is_new) return at->second;
   auto answer =
-      notify::muted_by_time(route.options, config_.time_intervals, now_, ServerTimeZones());
+      dispatch::muted_by_time(route.options, config_.time_intervals, now_, ServerTimeZones());
   if (answer) return at->second = std::move(answer).value();
   time_failed_ = true;
-  log_issue_once(spi_, {kIssueWorker, kIssueType,
-                        "route " + std::to_string(route.id) + ": " + answer.error().message +
-                            "; its alerts are told at all times"});
+  issues::log_issue_once(spi_, {kIssueWorker, kIssueType,
+                                "route " + std::to_string(route.id) + ": " +
+                                    answer.error().message + "; its alerts are told at all times"});
   return std::nullopt;
 }
 
@@ -302,12 +305,12 @@ std::optional<std::pair<notify::Suppression, std::string>> RoutingPass::muted(co
 
 void route_alerts(pg::Spi& spi, Instant now) {
   if (!anything_to_route(spi)) return;
-  const auto run = [&](UnusableObjects& unusable, bool careful) {
+  const auto run = [&](issues::UnusableObjects& unusable, bool careful) {
     RoutingPass(spi, now, unusable, careful).run();
   };
-  UnusableObjects unusable(kIssueWorker, kUnusable);
-  if (try_alone([&] { run(unusable, false); })) {
-    unusable = UnusableObjects(kIssueWorker, kUnusable);
+  issues::UnusableObjects unusable(kIssueWorker, kUnusable);
+  if (issues::try_alone([&] { run(unusable, false); })) {
+    unusable = issues::UnusableObjects(kIssueWorker, kUnusable);
     run(unusable, true);
   }
   unusable.settle(spi);
@@ -320,4 +323,4 @@ bool flush_due(pg::Spi& spi, Instant now) {
   return *statement.query(spi, {pg::timestamptz(now)}).boolean(0, 1);
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::routing

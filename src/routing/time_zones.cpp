@@ -8,7 +8,7 @@ extern "C" {
 
 #include "monitoring/routing/time_zones.hpp"
 
-namespace monitoring::store {
+namespace monitoring::routing {
 
 std::optional<std::chrono::seconds> ServerTimeZones::offset_at(std::string_view zone,
                                                                Instant instant) const {
@@ -26,4 +26,4 @@ std::optional<std::chrono::seconds> ServerTimeZones::offset_at(std::string_view 
   return std::chrono::seconds(local->tm_gmtoff);
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::routing

@@ -10,7 +10,7 @@ extern "C" {
 #include <catalog/pg_type.h>
 }
 
-namespace monitoring::store {
+namespace monitoring::routing {
 
 namespace {
 
@@ -66,8 +66,8 @@ void tell(Dispatch& dispatch, const DueWatchdog& watchdog, pg::Spi& spi, Instant
     decision.reason = obstacle;
     return dispatch.note(std::move(decision));
   }
-  const auto id =
-      dispatch.tell(std::move(decision), std::move(notification), TellResolved::kAsReceiverSays);
+  const auto id = dispatch.tell(std::move(decision), std::move(notification),
+                                outbox::TellResolved::kAsReceiverSays);
   if (!id) return;
   // A ping that comes later than the next one is due would hide that the chain had been broken.
   spi.execute(
@@ -81,7 +81,7 @@ void tell(Dispatch& dispatch, const DueWatchdog& watchdog, pg::Spi& spi, Instant
 void ping_watchdogs(pg::Spi& spi, Instant now) {
   const std::vector<DueWatchdog> due = due_watchdogs(spi, now);
   if (due.empty()) return;
-  UnusableObjects unusable(kIssueWorker, kUnusable);
+  issues::UnusableObjects unusable(kIssueWorker, kUnusable);
   Dispatch dispatch(spi, now, unusable, true);
   for (const DueWatchdog& watchdog : due) tell(dispatch, watchdog, spi, now);
   dispatch.save();
@@ -92,4 +92,4 @@ void ping_watchdogs(pg::Spi& spi, Instant now) {
       {pg::timestamptz(now)});
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::routing

@@ -4,7 +4,7 @@
 
 #include "monitoring/alerting/threshold.hpp"
 
-namespace monitoring::store {
+namespace monitoring::rules {
 
 std::optional<double> metric_baseline(pg::Spi& spi, const std::string& metric_name,
                                       const pg::Param& dimensions, Instant at, int days,
@@ -26,4 +26,4 @@ std::optional<double> metric_baseline(pg::Spi& spi, const std::string& metric_na
   return alerting::same_hour_baseline(points, at, days, at_least);
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::rules

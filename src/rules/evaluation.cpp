@@ -28,7 +28,7 @@ extern "C" {
 #include "rules/shared_reads.hpp"
 #include "rules/stored_rule.hpp"
 
-namespace monitoring::store {
+namespace monitoring::rules {
 
 namespace {
 
@@ -229,15 +229,16 @@ void Pass::note_error(const StoredRule& stored, const std::optional<Error>& erro
   if (error && stored.last_error == error->message) return;
   ++written_;
   if (stored.last_error) {
-    resolve_issues(spi_, issue_worker(name), kFailed,
-                   error ? "It fails differently now." : "The rule could be evaluated again.");
+    issues::resolve_issues(
+        spi_, issue_worker(name), kFailed,
+        error ? "It fails differently now." : "The rule could be evaluated again.");
   }
   if (!error) {
     spi_.execute("DELETE FROM monitoring.alert_rule_errors WHERE rule_id = $1",
                  {pg::int8(stored.id)});
     return;
   }
-  log_issue_once(spi_, {issue_worker(name), kFailed, error->message});
+  issues::log_issue_once(spi_, {issue_worker(name), kFailed, error->message});
   spi_.execute(
       "INSERT INTO monitoring.alert_rule_errors AS e (rule_id, rule_name, message, since)"
       " VALUES ($1, $2, $3, $4) ON CONFLICT (rule_id) DO UPDATE"
@@ -252,7 +253,8 @@ void Pass::forget_errors() {
   std::vector<std::string> names;
   for (std::uint64_t row = 0; row < rows.size(); ++row) names.push_back(*rows.text(row, 1));
   for (const std::string& name : names) {
-    written_ += resolve_issues(spi_, issue_worker(name), kFailed, "The rule is gone or disabled.");
+    written_ +=
+        issues::resolve_issues(spi_, issue_worker(name), kFailed, "The rule is gone or disabled.");
   }
 }
 
@@ -330,7 +332,7 @@ class Pieces {
 
   void evaluate(Pass& pass, const StoredRule& rule) {
     if (care_ == Care::whole) return pass.evaluate(rule);
-    const auto failure = try_alone([&] { pass.evaluate(rule); });
+    const auto failure = issues::try_alone([&] { pass.evaluate(rule); });
     if (!failure) return;
     unusable_.attempt("alert rule \"" + rule.policy.rule_name + "\"",
                       [&] { pass.give_up(rule, *failure); });
@@ -346,7 +348,7 @@ class Pieces {
 
  private:
   const Care care_;
-  UnusableObjects unusable_{"monitoring: alerts", "unusable"};
+  issues::UnusableObjects unusable_{"monitoring: alerts", "unusable"};
 };
 
 void finish_pass(Pass& pass, Pieces& pieces) {
@@ -379,9 +381,9 @@ std::int64_t evaluate_all(pg::Spi& spi, Instant now, Care care) {
   Pass pass(spi, now, reads);
   for (const StoredRule& rule : rules) pieces.evaluate(pass, rule);
   finish_pass(pass, pieces);
-  const bool routed = pieces.run("the routing of alerts", [&] { route_alerts(spi, now); });
+  const bool routed = pieces.run("the routing of alerts", [&] { routing::route_alerts(spi, now); });
   // A ping says that whoever has to be told is told.
-  if (routed) pieces.run("the pings of watchdogs", [&] { ping_watchdogs(spi, now); });
+  if (routed) pieces.run("the pings of watchdogs", [&] { routing::ping_watchdogs(spi, now); });
   pieces.settle(spi);
   store_progress(spi, now);
   return pass.transitions();
@@ -398,7 +400,7 @@ bool catch_step_back(pg::Spi& spi, DuePass& pass, std::optional<Instant> stored)
     pass.at = *last;
     return false;
   }
-  rebase_alerting(spi, *last, pass.at);
+  routing::rebase_alerting(spi, *last, pass.at);
   store_progress(spi, pass.at);
   pass.since.reset();
   return true;
@@ -425,11 +427,11 @@ DuePassTurn take_turn(pg::Spi& spi, DuePass& pass, const std::function<bool()>& 
                                                         multiple(pass.at, kThoroughInterval));
   if (thorough) finish_pass(turn, pieces);
   bool routed = true;
-  if (thorough || turn.written() > 0 || flush_due(spi, pass.at)) {
-    routed = pieces.run("the routing of alerts", [&] { route_alerts(spi, pass.at); });
+  if (thorough || turn.written() > 0 || routing::flush_due(spi, pass.at)) {
+    routed = pieces.run("the routing of alerts", [&] { routing::route_alerts(spi, pass.at); });
   }
   // A ping says that whoever has to be told is told.
-  if (routed) pieces.run("the pings of watchdogs", [&] { ping_watchdogs(spi, pass.at); });
+  if (routed) pieces.run("the pings of watchdogs", [&] { routing::ping_watchdogs(spi, pass.at); });
   if (thorough || care == Care::each) pieces.settle(spi);
   pass.written += turn.written();
   if (!complete) return DuePassTurn::kMore;
@@ -456,7 +458,7 @@ std::int64_t evaluate(pg::Spi& spi, Instant now) {
   pg::call([&] { LockRelationOid(table, ExclusiveLock); });
   refuse_the_past(stored_progress(spi), now);
   std::int64_t transitions = 0;
-  if (try_alone([&] { transitions = evaluate_all(spi, now, Care::whole); })) {
+  if (issues::try_alone([&] { transitions = evaluate_all(spi, now, Care::whole); })) {
     transitions = evaluate_all(spi, now, Care::each);
   }
   return transitions;
@@ -469,9 +471,9 @@ DuePassTurn evaluate_due(pg::Spi& spi, DuePass& pass, const std::function<bool()
   }
   const DuePass begun = pass;
   DuePassTurn turn = DuePassTurn::kSuperseded;
-  if (!try_alone([&] { turn = take_turn(spi, pass, enough, Care::whole); })) return turn;
+  if (!issues::try_alone([&] { turn = take_turn(spi, pass, enough, Care::whole); })) return turn;
   pass = begun;
   return take_turn(spi, pass, enough, Care::each);
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::rules

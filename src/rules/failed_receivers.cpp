@@ -2,7 +2,7 @@
 
 #include "monitoring/pg/prepared.hpp"
 
-namespace monitoring::store {
+namespace monitoring::rules {
 
 std::vector<alerting::Element> failed_receivers(pg::Spi& spi) {
   // Those that have lost a notification and have taken none since; and those that have been failing
@@ -42,4 +42,4 @@ std::vector<alerting::Element> failed_receivers(pg::Spi& spi) {
   return elements;
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::rules

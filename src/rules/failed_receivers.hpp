@@ -7,7 +7,7 @@
 
 #include "monitoring/alerting/state_machine.hpp"
 
-namespace monitoring::store {
+namespace monitoring::rules {
 
 /// rule_id of alerts that are the extension's own: no row of monitoring.alert_rules has it.
 constexpr std::int64_t kOwnRule = 0;
@@ -16,4 +16,4 @@ constexpr std::int64_t kOwnRule = 0;
 /// they are until the receiver takes something again, which resolves the issue.
 std::vector<alerting::Element> failed_receivers(pg::Spi& spi);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::rules

@@ -16,7 +16,7 @@ extern "C" {
 
 #include "monitoring/base/rfc3339.hpp"
 
-namespace monitoring::store {
+namespace monitoring::rules {
 
 namespace {
 
@@ -281,4 +281,4 @@ std::uint64_t save_step(pg::Spi& spi, std::int64_t rule_id, std::string_view rul
   return Writer(spi, rule_id, rule_name, now).write(before, step, outranked);
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::rules

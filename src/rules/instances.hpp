@@ -8,7 +8,7 @@
 
 #include "monitoring/alerting/state_machine.hpp"
 
-namespace monitoring::store {
+namespace monitoring::rules {
 
 /// The alerts of one rule as they were before this evaluation. Rows and instances correspond by
 /// position; the labels decide who is who, as fingerprints may collide.
@@ -34,4 +34,4 @@ std::uint64_t save_step(pg::Spi& spi, std::int64_t rule_id, std::string_view rul
                         const StoredAlerts& before, const alerting::Step& step,
                         const std::vector<std::uint64_t>& outranked, Instant now);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::rules

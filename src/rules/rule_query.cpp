@@ -12,7 +12,7 @@
 #include "monitoring/issues/owner_runs.hpp"
 #include "monitoring/series/labelled_result.hpp"
 
-namespace monitoring::store {
+namespace monitoring::rules {
 
 namespace {
 
@@ -31,13 +31,13 @@ void refuse_reserved_label(const std::string& name) {
 }
 
 std::vector<alerting::Sample> samples_of(const pg::Rows& rows) {
-  const ResultShape shape = shape_of(rows, refuse_reserved_label);
+  const series::ResultShape shape = series::shape_of(rows, refuse_reserved_label);
   std::vector<alerting::Sample> samples;
   samples.reserve(rows.size());
   pg::InterruptToken interrupts;
   for (std::uint64_t row = 0; row < rows.size(); ++row) {
     interrupts.cancelled();
-    samples.push_back({labels_of(rows, row, shape), value_of(rows, row, shape)});
+    samples.push_back({series::labels_of(rows, row, shape), series::value_of(rows, row, shape)});
   }
   return samples;
 }
@@ -46,7 +46,7 @@ alerting::Sample series_sample_of(const pg::Rows& rows, std::uint64_t row) {
   Labels labels;
   for (const auto& [name, value] : pg::labels_of_json(*rows.text(row, 2), "tags")) {
     // What is no label of the metric world stays out, rather than ending all alerts on it.
-    if (is_label_name(name) && !value.empty()) labels.set(name, value);
+    if (series::is_label_name(name) && !value.empty()) labels.set(name, value);
   }
   return {std::move(labels), rows.float8(row, 3)};
 }
@@ -54,7 +54,8 @@ alerting::Sample series_sample_of(const pg::Rows& rows, std::uint64_t row) {
 /// The rule's text is its owner's, so a superuser's is a way for others to become superuser:
 /// by objects that it names.
 std::optional<pg::OwnerFailure> unfit_owner(const StoredRule& rule) {
-  if (auto lost = lost_owner(rule.owner, rule.owner_id, rule.bound_owner, "rule")) return lost;
+  if (auto lost = issues::lost_owner(rule.owner, rule.owner_id, rule.bound_owner, "rule"))
+    return lost;
   if (!rule.has_own_query() || !rule.owner_is_superuser || pg::settings().allow_superuser_rules) {
     return std::nullopt;
   }
@@ -73,7 +74,7 @@ std::optional<pg::OwnerFailure> run_for(const Runner& runner, const StoredRule& 
                                         const std::function<void(pg::Spi&)>& body) {
   try {
     return runner(*rule.owner_id, limits, [&] {
-      settle_output_format();
+      series::settle_output_format();
       pg::Spi inner;
       body(inner);
     });
@@ -85,8 +86,8 @@ std::optional<pg::OwnerFailure> run_for(const Runner& runner, const StoredRule& 
 std::vector<alerting::Sample> watched_samples(pg::Spi& spi, const StoredRule& rule, Instant now) {
   const WatchedSeries& watched = *rule.threshold->series;
   const pg::Rows rows =
-      read_series(spi, watched.window, {watched.selector}, now, rule.row_limit + 1);
-  refuse_more_rows(rows, rule.row_limit);
+      series::read_series(spi, watched.window, {watched.selector}, now, rule.row_limit + 1);
+  series::refuse_more_rows(rows, rule.row_limit);
   std::vector<alerting::Sample> samples;
   for (std::uint64_t row = 0; row < rows.size(); ++row) {
     samples.push_back(series_sample_of(rows, row));
@@ -96,15 +97,15 @@ std::vector<alerting::Sample> watched_samples(pg::Spi& spi, const StoredRule& ru
 
 /// What each of the rules looks at: a position in the list of what they look at.
 struct Selection {
-  std::vector<SeriesSelector> selectors;
+  std::vector<series::SeriesSelector> selectors;
   std::vector<std::size_t> of_rule;
 };
 
 Selection selection_of(const std::vector<const StoredRule*>& rules) {
   Selection selection;
-  std::map<SeriesSelector, std::size_t> positions;
+  std::map<series::SeriesSelector, std::size_t> positions;
   for (const StoredRule* rule : rules) {
-    const SeriesSelector& selector = rule->threshold->series->selector;
+    const series::SeriesSelector& selector = rule->threshold->series->selector;
     const auto [found, is_new] = positions.emplace(selector, positions.size());
     if (is_new) selection.selectors.push_back(selector);
     selection.of_rule.push_back(found->second);
@@ -126,7 +127,7 @@ QueryOutcome run_query(const Runner& runner, const StoredRule& rule, Instant now
   limits.what = what.c_str();
   outcome.failure = run_for(runner, rule, limits, [&](pg::Spi& spi) {
     outcome.samples = rule.has_own_query()
-                          ? samples_of(run_one_query(rule.expr, now, rule.row_limit))
+                          ? samples_of(series::run_one_query(rule.expr, now, rule.row_limit))
                           : watched_samples(spi, rule, now);
   });
   return outcome;
@@ -140,12 +141,12 @@ std::string issue_worker(const std::string& rule_name) {
 
 QueryOutcome run_rule_query(pg::Spi& spi, const StoredRule& rule, Instant now) {
   return run_query([&](Oid owner, const pg::OwnerLimits& limits,
-                       const auto& body) { return run_owned(spi, owner, limits, body); },
+                       const auto& body) { return issues::run_owned(spi, owner, limits, body); },
                    rule, now);
 }
 
 QueryOutcome try_rule_query(const StoredRule& rule, Instant now) {
-  return run_query(run_asked, rule, now);
+  return run_query(issues::run_asked, rule, now);
 }
 
 SamplesByRule read_together(const std::vector<const StoredRule*>& rules, Instant now) {
@@ -155,9 +156,9 @@ SamplesByRule read_together(const std::vector<const StoredRule*>& rules, Instant
   const pg::OwnerLimits limits{std::min(first.timeout, kLongestTogether), kLockTimeout,
                                kOwnSearchPath, true, "thresholds of alert rules"};
   const auto failure = run_for(pg::run_as_owner, first, limits, [&](pg::Spi& spi) {
-    const pg::Rows rows = read_series(spi, first.threshold->series->window, selection.selectors,
-                                      now, kMostRowsTogether + 1);
-    refuse_more_rows(rows, kMostRowsTogether);
+    const pg::Rows rows = series::read_series(spi, first.threshold->series->window,
+                                              selection.selectors, now, kMostRowsTogether + 1);
+    series::refuse_more_rows(rows, kMostRowsTogether);
     for (std::uint64_t row = 0; row < rows.size(); ++row) {
       samples[static_cast<std::size_t>(*rows.int8(row, 1))].push_back(series_sample_of(rows, row));
     }
@@ -172,4 +173,4 @@ SamplesByRule read_together(const std::vector<const StoredRule*>& rules, Instant
   return by_rule;
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::rules

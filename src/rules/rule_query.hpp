@@ -11,7 +11,7 @@
 #include "monitoring/pg/spi.hpp"
 #include "rules/stored_rule.hpp"
 
-namespace monitoring::store {
+namespace monitoring::rules {
 
 /// The rows of the result, or why there are none.
 struct QueryOutcome {
@@ -37,4 +37,4 @@ using SamplesByRule = std::map<std::int64_t, std::vector<alerting::Sample>>;
 /// second or gives more rows than are worth keeping.
 SamplesByRule read_together(const std::vector<const StoredRule*>& rules, Instant now);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::rules

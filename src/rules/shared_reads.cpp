@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace monitoring::store {
+namespace monitoring::rules {
 
 namespace {
 
@@ -21,7 +21,7 @@ SharedReads::SharedReads(pg::Spi& spi, const std::vector<StoredRule>& rules, Ins
 }
 
 SharedReads::Kind SharedReads::kind_of(const StoredRule& rule) {
-  const SeriesWindow& window = rule.threshold->series->window;
+  const series::SeriesWindow& window = rule.threshold->series->window;
   return {*rule.owner_id, window.over_last, window.aggregate, rule.timeout};
 }
 
@@ -52,4 +52,4 @@ void SharedReads::read(std::vector<const StoredRule*>& waiting) {
   }
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::rules

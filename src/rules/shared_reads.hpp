@@ -12,7 +12,7 @@
 #include "rules/rule_query.hpp"
 #include "rules/stored_rule.hpp"
 
-namespace monitoring::store {
+namespace monitoring::rules {
 
 /// The rules of one transaction of a pass, which have to outlive it and are run in their order. A
 /// rule's outcome is that of run_rule_query(): where reading together fails, each is run by itself,
@@ -41,4 +41,4 @@ class SharedReads {
   SamplesByRule read_;
 };
 
-}  // namespace monitoring::store
+}  // namespace monitoring::rules

@@ -13,12 +13,12 @@
 #include "monitoring/rules/threshold_levels.hpp"
 #include "monitoring/series/window.hpp"
 
-namespace monitoring::store {
+namespace monitoring::rules {
 
 /// A recorded metric that is held against levels.
 struct WatchedSeries {
-  SeriesSelector selector;
-  SeriesWindow window;
+  series::SeriesSelector selector;
+  series::SeriesWindow window;
 };
 
 /// A row of monitoring.thresholds.
@@ -61,4 +61,4 @@ StoredRule load_rule(pg::Spi& spi, std::int64_t id);
 /// Throws 22023: the row's constraints and triggers let no other through.
 alerting::Threshold threshold_of(const StoredRule& rule);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::rules

@@ -11,7 +11,7 @@
 #include "rules/rule_query.hpp"
 #include "rules/stored_rule.hpp"
 
-namespace monitoring::store {
+namespace monitoring::rules {
 
 namespace {
 
@@ -139,4 +139,4 @@ alerting::Threshold threshold_of(const StoredRule& rule) {
   return make_threshold(rule.policy.rule_name, rule.threshold->levels);
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::rules

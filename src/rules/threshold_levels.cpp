@@ -6,7 +6,7 @@
 
 #include "monitoring/rules/threshold_levels.hpp"
 
-namespace monitoring::store {
+namespace monitoring::rules {
 
 namespace {
 
@@ -74,4 +74,4 @@ Threshold make_threshold(const std::string& alert_name, const ThresholdLevels& r
   return std::move(threshold).value();
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::rules

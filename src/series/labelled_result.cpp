@@ -17,7 +17,7 @@ extern "C" {
 #include "monitoring/base/encoding.hpp"
 #include "monitoring/pg/encoding.hpp"
 
-namespace monitoring::store {
+namespace monitoring::series {
 
 namespace {
 
@@ -186,4 +186,4 @@ std::optional<double> value_of(const pg::Rows& rows, std::uint64_t row, const Re
   return std::strtod(text->c_str(), nullptr);
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::series

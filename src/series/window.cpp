@@ -8,7 +8,7 @@ extern "C" {
 // clang-format keeps the server's header first.
 #include <algorithm>
 
-namespace monitoring::store {
+namespace monitoring::series {
 
 namespace {
 
@@ -184,4 +184,4 @@ pg::Rows read_series(pg::Spi& spi, const SeriesWindow& window,
                    limit);
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::series

@@ -15,7 +15,7 @@ extern "C" {
 #include "server/health.hpp"
 #include "server/metrics.hpp"
 
-namespace monitoring::worker {
+namespace monitoring::server {
 
 namespace {
 
@@ -110,4 +110,4 @@ Answer Endpoints::answer(const IncomingRequest& request) const {
   return path->answer(request, clock_.now());
 }
 
-}  // namespace monitoring::worker
+}  // namespace monitoring::server

@@ -8,7 +8,7 @@
 #include "monitoring/base/clock.hpp"
 #include "monitoring/transport/http_server.hpp"
 
-namespace monitoring::worker {
+namespace monitoring::server {
 
 class Endpoints {
  public:
@@ -30,4 +30,4 @@ class Endpoints {
   std::string token_;
 };
 
-}  // namespace monitoring::worker
+}  // namespace monitoring::server

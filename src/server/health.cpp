@@ -7,7 +7,7 @@
 #include "monitoring/pg/spi.hpp"
 #include "monitoring/shmem/process_checks.hpp"
 
-namespace monitoring::worker {
+namespace monitoring::server {
 
 namespace {
 
@@ -313,4 +313,4 @@ Statement readiness(const ClusterView& view) {
   return {reasons.empty(), json.dump()};
 }
 
-}  // namespace monitoring::worker
+}  // namespace monitoring::server

@@ -12,7 +12,7 @@
 #include "monitoring/base/health_status.hpp"
 #include "monitoring/shmem/worker_slots.hpp"
 
-namespace monitoring::worker {
+namespace monitoring::server {
 
 /// The cluster at one moment.
 struct ClusterView {
@@ -43,4 +43,4 @@ Statement liveness(const ClusterView& view);
 /// Bad in recovery, and where a database that has the extension has no worker.
 Statement readiness(const ClusterView& view);
 
-}  // namespace monitoring::worker
+}  // namespace monitoring::server

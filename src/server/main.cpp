@@ -25,7 +25,7 @@ extern "C" {
 PGDLLEXPORT void monitoring_server_main(Datum);
 }
 
-namespace monitoring::worker {
+namespace monitoring::server {
 
 namespace {
 
@@ -74,7 +74,7 @@ class ServerProcess {
 
   void run() {
     load_token();
-    while (!shutdown_requested()) {
+    while (!shmem::shutdown_requested()) {
       shmem::count_tick(GetCurrentTimestamp());
       if (http_ == nullptr) {
         try_to_listen();
@@ -106,7 +106,7 @@ class ServerProcess {
     if (!made) {
       failures_ += 1;
       listen_complaint_.raise(made.error().message);
-      nap(back_off(failures_, kLongestBackOff));
+      shmem::nap(shmem::back_off(failures_, kLongestBackOff));
       return load_token();
     }
     listen_complaint_.settle();
@@ -121,7 +121,7 @@ class ServerProcess {
   void serve() {
     const Instant now = clock_.now();
     waiter_->wait(http_->next_turn_at(now) - now);
-    if (serve_interrupts()) load_token();
+    if (shmem::serve_interrupts()) load_token();
     http_->turn(clock_.now());
   }
 
@@ -129,7 +129,7 @@ class ServerProcess {
   Endpoints endpoints_;
   std::unique_ptr<transport::HttpServer> http_;
   /// Refers to http_, so it goes first.
-  std::optional<Waiter> waiter_;
+  std::optional<shmem::Waiter> waiter_;
   Complaint token_complaint_;
   Complaint listen_complaint_;
   int failures_ = 0;
@@ -137,16 +137,16 @@ class ServerProcess {
 
 }  // namespace
 
-}  // namespace monitoring::worker
+}  // namespace monitoring::server
 
 void monitoring_server_main(Datum) {
   using namespace monitoring;
-  worker::install_signal_handlers();
+  shmem::install_signal_handlers();
   BackgroundWorkerUnblockSignals();
   if (!shmem::occupy_own_slot(shmem::Role::server, InvalidOid, GetCurrentTimestamp())) proc_exit(1);
   pg::enter([] {
-    const worker::SystemClock clock;
-    worker::ServerProcess(clock).run();
+    const pg::SystemClock clock;
+    server::ServerProcess(clock).run();
   });
   // Any other code would mean that there is nothing more to do, ever.
   proc_exit(1);

@@ -4,11 +4,11 @@
 #include "monitoring/shmem/database_names.hpp"
 #include "monitoring/shmem/registry_exposition.hpp"
 
-namespace monitoring::worker {
+namespace monitoring::server {
 
 std::string metrics_of_cluster(metrics::ExpositionFormat format) {
   shmem::DatabaseNames names = shmem::database_names();
-  hooks::refresh_connection_gauges(names);
+  shmem::refresh_connection_gauges(names);
   const shmem::Snapshot snapshot{std::nullopt};
   // One that nobody has named yet goes by its number.
   for (const shmem::Snapshot::Metric& metric : snapshot.metrics()) {
@@ -22,4 +22,4 @@ std::string metrics_of_cluster(metrics::ExpositionFormat format) {
   return exposition.text(format);
 }
 
-}  // namespace monitoring::worker
+}  // namespace monitoring::server

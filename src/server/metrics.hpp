@@ -7,8 +7,8 @@
 
 #include "monitoring/metrics/exposition.hpp"
 
-namespace monitoring::worker {
+namespace monitoring::server {
 
 std::string metrics_of_cluster(metrics::ExpositionFormat format);
 
-}  // namespace monitoring::worker
+}  // namespace monitoring::server

@@ -6,7 +6,7 @@ extern "C" {
 // clang-format keeps the server's headers first.
 #include <vector>
 
-namespace monitoring::store {
+namespace monitoring::setup {
 
 namespace {
 
@@ -175,4 +175,4 @@ void grant_access(pg::Spi& spi, std::string_view role_name, AccessLevel level) {
   }
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::setup

@@ -9,7 +9,7 @@ extern "C" {
 // clang-format keeps the server's headers first.
 #include <optional>
 
-namespace monitoring::store {
+namespace monitoring::setup {
 
 namespace {
 
@@ -202,4 +202,4 @@ std::vector<Adopted> adopt(pg::Spi& spi, std::string_view old_schema) {
   return result;
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::setup

@@ -7,7 +7,7 @@ extern "C" {
 #include <utils/guc.h>
 }
 
-namespace monitoring::store {
+namespace monitoring::setup {
 
 namespace {
 
@@ -67,16 +67,16 @@ bool may_read(pg::Spi& spi, Oid relation) {
 }  // namespace
 
 std::optional<std::string> readable_table_of_pg_cron(pg::Spi& spi, const char* table) {
-  const auto found = relation_of_extension(spi, kPgCron, table);
+  const auto found = pg::relation_of_extension(spi, kPgCron, table);
   if (!found || !may_read(spi, found->oid)) return std::nullopt;
   return found->name;
 }
 
 void require_pg_cron(pg::Spi& spi) {
-  const auto job = relation_of_extension(spi, kPgCron, "job");
+  const auto job = pg::relation_of_extension(spi, kPgCron, "job");
   bool is_whole = job && job->name == "cron.job";
   for (const char* routine : {"schedule", "schedule_in_database", "unschedule"}) {
-    const auto found = routine_of_extension(spi, kPgCron, routine);
+    const auto found = pg::routine_of_extension(spi, kPgCron, routine);
     is_whole = is_whole && found && found->name == std::string("cron.") + routine;
   }
   if (is_whole) return;
@@ -158,4 +158,4 @@ void note_unscheduled_elsewhere(pg::Spi& spi) {
   spi.execute("DELETE FROM monitoring.jobs_elsewhere");
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::setup

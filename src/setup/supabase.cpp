@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace monitoring::store {
+namespace monitoring::setup {
 
 namespace {
 
@@ -95,7 +95,7 @@ void make(pg::Spi& spi, const Wrapper& wrapper) {
 
 /// The extension's own, in whatever schema it lies by now.
 void grant_system_health(pg::Spi& spi) {
-  const auto health = routine_of_extension(spi, "monitoring", "get_system_health");
+  const auto health = pg::routine_of_extension(spi, "monitoring", "get_system_health");
   if (!health) return;
   spi.run_script(("GRANT EXECUTE ON FUNCTION " + health->name + "() TO " + kRole).c_str());
 }
@@ -110,4 +110,4 @@ void setup_supabase(pg::Spi& spi) {
   spi.run_script("GRANT SELECT ON monitoring.alerts TO service_role");
 }
 
-}  // namespace monitoring::store
+}  // namespace monitoring::setup

@@ -5,7 +5,7 @@
 #include "monitoring/pg/connections.hpp"
 #include "monitoring/shmem/registry.hpp"
 
-namespace monitoring::hooks {
+namespace monitoring::shmem {
 
 namespace {
 
@@ -41,4 +41,4 @@ void refresh_connection_gauges(const std::map<Oid, std::string>& databases) {
   set(shmem::kWholeCluster, kPoolIdle, std::max(pg::most_connections() - used, 0));
 }
 
-}  // namespace monitoring::hooks
+}  // namespace monitoring::shmem

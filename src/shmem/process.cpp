@@ -28,7 +28,7 @@ extern "C" {
 #include "monitoring/pg/version.hpp"
 #include "monitoring/shmem/worker_slots.hpp"
 
-namespace monitoring::worker {
+namespace monitoring::shmem {
 
 namespace {
 
@@ -247,4 +247,4 @@ Duration back_off(int failures, Duration longest) {
   return std::min(wait, longest);
 }
 
-}  // namespace monitoring::worker
+}  // namespace monitoring::shmem

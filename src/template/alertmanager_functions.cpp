@@ -8,7 +8,7 @@
 #include "template/go_text.hpp"
 #include "template/go_time.hpp"
 
-namespace monitoring::alerting {
+namespace monitoring::templates {
 
 namespace {
 
@@ -89,4 +89,4 @@ const FunctionSpec* find_alertmanager_function(std::string_view name) {
   return find_in(kFunctions, name);
 }
 
-}  // namespace monitoring::alerting
+}  // namespace monitoring::templates

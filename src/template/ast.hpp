@@ -9,7 +9,7 @@
 
 #include "monitoring/template/value.hpp"
 
-namespace monitoring::alerting::ast {
+namespace monitoring::templates::ast {
 
 struct Pipeline;
 
@@ -63,4 +63,4 @@ struct Definition {
   std::vector<Node> body;
 };
 
-}  // namespace monitoring::alerting::ast
+}  // namespace monitoring::templates::ast

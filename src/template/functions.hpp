@@ -10,7 +10,7 @@
 
 #include "monitoring/template/template.hpp"
 
-namespace monitoring::alerting {
+namespace monitoring::templates {
 
 /// One call under way.
 struct FunctionCall {
@@ -68,4 +68,4 @@ const FunctionSpec* find_in(const FunctionSpec (&table)[kSize], std::string_view
 /// Functions that both dialects have: defined in prometheus_functions.cpp.
 const FunctionSpec* find_common_function(std::string_view name);
 
-}  // namespace monitoring::alerting
+}  // namespace monitoring::templates

@@ -8,7 +8,7 @@
 
 #include "template/go_text.hpp"
 
-namespace monitoring::alerting {
+namespace monitoring::templates {
 
 namespace {
 
@@ -166,4 +166,4 @@ std::string to_title_case(std::string_view text) {
   return out;
 }
 
-}  // namespace monitoring::alerting
+}  // namespace monitoring::templates

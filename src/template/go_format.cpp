@@ -10,7 +10,7 @@
 #include "template/go_text.hpp"
 #include "template/go_time.hpp"
 
-namespace monitoring::alerting {
+namespace monitoring::templates {
 
 namespace {
 
@@ -565,4 +565,4 @@ std::string to_json(const Value& value, std::size_t limit) {
   return out;
 }
 
-}  // namespace monitoring::alerting
+}  // namespace monitoring::templates

@@ -8,7 +8,7 @@
 
 #include "monitoring/template/value.hpp"
 
-namespace monitoring::alerting {
+namespace monitoring::templates {
 
 /// %v. nil is "<nil>"; printing an action's result says "<no value>" by itself.
 std::string format_value(const Value& value, std::size_t limit);
@@ -22,4 +22,4 @@ std::string go_sprintf(std::string_view format, const std::vector<Value>& values
 /// encoding/json, with its HTML-safe escapes.
 std::string to_json(const Value& value, std::size_t limit);
 
-}  // namespace monitoring::alerting
+}  // namespace monitoring::templates

@@ -4,7 +4,7 @@
 
 #include "template/go_text.hpp"
 
-namespace monitoring::alerting {
+namespace monitoring::templates {
 
 namespace {
 
@@ -184,4 +184,4 @@ void Formatter::floating(double number, char verb, std::optional<int> precision)
   pad(text);
 }
 
-}  // namespace monitoring::alerting
+}  // namespace monitoring::templates

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace monitoring::alerting {
+namespace monitoring::templates {
 
 constexpr char kLowerDigits[] = "0123456789abcdefx";
 constexpr char kUpperDigits[] = "0123456789ABCDEFX";
@@ -57,4 +57,4 @@ class Formatter {
   std::size_t limit_;
 };
 
-}  // namespace monitoring::alerting
+}  // namespace monitoring::templates

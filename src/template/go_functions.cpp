@@ -7,7 +7,7 @@
 #include "template/go_format.hpp"
 #include "template/go_text.hpp"
 
-namespace monitoring::alerting {
+namespace monitoring::templates {
 
 namespace {
 
@@ -333,4 +333,4 @@ std::optional<std::string> check_arguments(const FunctionSpec& spec,
   return std::nullopt;
 }
 
-}  // namespace monitoring::alerting
+}  // namespace monitoring::templates

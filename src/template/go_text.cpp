@@ -8,7 +8,7 @@
 #include <cstdlib>
 #include <limits>
 
-namespace monitoring::alerting {
+namespace monitoring::templates {
 
 namespace {
 
@@ -550,4 +550,4 @@ std::optional<std::string> base64_decode(std::string_view text) {
   return out;
 }
 
-}  // namespace monitoring::alerting
+}  // namespace monitoring::templates

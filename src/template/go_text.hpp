@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-namespace monitoring::alerting {
+namespace monitoring::templates {
 
 /// The text between quotes with its escapes resolved; none where an escape is malformed.
 std::optional<std::string> go_unquote(std::string_view body, char quote);
@@ -53,4 +53,4 @@ std::optional<std::string> unescape_query(std::string_view text);
 std::string base64_encode(std::string_view bytes);
 std::optional<std::string> base64_decode(std::string_view text);
 
-}  // namespace monitoring::alerting
+}  // namespace monitoring::templates

@@ -3,7 +3,7 @@
 #include <array>
 #include <cstdio>
 
-namespace monitoring::alerting {
+namespace monitoring::templates {
 
 namespace {
 
@@ -316,4 +316,4 @@ std::optional<double> parse_prometheus_duration(std::string_view text) {
   return seconds;
 }
 
-}  // namespace monitoring::alerting
+}  // namespace monitoring::templates

@@ -8,7 +8,7 @@
 
 #include "monitoring/template/value.hpp"
 
-namespace monitoring::alerting {
+namespace monitoring::templates {
 
 /// A GoTime taken apart.
 struct CivilTime {
@@ -38,4 +38,4 @@ std::string go_duration_text(const GoDuration& duration);
 /// Prometheus' model.ParseDuration ("1d12h"), in seconds.
 std::optional<double> parse_prometheus_duration(std::string_view text);
 
-}  // namespace monitoring::alerting
+}  // namespace monitoring::templates

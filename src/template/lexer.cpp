@@ -7,7 +7,7 @@
 
 #include "template/go_text.hpp"
 
-namespace monitoring::alerting {
+namespace monitoring::templates {
 
 namespace {
 
@@ -314,4 +314,4 @@ Result<std::vector<Token>> tokenize_template(std::string_view source) {
   return Lexer(source).run();
 }
 
-}  // namespace monitoring::alerting
+}  // namespace monitoring::templates

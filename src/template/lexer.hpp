@@ -9,7 +9,7 @@
 #include "monitoring/base/result.hpp"
 #include "monitoring/template/value.hpp"
 
-namespace monitoring::alerting {
+namespace monitoring::templates {
 
 enum class TokenType {
   kText,
@@ -41,4 +41,4 @@ struct Token {
 /// The last token is kEnd. Comments are gone.
 Result<std::vector<Token>> tokenize_template(std::string_view source);
 
-}  // namespace monitoring::alerting
+}  // namespace monitoring::templates

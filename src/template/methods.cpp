@@ -4,7 +4,7 @@
 #include "template/go_text.hpp"
 #include "template/go_time.hpp"
 
-namespace monitoring::alerting {
+namespace monitoring::templates {
 
 namespace {
 
@@ -185,4 +185,4 @@ const FunctionSpec* find_method(const Value& receiver, std::string_view name) {
   return nullptr;
 }
 
-}  // namespace monitoring::alerting
+}  // namespace monitoring::templates

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-namespace monitoring::alerting {
+namespace monitoring::templates {
 
 namespace {
 
@@ -34,4 +34,4 @@ Value template_data(const NotificationData& data) {
                         {"ExternalURL", data.external_url}});
 }
 
-}  // namespace monitoring::alerting
+}  // namespace monitoring::templates

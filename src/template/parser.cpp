@@ -6,7 +6,7 @@
 
 #include "template/lexer.hpp"
 
-namespace monitoring::alerting {
+namespace monitoring::templates {
 
 namespace {
 
@@ -482,4 +482,4 @@ Result<ParsedTemplate> parse_template(std::string_view source,
   return Parser(std::move(tokens).value(), is_function, variables).run();
 }
 
-}  // namespace monitoring::alerting
+}  // namespace monitoring::templates

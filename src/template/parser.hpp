@@ -11,7 +11,7 @@
 #include "monitoring/base/result.hpp"
 #include "template/ast.hpp"
 
-namespace monitoring::alerting {
+namespace monitoring::templates {
 
 struct ParsedTemplate {
   std::shared_ptr<const ast::Definition> main;
@@ -26,4 +26,4 @@ Result<ParsedTemplate> parse_template(std::string_view source,
                                       const std::function<bool(const std::string&)>& is_function,
                                       const std::vector<std::string>& variables);
 
-}  // namespace monitoring::alerting
+}  // namespace monitoring::templates

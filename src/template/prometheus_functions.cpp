@@ -10,7 +10,7 @@
 #include "template/go_time.hpp"
 #include "template/regex_functions.hpp"
 
-namespace monitoring::alerting {
+namespace monitoring::templates {
 
 namespace {
 
@@ -358,4 +358,4 @@ const FunctionSpec* find_common_function(std::string_view name) {
   return find_in(kCommonFunctions, name);
 }
 
-}  // namespace monitoring::alerting
+}  // namespace monitoring::templates

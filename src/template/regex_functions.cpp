@@ -6,7 +6,7 @@
 #include <memory>
 #include <vector>
 
-namespace monitoring::alerting {
+namespace monitoring::templates {
 
 namespace {
 
@@ -169,4 +169,4 @@ Value regex_replace_all(FunctionCall& call) {
   return out;
 }
 
-}  // namespace monitoring::alerting
+}  // namespace monitoring::templates

@@ -6,11 +6,11 @@
 
 #include "template/functions.hpp"
 
-namespace monitoring::alerting {
+namespace monitoring::templates {
 
 /// match: whether the pattern (argument 0) matches anywhere in the text (argument 1).
 Value regex_match(FunctionCall& call);
 /// reReplaceAll: pattern, replacement with $1 and ${name}, text.
 Value regex_replace_all(FunctionCall& call);
 
-}  // namespace monitoring::alerting
+}  // namespace monitoring::templates

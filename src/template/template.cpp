@@ -10,7 +10,7 @@
 #include "template/go_text.hpp"
 #include "template/parser.hpp"
 
-namespace monitoring::alerting {
+namespace monitoring::templates {
 
 namespace {
 
@@ -478,4 +478,4 @@ Result<std::string> Template::render(const Value& data, const RenderContext& con
   return Evaluator(definitions_, dialect_, context).run(*main_, data);
 }
 
-}  // namespace monitoring::alerting
+}  // namespace monitoring::templates

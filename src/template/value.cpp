@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace monitoring::alerting {
+namespace monitoring::templates {
 
 namespace {
 
@@ -132,4 +132,4 @@ std::size_t Value::nesting() const {
   return 0;
 }
 
-}  // namespace monitoring::alerting
+}  // namespace monitoring::templates

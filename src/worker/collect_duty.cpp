@@ -23,12 +23,12 @@ constexpr Duration kBudgetEvery = std::chrono::seconds(5);
 constexpr Duration kTidyEvery = std::chrono::seconds(5);
 
 /// Takes away the metrics of collectors that are not to be exposed any more.
-void tidy(DutyContext& context, const store::RunElsewhere& elsewhere, Instant* next_tidy) {
+void tidy(DutyContext& context, const collect::RunElsewhere& elsewhere, Instant* next_tidy) {
   if (context.now < *next_tidy) return;
   if (*next_tidy == Instant{}) {
-    store::forget_exposed(context.spi);
+    collect::forget_exposed(context.spi);
   } else {
-    store::withdraw_others(context.spi, elsewhere);
+    collect::withdraw_others(context.spi, elsewhere);
   }
   *next_tidy = context.now + kTidyEvery;
 }
@@ -43,13 +43,13 @@ void commit_without_wait() {
 
 /// Counts the runs of a turn, each with its part of what the turn took besides: the look for those
 /// that are due, the transaction.
-void count_runs(const std::vector<store::CollectorRun>& runs, Duration turn) {
+void count_runs(const std::vector<collect::CollectorRun>& runs, Duration turn) {
   Duration in_runs{0};
-  for (const store::CollectorRun& run : runs) in_runs += run.duration;
+  for (const collect::CollectorRun& run : runs) in_runs += run.duration;
   const Duration besides = (turn - in_runs) / static_cast<Duration::rep>(runs.size());
-  for (const store::CollectorRun& run : runs) {
-    store::count_cost(store::CostPart::collector, run.collector_name,
-                      {1, run.error ? 1U : 0U, run.duration + besides, run.rows_written});
+  for (const collect::CollectorRun& run : runs) {
+    collect::count_cost(collect::CostPart::collector, run.collector_name,
+                        {1, run.error ? 1U : 0U, run.duration + besides, run.rows_written});
   }
 }
 
@@ -66,15 +66,15 @@ Duty collect_duty() {
   duty.run = [may_be_more, next_tidy](DutyContext& context) {
     *may_be_more = false;
     commit_without_wait();
-    const SystemClock clock;
+    const pg::SystemClock clock;
     const Instant started = clock.now();
-    store::offer_collectors(context.spi);
-    const store::RunElsewhere elsewhere = store::run_elsewhere();
+    collect::offer_collectors(context.spi);
+    const collect::RunElsewhere elsewhere = collect::run_elsewhere();
     tidy(context, elsewhere, next_tidy.get());
-    const auto runs = store::run_due_collectors(context.spi, elsewhere, clock);
+    const auto runs = collect::run_due_collectors(context.spi, elsewhere, clock);
     if (runs.empty()) return;
     *may_be_more = true;
-    for (const store::CollectorRun& run : runs) context.rows_written += run.rows_written;
+    for (const collect::CollectorRun& run : runs) context.rows_written += run.rows_written;
     count_runs(runs, clock.now() - started);
   };
   return duty;
@@ -85,7 +85,7 @@ Duty collector_budget_duty() {
   duty.name = "collector-budget";
   duty.next_after = [](Instant ran_at) { return ran_at + kBudgetEvery; };
   duty.run = [](DutyContext& context) {
-    store::fit_into_budget(context.spi, store::run_elsewhere());
+    collect::fit_into_budget(context.spi, collect::run_elsewhere());
   };
   return duty;
 }

@@ -51,8 +51,8 @@ class DatabaseWorker {
 
   /// A wait in here is for the day's time only where a duty is; all others go by the steady clock.
   const Clock& clock_;
-  const SteadyClock steady_clock_;
-  ClockSteps steps_;
+  const pg::SteadyClock steady_clock_;
+  pg::ClockSteps steps_;
   /// Made when the worker is first active.
   std::optional<DutyRunner> duties_;
   Installation installation_ = Installation::holding;
@@ -71,7 +71,7 @@ Installation DatabaseWorker::look() {
     pg::Spi spi;
     const pg::Rows rows = spi.query("SELECT monitoring._is_active()");
     if (rows.boolean(0, 1).value_or(false)) found = Installation::active;
-    if (found == Installation::active) store::record_overrun(spi);
+    if (found == Installation::active) issues::record_overrun(spi);
     if (found == Installation::active && !duties_) duties_.emplace(clock_, make_duties(spi));
   }
   transaction.commit();
@@ -112,21 +112,21 @@ bool DatabaseWorker::may_yield() const {
 
 void DatabaseWorker::run() {
   bool woken = true;
-  while (!shutdown_requested() && !may_yield()) {
+  while (!shmem::shutdown_requested() && !may_yield()) {
     shmem::count_tick(GetCurrentTimestamp());
     const Duration rest = work(woken, clock_.now(), steady_clock_.now());
     if (installation_ == Installation::gone) {
       return shmem::set_outcome(shmem::Outcome::no_extension);
     }
-    show_activity(nullptr);
-    woken = nap(rest);
+    shmem::show_activity(nullptr);
+    woken = shmem::nap(rest);
   }
   shmem::set_outcome(shmem::Outcome::asked_to_stop);
 }
 
 /// A request to stop that came while SQL of others ran ends the process in the middle of it.
 void note_request_to_stop(int, Datum) {
-  if (shutdown_requested() && !pg::ends_for_overrun()) {
+  if (shmem::shutdown_requested() && !pg::ends_for_overrun()) {
     shmem::set_outcome(shmem::Outcome::asked_to_stop);
   }
 }
@@ -141,16 +141,16 @@ void report_only() {
 /// An error outside of a duty, such as a lock that DROP EXTENSION holds, ends the process; the
 /// launcher starts the next one. One that came from the request to stop is no failure.
 void work(const shmem::StartOrder& order) {
-  use_own_settings("monitoring worker");
+  shmem::use_own_settings("monitoring worker");
   if (order.only_look) return report_only();
   on_shmem_exit(note_request_to_stop, 0);
-  install_signal_handlers();
+  shmem::install_signal_handlers();
   pg::cancels_mean_foreign_code();
-  const SystemClock clock;
+  const pg::SystemClock clock;
   try {
     DatabaseWorker(clock).run();
   } catch (const pg::PgError&) {
-    if (!shutdown_requested()) throw;
+    if (!shmem::shutdown_requested()) throw;
     shmem::set_outcome(shmem::Outcome::asked_to_stop);
   }
 }
@@ -161,12 +161,12 @@ void work(const shmem::StartOrder& order) {
 
 void monitoring_worker_main(Datum) {
   using namespace monitoring;
-  worker::unblock_signals();
+  shmem::unblock_signals();
   shmem::StartOrder order;
   std::memcpy(&order, MyBgworkerEntry->bgw_extra, sizeof order);
   Oid database = InvalidOid;
   if (!shmem::occupy_slot(order, GetCurrentTimestamp(), &database)) proc_exit(0);
-  worker::connect_to(database);
+  shmem::connect_to(database);
   pg::enter([&] { worker::work(order); });
   proc_exit(0);
 }

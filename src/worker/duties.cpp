@@ -77,7 +77,8 @@ Duty basics() {
 /// One batch of recorded measurements. What is left has its turn after the other duties.
 void drain_records(DutyContext& context) {
   constexpr std::size_t kBatchRows = 8192;
-  const store::DrainResult drained = store::drain_records(kBatchRows, store::IfBusy::leave);
+  const measurements::DrainResult drained =
+      measurements::drain_records(kBatchRows, measurements::IfBusy::leave);
   context.rows_written = drained.rows;
   if (drained.more) shmem::request_drain();
 }
@@ -111,7 +112,7 @@ Duty discard() {
   Duty duty;
   duty.name = "discard-gone-databases";
   duty.next_after = [](Instant ran_at) { return ran_at + seconds(60); };
-  duty.run = [](DutyContext&) { store::discard_gone_databases(); };
+  duty.run = [](DutyContext&) { measurements::discard_gone_databases(); };
   return duty;
 }
 
@@ -132,7 +133,7 @@ Duty settle_clock() {
   duty.next_after = [](Instant ran_at) { return ran_at + kNever; };
   duty.wanted = [] { return clock_step_to_settle != Duration::zero(); };
   duty.run = [](DutyContext& context) {
-    store::bring_nearer(context.spi, clock_step_to_settle, context.now);
+    outbox::bring_nearer(context.spi, clock_step_to_settle, context.now);
     clock_step_to_settle = {};
   };
   return duty;
@@ -148,21 +149,22 @@ std::function<Instant(Instant)> by_clock(const std::string& text) {
 
 /// A job is due from its last run on, so one that was missed while the server was down is made up
 /// for. pg_cron's jobs are left to it.
-Duty job_duty(const store::Job& job) {
+Duty job_duty(const setup::Job& job) {
   Duty duty;
   duty.name = job.name;
   duty.by_time_of_day = job.name != "queue-check";
   duty.next_after =
       duty.by_time_of_day ? by_clock(job.schedule) : every(&pg::Settings::queue_check_interval_s);
   // The last run may lie in the future of a clock that was set back.
-  duty.first_at = std::min(duty.next_after(job.last_run_at), duty.next_after(SystemClock().now()));
+  duty.first_at =
+      std::min(duty.next_after(job.last_run_at), duty.next_after(pg::SystemClock().now()));
   duty.run = [job](DutyContext& context) {
-    if (store::pg_cron_has(context.spi, job.name)) return;
+    if (setup::pg_cron_has(context.spi, job.name)) return;
     context.spi.query(job.command.c_str());
-    store::record_success(context.spi, job.name, context.now);
+    setup::record_success(context.spi, job.name, context.now);
   };
   duty.note_failure = [job](DutyContext& context, const std::string& error) {
-    store::record_failure(context.spi, job.name, context.now, error);
+    setup::record_failure(context.spi, job.name, context.now, error);
   };
   return duty;
 }
@@ -174,16 +176,16 @@ struct AlertPasses {
   /// The last one that was committed, as far as this process knows.
   std::optional<Instant> last;
   /// The one that is under way.
-  std::optional<store::DuePass> current;
+  std::optional<rules::DuePass> current;
 };
 
 void take_turn(DutyContext& context, AlertPasses& passes) {
-  if (!passes.current) passes.current = store::DuePass{context.now, passes.last, {}, {}, 0};
+  if (!passes.current) passes.current = rules::DuePass{context.now, passes.last, {}, {}, 0};
   const auto until = std::chrono::steady_clock::now() + kLongestTurn;
-  const auto turn = store::evaluate_due(context.spi, *passes.current,
+  const auto turn = rules::evaluate_due(context.spi, *passes.current,
                                         [&] { return std::chrono::steady_clock::now() >= until; });
-  if (turn == store::DuePassTurn::kMore) return;
-  if (turn == store::DuePassTurn::kDone) passes.last = passes.current->at;
+  if (turn == rules::DuePassTurn::kMore) return;
+  if (turn == rules::DuePassTurn::kDone) passes.last = passes.current->at;
   passes.current.reset();
 }
 
@@ -215,7 +217,7 @@ std::vector<Duty> make_duties(pg::Spi& spi) {
   duties.push_back(basics());
   duties.push_back(
       call_of("roll-up", "monitoring._rollup_advance()", every(&pg::Settings::rollup_interval_s)));
-  for (const store::Job& job : store::all_jobs(spi)) duties.push_back(job_duty(job));
+  for (const setup::Job& job : setup::all_jobs(spi)) duties.push_back(job_duty(job));
   duties.push_back(call_of("health", "monitoring._check_health()",
                            every(&pg::Settings::health_check_interval_s)));
   duties.push_back(evaluate_alerts());

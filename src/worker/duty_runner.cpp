@@ -36,7 +36,7 @@ std::optional<Duration> duty_timeout() {
 
 /// What came too late for a duty must not cancel the next one.
 void forget_late_cancel() {
-  if (!shutdown_requested()) QueryCancelPending = false;
+  if (!shmem::shutdown_requested()) QueryCancelPending = false;
 }
 
 /// What a failed duty says: our timer is told apart from somebody's pg_cancel_backend().
@@ -62,7 +62,7 @@ DutyRunner::DutyRunner(const Clock& clock, std::vector<Duty> duties) : clock_(cl
   for (Duty& duty : duties) {
     Entry entry;
     entry.due = duty.first_at;
-    entry.overrun_name = store::overrun_name_of_duty(duty.name);
+    entry.overrun_name = issues::overrun_name_of_duty(duty.name);
     entry.duty = std::move(duty);
     entries_.push_back(std::move(entry));
   }
@@ -71,21 +71,21 @@ DutyRunner::DutyRunner(const Clock& clock, std::vector<Duty> duties) : clock_(cl
 /// Does the work of a duty and, in the same transaction, resolves the issues of its failures.
 std::optional<DutyRunner::Failure> DutyRunner::try_to(Entry& entry, Instant started) {
   forget_late_cancel();
-  store::tell_overruns();
+  issues::tell_overruns();
   const pg::TimeLimit limit(duty_timeout(), entry.overrun_name.c_str());
   try {
     in_transaction(started, [&](DutyContext& context) {
       entry.duty.run(context);
       entry.rows_written = context.rows_written;
       if (!entry.may_have_issues) return;
-      store::resolve_issues(context.spi, kWorkerName, entry.duty.name, "It works again.");
-      store::forget_overruns(context.spi, entry.overrun_name);
+      issues::resolve_issues(context.spi, kWorkerName, entry.duty.name, "It works again.");
+      issues::forget_overruns(context.spi, entry.overrun_name);
     });
     return std::nullopt;
   } catch (const pg::PgError& error) {
     const std::string message = explain(error, limit);
-    if (entry.reported.count(message) == 0 && !shutdown_requested()) {
-      log_error(LOG, "monitoring worker: " + entry.duty.name, error);
+    if (entry.reported.count(message) == 0 && !shmem::shutdown_requested()) {
+      shmem::log_error(LOG, "monitoring worker: " + entry.duty.name, error);
     }
     return Failure{error.sqlstate(), message};
   } catch (const pg::Report& error) {
@@ -108,18 +108,18 @@ void DutyRunner::report(Entry& entry, Instant started, const Failure& failure) {
       if (!is_new) return;
       const std::string details =
           "{\"sqlstate\": \"" + std::string(unpack_sql_state(failure.sqlstate)) + "\"}";
-      store::log_issue_once(context.spi,
-                            {kWorkerName, entry.duty.name, failure.message, "warning", details});
+      issues::log_issue_once(context.spi,
+                             {kWorkerName, entry.duty.name, failure.message, "warning", details});
     });
   } catch (const pg::PgError& error) {
-    log_error(LOG, "monitoring worker could not log an issue", error);
+    shmem::log_error(LOG, "monitoring worker could not log an issue", error);
   }
 }
 
 void DutyRunner::fail(Entry& entry, Instant started, const Failure& failure) {
   entry.failures += 1;
   entry.due = std::max(entry.duty.next_after(started),
-                       clock_.now() + back_off(entry.failures, kLongestBackOff));
+                       clock_.now() + shmem::back_off(entry.failures, kLongestBackOff));
   shmem::count_error(entry.duty.name + ": " + failure.message);
   shmem::note_failing(entry.duty.name.c_str(), failure.message);
   report(entry, started, failure);
@@ -128,15 +128,15 @@ void DutyRunner::fail(Entry& entry, Instant started, const Failure& failure) {
 void DutyRunner::run(Entry& entry) {
   const Instant started = clock_.now();
   const auto began = std::chrono::steady_clock::now();
-  show_activity(entry.duty.name.c_str());
+  shmem::show_activity(entry.duty.name.c_str());
   shmem::note_doing(entry.duty.name.c_str());
   const std::optional<Failure> failure = try_to(entry, started);
   const bool failed = failure.has_value();
   shmem::note_doing(nullptr);
   const auto took = std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - began);
-  store::count_cost(store::CostPart::duty, entry.duty.name,
-                    {1, failed ? 1U : 0U, took, failed ? 0 : entry.rows_written});
-  if (shutdown_requested()) return;
+  collect::count_cost(collect::CostPart::duty, entry.duty.name,
+                      {1, failed ? 1U : 0U, took, failed ? 0 : entry.rows_written});
+  if (shmem::shutdown_requested()) return;
   if (failure) return fail(entry, started, *failure);
   if (entry.failures > 0) shmem::note_working(entry.duty.name.c_str());
   entry.failures = 0;
@@ -173,7 +173,7 @@ bool DutyRunner::has_work(Instant now) {
 
 void DutyRunner::run_due(Instant now) {
   for (Entry& entry : entries_) {
-    if (shutdown_requested() || shmem::pause_requested()) return;
+    if (shmem::shutdown_requested() || shmem::pause_requested()) return;
     if (entry.due <= now) run(entry);
   }
 }

@@ -265,7 +265,7 @@ void Launcher::conclude(Oid oid, Database& database, shmem::Outcome outcome) {
     case shmem::Outcome::failed:
       if (now - database.ordered_at > kStable) database.failures = 0;
       database.failures += 1;
-      database.next_start = now + back_off(database.failures, kLongestBackOff);
+      database.next_start = now + shmem::back_off(database.failures, kLongestBackOff);
       if (database.slot) {
         shmem::note_failed_starts(*database.slot, static_cast<std::uint32_t>(database.failures));
       }
@@ -477,7 +477,7 @@ Instant Launcher::next_wake() const {
 
 void Launcher::run() {
   adopt_running_workers();
-  while (!shutdown_requested()) {
+  while (!shmem::shutdown_requested()) {
     const Instant now = clock_.now();
     shmem::count_tick(GetCurrentTimestamp());
     hear_news();
@@ -491,7 +491,7 @@ void Launcher::run() {
     share_out();
     note_closed();
     report_shortage();
-    nap(next_wake() - clock_.now());
+    shmem::nap(next_wake() - clock_.now());
   }
 }
 
@@ -515,15 +515,15 @@ void register_launcher() {
 
 void monitoring_launcher_main(Datum) {
   using namespace monitoring;
-  worker::install_signal_handlers();
+  shmem::install_signal_handlers();
   BackgroundWorkerUnblockSignals();
   if (!shmem::occupy_own_slot(shmem::Role::launcher, InvalidOid, GetCurrentTimestamp()))
     proc_exit(1);
-  worker::connect_to(InvalidOid);
+  shmem::connect_to(InvalidOid);
   pg::enter([] {
-    worker::use_own_settings("monitoring launcher");
+    shmem::use_own_settings("monitoring launcher");
     // Nothing of what the launcher does goes by the time of day.
-    const worker::SteadyClock clock;
+    const pg::SteadyClock clock;
     worker::Launcher(clock).run();
   });
   // Any other code would mean that the launcher has nothing more to do, ever.

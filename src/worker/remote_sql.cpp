@@ -82,7 +82,7 @@ void run_errand(Errand* errand) {
     pg::Transaction transaction;
     {
       pg::Spi spi;
-      store::require_pg_cron(spi);
+      setup::require_pg_cron(spi);
       errand->rows = static_cast<std::int64_t>(spi.query(errand->sql).size());
     }
     transaction.commit();
@@ -117,7 +117,7 @@ std::int64_t run_beside_pg_cron(const std::string& database, const std::string& 
 
 void monitoring_remote_sql_main(Datum argument) {
   using namespace monitoring::worker;
-  unblock_signals();
+  monitoring::shmem::unblock_signals();
   dsm_segment* segment = dsm_attach(DatumGetUInt32(argument));
   if (segment == nullptr) proc_exit(0);
   auto* errand = static_cast<Errand*>(dsm_segment_address(segment));

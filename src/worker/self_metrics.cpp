@@ -92,14 +92,14 @@ void publish_rollup_lag(DutyContext& context) {
   if (!rows.empty()) set(kRollupLag, *rows.float8(0, 1));
 }
 
-void publish_duty(const store::CountedCost& counted) {
+void publish_duty(const collect::CountedCost& counted) {
   const std::string labels = metrics::label_bytes({{"duty", counted.name}});
   add(kDutySeconds, seconds_of(counted.cost.took), labels);
   add(kDutyRuns, static_cast<double>(counted.cost.runs), labels);
   add(kDutyFailures, static_cast<double>(counted.cost.failures), labels);
 }
 
-void publish_collector(const store::CountedCost& counted) {
+void publish_collector(const collect::CountedCost& counted) {
   const std::string labels = metrics::label_bytes({{"collector", counted.name}});
   add(kCollectorSeconds, seconds_of(counted.cost.took), labels);
   add(kCollectorRows, static_cast<double>(counted.cost.rows_written), labels);
@@ -107,8 +107,8 @@ void publish_collector(const store::CountedCost& counted) {
 }
 
 void publish_costs(DutyContext& context) {
-  for (const store::CountedCost& counted : store::save_costs(context.spi, context.now)) {
-    if (counted.part == store::CostPart::duty) {
+  for (const collect::CountedCost& counted : collect::save_costs(context.spi, context.now)) {
+    if (counted.part == collect::CostPart::duty) {
       publish_duty(counted);
     } else {
       publish_collector(counted);

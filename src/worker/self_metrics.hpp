@@ -6,7 +6,7 @@
 namespace monitoring::worker {
 
 /// CPU time of this process, the outbox, the lag of roll-ups; and what was counted by
-/// store::count_cost, which is saved for monitoring.cost at the same time.
+/// collect::count_cost, which is saved for monitoring.cost at the same time.
 Duty self_metrics_duty();
 
 }  // namespace monitoring::worker

@@ -56,10 +56,11 @@ bool is_our_turn() {
 
 /// How long until there is something to send; zero or less if there is already.
 Duration until_due(DutyContext& context, bool has_courier) {
-  if (!has_courier && store::any_leased(context.spi)) return Duration::zero();
+  if (!has_courier && outbox::any_leased(context.spi)) return Duration::zero();
   const Duration longest = seconds(pg::settings().naptime_s);
   Duration wait = longest;
-  for (const auto due : {store::next_delivery_at(context.spi), store::next_probe_at(context.spi)}) {
+  for (const auto due :
+       {outbox::next_delivery_at(context.spi), probes::next_probe_at(context.spi)}) {
     if (due) wait = std::min(wait, *due - context.now);
   }
   return wait;

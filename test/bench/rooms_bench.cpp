@@ -92,10 +92,10 @@ void template_render(benchmark::State& state) {
 BENCHMARK(template_render);
 
 void matchers_of_a_route(benchmark::State& state) {
-  const auto matchers = notify::parse_matchers(R"({severity="critical",team=~"core|data.*"})");
+  const auto matchers = dispatch::parse_matchers(R"({severity="critical",team=~"core|data.*"})");
   if (!matchers.ok()) return state.SkipWithError("the matchers do not parse");
   const Labels labels{{"alertname", "Slow"}, {"severity", "critical"}, {"team", "database"}};
-  for (auto _ : state) benchmark::DoNotOptimize(notify::matches_all(*matchers, labels));
+  for (auto _ : state) benchmark::DoNotOptimize(dispatch::matches_all(*matchers, labels));
 }
 BENCHMARK(matchers_of_a_route);
 

@@ -95,13 +95,13 @@ PushedAlert alert_of(const json& source, bool with_optional_end) {
   return alert;
 }
 
-std::optional<notify::Silence> silence_of(const std::string& code) {
+std::optional<dispatch::Silence> silence_of(const std::string& code) {
   double start = 0;
   double end = 0;
   if (!re2::RE2::PartialMatch(code, R"(Silence\(([0-9.]+), ([0-9.]+)\))", &start, &end)) {
     return std::nullopt;
   }
-  notify::Silence silence;
+  dispatch::Silence silence;
   silence.id = "silence";
   silence.starts_at = at_second(start);
   silence.ends_at = at_second(end);
@@ -111,8 +111,8 @@ std::optional<notify::Silence> silence_of(const std::string& code) {
   std::string value;
   while (re2::RE2::FindAndConsume(&rest, R"re(\.Match(RE)?\("([^"]*)", "([^"]*)"\))re", &regex,
                                   &name, &value)) {
-    const auto op = regex.empty() ? notify::MatchOp::kEqual : notify::MatchOp::kRegex;
-    auto matcher = notify::Matcher::make(op, name, value);
+    const auto op = regex.empty() ? dispatch::MatchOp::kEqual : dispatch::MatchOp::kRegex;
+    auto matcher = dispatch::Matcher::make(op, name, value);
     if (!matcher) return std::nullopt;
     silence.matchers.push_back(std::move(matcher).value());
   }
@@ -145,8 +145,8 @@ std::string received_text(const Collector& collector) {
   for (const Collector::Batch& batch : collector.batches) {
     text += "\n      " + std::to_string(batch.at) + ':';
     for (const AlertView& alert : batch.alerts) {
-      text += ' ' + notify::label_set_text(alert.labels) + ' ' +
-              notify::label_set_text(alert.annotations) + " from " +
+      text += ' ' + dispatch::label_set_text(alert.labels) + ' ' +
+              dispatch::label_set_text(alert.annotations) + " from " +
               std::to_string(second_of(alert.starts_at));
       if (alert.ends_at) text += " to " + std::to_string(second_of(*alert.ends_at));
     }

@@ -8,10 +8,10 @@ namespace monitoring::conformance {
 
 namespace {
 
-using notify::Matcher;
-using notify::Matchers;
-using notify::MatchOp;
-using notify::RouteSpec;
+using dispatch::Matcher;
+using dispatch::Matchers;
+using dispatch::MatchOp;
+using dispatch::RouteSpec;
 
 /// What the readers below throw; caught where a document is read.
 struct ConfigError {
@@ -48,7 +48,7 @@ Matchers matchers_of(const YAML::Node& equal, const YAML::Node& regex, const YAM
     matchers.push_back(
         must(Matcher::from_match_re(pair.first.as<std::string>(), pair.second.as<std::string>())));
   }
-  for (Matcher& matcher : must(notify::parse_matcher_list(texts_of(list)))) {
+  for (Matcher& matcher : must(dispatch::parse_matcher_list(texts_of(list)))) {
     matchers.push_back(std::move(matcher));
   }
   return matchers;
@@ -73,8 +73,8 @@ void read_route(const YAML::Node& node, std::optional<std::int64_t> parent,
   for (const auto& child : node["routes"]) read_route(child, id, routes);
 }
 
-notify::InhibitRule read_inhibit_rule(const YAML::Node& node) {
-  notify::InhibitRule rule;
+dispatch::InhibitRule read_inhibit_rule(const YAML::Node& node) {
+  dispatch::InhibitRule rule;
   rule.source = matchers_of(node["source_match"], node["source_match_re"], node["source_matchers"]);
   rule.target = matchers_of(node["target_match"], node["target_match_re"], node["target_matchers"]);
   rule.equal = texts_of(node["equal"]);

@@ -18,14 +18,14 @@ namespace monitoring::conformance {
 struct ReceiverConfig {
   /// "webhook", "slack", ...
   std::string kind;
-  notify::Integration integration;
+  dispatch::Integration integration;
   /// Of a webhook: how long an attempt may take.
   std::optional<Duration> timeout;
 };
 
 struct AlertmanagerConfig {
-  std::vector<notify::RouteSpec> routes;
-  std::vector<notify::InhibitRule> inhibit_rules;
+  std::vector<dispatch::RouteSpec> routes;
+  std::vector<dispatch::InhibitRule> inhibit_rules;
   std::map<std::string, std::vector<ReceiverConfig>> receivers;
   Duration resolve_timeout = std::chrono::minutes(5);
 };
@@ -36,6 +36,6 @@ Result<Duration> parse_duration(const std::string& text);
 Result<AlertmanagerConfig> parse_alertmanager_config(const std::string& yaml);
 
 /// The routes of a bare route node. Ids count from 1 in depth-first order.
-Result<std::vector<notify::RouteSpec>> parse_route_yaml(const std::string& yaml);
+Result<std::vector<dispatch::RouteSpec>> parse_route_yaml(const std::string& yaml);
 
 }  // namespace monitoring::conformance

@@ -18,9 +18,9 @@ std::string wanted_text(const json& matchers) {
   return list.dump();
 }
 
-std::string parsed_text(const notify::Matchers& matchers) {
+std::string parsed_text(const dispatch::Matchers& matchers) {
   json list = json::array();
-  for (const notify::Matcher& matcher : matchers) {
+  for (const dispatch::Matcher& matcher : matchers) {
     list.push_back({std::string(match_op_text(matcher.op())), matcher.name(), matcher.value()});
   }
   return list.dump();
@@ -34,7 +34,7 @@ std::string error_class(const std::string& message) {
 
 void run_case(const json& test, Report& report) {
   const std::string input = test["input"];
-  const auto matchers = notify::parse_matchers(input);
+  const auto matchers = dispatch::parse_matchers(input);
   if (test["valid"].get<bool>()) {
     if (!matchers) return report.fail(input, "refused: " + matchers.error().message);
     return report.expect_equal(input, wanted_text(test["matchers"]), parsed_text(*matchers));

@@ -50,8 +50,8 @@ std::string destination_of(const json& entry) {
 std::string recorded_content(const json& body) {
   std::string text = " " + body["status"].get<std::string>() + ' ' +
                      body["groupKey"].get<std::string>() + ' ' +
-                     notify::label_set_text(labels_of(body["groupLabels"])) + ' ' +
-                     notify::label_set_text(labels_of(body["commonLabels"]));
+                     dispatch::label_set_text(labels_of(body["groupLabels"])) + ' ' +
+                     dispatch::label_set_text(labels_of(body["commonLabels"]));
   for (const json& alert : body["alerts"]) {
     text +=
         ' ' + alert["fingerprint"].get<std::string>() + '=' + alert["status"].get<std::string>();
@@ -62,8 +62,8 @@ std::string recorded_content(const json& body) {
 std::string simulated_content(const Notification& notification) {
   std::string text = " " + std::string(notify::status_text(notification.status)) + ' ' +
                      notification.group_key + ' ' +
-                     notify::label_set_text(notification.group_labels) + ' ' +
-                     notify::label_set_text(notification.common_labels);
+                     dispatch::label_set_text(notification.group_labels) + ' ' +
+                     dispatch::label_set_text(notification.common_labels);
   for (const AlertView& alert : notification.alerts) {
     text += ' ' + alert.fingerprint + '=' + std::string(notify::status_text(alert.status));
   }

@@ -11,10 +11,10 @@ namespace monitoring::conformance {
 
 namespace {
 
+using dispatch::Route;
+using dispatch::RouteOptions;
+using dispatch::RouteTree;
 using nlohmann::json;
-using notify::Route;
-using notify::RouteOptions;
-using notify::RouteTree;
 
 Labels labels_of(const json& object) {
   Labels labels;

@@ -6,9 +6,9 @@ namespace monitoring::conformance {
 
 namespace {
 
+using dispatch::Group;
+using dispatch::Route;
 using notify::AlertView;
-using notify::Group;
-using notify::Route;
 
 bool overlaps(const AlertView& fresh, const AlertView& known) {
   const auto inside = [&known](Instant t) { return t > known.starts_at && t < *known.ends_at; };
@@ -18,12 +18,12 @@ bool overlaps(const AlertView& fresh, const AlertView& known) {
 }  // namespace
 
 Result<Simulator> Simulator::make(AlertmanagerConfig config, Deliver deliver) {
-  auto tree = notify::RouteTree::build(config.routes);
+  auto tree = dispatch::RouteTree::build(config.routes);
   if (!tree) return tree.error();
   return Simulator(std::move(config), std::move(tree).value(), std::move(deliver));
 }
 
-Simulator::Simulator(AlertmanagerConfig config, notify::RouteTree tree, Deliver deliver)
+Simulator::Simulator(AlertmanagerConfig config, dispatch::RouteTree tree, Deliver deliver)
     : config_(std::move(config)), tree_(std::move(tree)), deliver_(std::move(deliver)) {}
 
 /// The defaults of the API and the merging of provider/mem and types.Alert.Merge.
@@ -53,17 +53,17 @@ void Simulator::push(const PushedAlert& pushed, Instant now) {
 }
 
 void Simulator::insert(const Route& route, const AlertView& alert, Instant now) {
-  Group fresh = notify::make_group(route, alert.labels, now);
+  Group fresh = dispatch::make_group(route, alert.labels, now);
   auto group = std::find_if(groups_.begin(), groups_.end(), [&fresh](const Group& known) {
     return known.route_id == fresh.route_id && known.labels == fresh.labels;
   });
   if (group == groups_.end()) group = groups_.insert(group, std::move(fresh));
-  notify::insert_alert(*group, route, alert, now);
+  dispatch::insert_alert(*group, route, alert, now);
 }
 
 void Simulator::run_until(Instant end) {
-  for (auto due = notify::next_wakeup(groups_); due && *due < end;
-       due = notify::next_wakeup(groups_)) {
+  for (auto due = dispatch::next_wakeup(groups_); due && *due < end;
+       due = dispatch::next_wakeup(groups_)) {
     const auto at = std::find_if(groups_.begin(), groups_.end(), [&due](const Group& group) {
       return group.next_flush_at == *due;
     });
@@ -71,15 +71,15 @@ void Simulator::run_until(Instant end) {
   }
 }
 
-notify::FlushFilters Simulator::filters(const notify::Inhibitor& inhibitor, Instant now) const {
-  notify::FlushFilters filters;
+dispatch::FlushFilters Simulator::filters(const dispatch::Inhibitor& inhibitor, Instant now) const {
+  dispatch::FlushFilters filters;
   filters.inhibited = [&inhibitor](const AlertView& alert) -> std::optional<std::string> {
     const auto hit = inhibitor.inhibits(alert.labels);
     if (!hit) return std::nullopt;
     return "inhibited by " + hit->source;
   };
   filters.silenced = [this, now](const AlertView& alert) -> std::optional<std::string> {
-    const auto* silence = notify::find_silence(silences_, alert.labels, now);
+    const auto* silence = dispatch::find_silence(silences_, alert.labels, now);
     if (silence == nullptr) return std::nullopt;
     return "silenced by " + silence->id;
   };
@@ -89,26 +89,26 @@ notify::FlushFilters Simulator::filters(const notify::Inhibitor& inhibitor, Inst
 void Simulator::flush(std::size_t at, Instant now) {
   Group& group = groups_[at];
   const Route& route = *tree_.find(group.route_id);
-  notify::Inhibitor inhibitor(config_.inhibit_rules);
+  dispatch::Inhibitor inhibitor(config_.inhibit_rules);
   for (const auto& [fingerprint, alert] : alerts_) inhibitor.add(alert.view, now);
   const auto find = [this](const std::string& fingerprint) {
     const auto found = alerts_.find(fingerprint);
     return found == alerts_.end() ? nullptr : &found->second.view;
   };
   const std::vector<ReceiverConfig>& receivers = config_.receivers[route.options.receiver];
-  std::vector<notify::Integration> integrations;
+  std::vector<dispatch::Integration> integrations;
   for (const ReceiverConfig& receiver : receivers) integrations.push_back(receiver.integration);
   const auto result =
-      notify::flush_group(group, route, integrations, log_, find, filters(inhibitor, now), now);
+      dispatch::flush_group(group, route, integrations, log_, find, filters(inhibitor, now), now);
   for (std::size_t i = 0; i < result.decisions.size(); ++i) {
-    const notify::FlushDecision& decision = result.decisions[i];
+    const dispatch::FlushDecision& decision = result.decisions[i];
     if (decision.log) {
-      notify::LogEntry entry = *decision.log;
+      dispatch::LogEntry entry = *decision.log;
       entry.delivery_pending = false;  // deliveries here succeed before the next flush
       log_.record(group.key, decision.integration, std::move(entry));
     }
     if (!decision.notify) continue;
-    notify::Notification notification = notify::make_notification(group, decision);
+    notify::Notification notification = dispatch::make_notification(group, decision);
     notification.external_url = "http://am.example:9093";
     deliver_(receivers[i], notification, now);
   }

@@ -28,7 +28,7 @@ class Simulator {
   static Result<Simulator> make(AlertmanagerConfig config, Deliver deliver);
 
   void push(const PushedAlert& pushed, Instant now);
-  void add_silence(notify::Silence silence) { silences_.push_back(std::move(silence)); }
+  void add_silence(dispatch::Silence silence) { silences_.push_back(std::move(silence)); }
   /// Flushes, in their order, all groups that are due before `end`.
   void run_until(Instant end);
 
@@ -39,20 +39,20 @@ class Simulator {
     bool timeout = false;
   };
 
-  Simulator(AlertmanagerConfig config, notify::RouteTree tree, Deliver deliver);
+  Simulator(AlertmanagerConfig config, dispatch::RouteTree tree, Deliver deliver);
 
   const StoredAlert& store(const PushedAlert& pushed, Instant now);
-  void insert(const notify::Route& route, const notify::AlertView& alert, Instant now);
+  void insert(const dispatch::Route& route, const notify::AlertView& alert, Instant now);
   void flush(std::size_t at, Instant now);
-  notify::FlushFilters filters(const notify::Inhibitor& inhibitor, Instant now) const;
+  dispatch::FlushFilters filters(const dispatch::Inhibitor& inhibitor, Instant now) const;
 
   AlertmanagerConfig config_;
-  notify::RouteTree tree_;
+  dispatch::RouteTree tree_;
   Deliver deliver_;
   std::map<std::string, StoredAlert> alerts_;
-  std::vector<notify::Group> groups_;
-  std::vector<notify::Silence> silences_;
-  notify::NotificationLog log_;
+  std::vector<dispatch::Group> groups_;
+  std::vector<dispatch::Silence> silences_;
+  dispatch::NotificationLog log_;
 };
 
 }  // namespace monitoring::conformance

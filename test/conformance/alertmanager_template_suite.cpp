@@ -10,13 +10,13 @@ namespace monitoring::conformance {
 
 namespace {
 
-using alerting::Dialect;
-using alerting::GoTime;
-using alerting::ListType;
-using alerting::MapType;
-using alerting::RenderContext;
-using alerting::Template;
-using alerting::Value;
+using templates::Dialect;
+using templates::GoTime;
+using templates::ListType;
+using templates::MapType;
+using templates::RenderContext;
+using templates::Template;
+using templates::Value;
 
 bool mentions(const std::string& text, const char* word) {
   return text.find(word) != std::string::npos;
@@ -67,12 +67,12 @@ void run_case(const nlohmann::json& test, Report& report) {
                       got.ok() ? *got : "error: " + got.error().message);
 }
 
-alerting::NotificationData sample_notification() {
-  alerting::NotifiedAlert alert;
+templates::NotificationData sample_notification() {
+  templates::NotifiedAlert alert;
   alert.status = "firing";
   alert.labels = {{"alertname", "HighErrorRate"}, {"severity", "critical"}};
   alert.annotations = {{"summary", "5 % of requests fail"}};
-  alerting::NotificationData data;
+  templates::NotificationData data;
   data.receiver = "team";
   data.status = "firing";
   data.alerts = {alert, alert};
@@ -88,7 +88,7 @@ void run_template_file(const std::filesystem::path& file, Report& report) {
   const auto text = read_text(file);
   const auto library = Template::parse(text, Dialect::kAlertmanager);
   if (!library.ok()) return report.fail(file.filename(), library.error().message);
-  const auto data = alerting::template_data(sample_notification());
+  const auto data = templates::template_data(sample_notification());
   static const std::string kDefine = "define \"";
   for (auto at = text.find(kDefine); at != std::string::npos; at = text.find(kDefine, at)) {
     at += kDefine.size();

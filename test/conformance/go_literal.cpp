@@ -10,8 +10,8 @@ namespace monitoring::conformance {
 
 namespace {
 
-using alerting::ListType;
-using alerting::Value;
+using templates::ListType;
+using templates::Value;
 
 /// Numbers, + - *, parentheses, and the names of package math.
 class Arithmetic {
@@ -156,7 +156,7 @@ std::optional<Value> go_vector(const std::string& literal) {
     const auto value_at = literal.find(kValue, at);
     if (value_at == std::string::npos) return std::nullopt;
     const double value = std::strtod(literal.c_str() + value_at + kValue.size(), nullptr);
-    samples.push_back(alerting::query_sample(labels, value));
+    samples.push_back(templates::query_sample(labels, value));
   }
   return Value::list(ListType::kQueryResult, std::move(samples));
 }

@@ -9,11 +9,11 @@ namespace monitoring::conformance {
 
 namespace {
 
-using alerting::Dialect;
-using alerting::MissingKey;
-using alerting::RenderContext;
-using alerting::Template;
-using alerting::Value;
+using templates::Dialect;
+using templates::MissingKey;
+using templates::RenderContext;
+using templates::Template;
+using templates::Value;
 
 bool ends_with(const std::string& text, const std::string& end) {
   return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;

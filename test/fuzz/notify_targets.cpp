@@ -15,6 +15,7 @@
 #include "target.hpp"
 
 using namespace monitoring;
+using namespace monitoring::dispatch;
 using namespace monitoring::notify;
 using fuzz::Input;
 using fuzz::require;

@@ -13,7 +13,7 @@
 namespace {
 
 using namespace monitoring;
-using namespace monitoring::alerting;
+using namespace monitoring::templates;
 
 RenderContext limited_context() {
   RenderContext context;

@@ -87,7 +87,7 @@ SELECT pg_temp.create('unstorable', $$SELECT 1 AS value,
     (SELECT string_agg(md5(n::text), '') FROM generate_series(1, 500) AS n) AS metric_name$$);
 SELECT pg_temp.create('undescribed', 'SELECT 1 AS value');
 UPDATE monitoring.collectors SET metrics = '{"x": 5}' WHERE collector_name = 'undescribed';
-SELECT pg_temp.create('varies', $$SELECT (md5(random()::text) || 'x')::float8 AS value$$);
+SELECT pg_temp.create('varies', $$SELECT ('x' || md5(random()::text))::float8 AS value$$);
 SELECT sum(monitoring.run_collector(collector_name)) FROM monitoring.collectors,
     generate_series(1, 3) WHERE collector_name IN ('unstorable', 'undescribed', 'varies');
 RESET client_min_messages;

@@ -33,7 +33,7 @@ struct RuleDefinition {
 struct RuleContext {
   Labels external_labels;
   std::string external_url;
-  std::function<Result<Value>(const std::string&)> query;
+  std::function<Result<templates::Value>(const std::string&)> query;
   Instant now{};
   CancelToken* cancel = process_cancel_token();  ///< not owned
 };
@@ -60,7 +60,7 @@ class Rule {
 
  private:
   Rule() = default;
-  using NamedTemplates = std::vector<std::pair<std::string, Template>>;
+  using NamedTemplates = std::vector<std::pair<std::string, templates::Template>>;
   static std::optional<Error> parse_all(const Labels& texts, const char* what, NamedTemplates& out);
 
   NamedTemplates labels_;

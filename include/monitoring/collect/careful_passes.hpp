@@ -6,7 +6,7 @@
 // clang-format keeps the server's header first.
 #include <cstdint>
 
-namespace monitoring::store {
+namespace monitoring::collect {
 
 /// Makes and removes the collectors of enabled packs; returns how many.
 std::int64_t settle_packs(pg::Spi& spi);
@@ -14,4 +14,4 @@ std::int64_t settle_packs(pg::Spi& spi);
 /// Records the metrics that are marked for it as measurements; returns how many rows.
 std::int64_t snapshot_metrics(pg::Spi& spi);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::collect

@@ -13,7 +13,7 @@
 #include "monitoring/base/labels.hpp"
 #include "monitoring/shmem/cluster_collectors.hpp"
 
-namespace monitoring::store {
+namespace monitoring::collect {
 
 struct CollectedSample {
   std::string metric_name;
@@ -83,4 +83,4 @@ void forget_exposed(pg::Spi& spi);
 /// run elsewhere.
 void withdraw_others(pg::Spi& spi, const RunElsewhere& elsewhere);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::collect

@@ -10,7 +10,7 @@
 
 #include "monitoring/base/clock.hpp"
 
-namespace monitoring::store {
+namespace monitoring::collect {
 
 enum class CostPart { duty, collector };
 
@@ -33,4 +33,4 @@ void count_cost(CostPart part, const std::string& name, const Cost& cost);
 /// Adds what was counted since the last call to the hour of `now`, and returns it.
 std::vector<CountedCost> save_costs(pg::Spi& spi, Instant now);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::collect

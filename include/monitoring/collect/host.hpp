@@ -6,7 +6,7 @@
 #include "monitoring/base/clock.hpp"
 #include "monitoring/host/proc.hpp"
 
-namespace monitoring::store {
+namespace monitoring::collect {
 
 /// CPUs, memory, load, disks, file systems, traffic, pressure, the clock. Files that are not there
 /// or not for this user to read give nothing. On a system without /proc: nothing at all.
@@ -23,4 +23,4 @@ struct HostUse {
 };
 HostUse host_use(Instant now);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::collect

@@ -10,7 +10,7 @@
 #include "monitoring/base/clock.hpp"
 #include "monitoring/foreign/exporter_queries.hpp"
 
-namespace monitoring::store {
+namespace monitoring::collect {
 
 struct ImportSettings {
   pg::Param every;                   ///< an interval, where the file says nothing
@@ -34,4 +34,4 @@ struct CollectorImport {
 CollectorImport import_collectors(pg::Spi& spi, const std::string& yaml,
                                   const ImportSettings& settings);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::collect

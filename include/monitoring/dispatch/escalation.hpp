@@ -18,7 +18,7 @@
 #include "monitoring/base/result.hpp"
 #include "monitoring/dispatch/matcher.hpp"
 
-namespace monitoring::notify {
+namespace monitoring::dispatch {
 
 struct EscalationStep {
   /// Counted from the instant at which the alert began to fire, or could be told again. Zero is at
@@ -109,4 +109,4 @@ EscalationDecision escalate(EscalationState& state, const EscalationPolicy& poli
 std::optional<Instant> next_escalation(const EscalationState& state,
                                        const EscalationPolicy& policy);
 
-}  // namespace monitoring::notify
+}  // namespace monitoring::dispatch

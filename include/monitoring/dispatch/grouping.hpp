@@ -17,7 +17,7 @@
 #include "monitoring/dispatch/route.hpp"
 #include "monitoring/notify/notification.hpp"
 
-namespace monitoring::notify {
+namespace monitoring::dispatch {
 
 /// Fingerprints as in AlertView.
 using Fingerprints = std::set<std::string>;
@@ -83,11 +83,11 @@ Group make_group(const Route& route, const Labels& alert_labels, Instant now);
 
 /// Puts an alert into its group. Before the first flush, an alert that started longer ago than
 /// group_wait makes the group due at once. Returns whether the group changed.
-bool insert_alert(Group& group, const Route& route, const AlertView& alert, Instant now);
+bool insert_alert(Group& group, const Route& route, const notify::AlertView& alert, Instant now);
 
 /// The alert is kept from the group's receivers, or they took it for acknowledged: if it has begun
 /// or ended since they could last learn of it, they do not know. Returns whether the group changed.
-bool note_unseen(Group& group, const AlertView& alert, Instant now);
+bool note_unseen(Group& group, const notify::AlertView& alert, Instant now);
 
 /// The earliest next_flush_at, or nothing without groups.
 std::optional<Instant> next_wakeup(const std::vector<Group>& groups);
@@ -108,12 +108,12 @@ struct SuppressedAlert {
 /// What a flush asks its surroundings. Each filter answers the reason, or nothing; an empty
 /// function never objects. They are asked in Alertmanager's order: inhibition, time, silences.
 struct FlushFilters {
-  std::function<std::optional<std::string>(const AlertView&)> inhibited;
+  std::function<std::optional<std::string>(const notify::AlertView&)> inhibited;
   /// Outside of the route's active times or inside its mute times.
   std::function<std::optional<std::pair<Suppression, std::string>>(const Route&)> muted;
-  std::function<std::optional<std::string>(const AlertView&)> silenced;
+  std::function<std::optional<std::string>(const notify::AlertView&)> silenced;
   /// Whether somebody took charge of the alert: it is not repeated.
-  std::function<bool(const AlertView&)> acknowledged;
+  std::function<bool(const notify::AlertView&)> acknowledged;
 };
 
 /// Why an integration is told, or is not.
@@ -143,7 +143,7 @@ struct FlushDecision {
   /// Queue a notification about `alerts`.
   bool notify = false;
   /// What to tell, in Alertmanager's order, each with its status at the time of the flush.
-  std::vector<AlertView> alerts;
+  std::vector<notify::AlertView> alerts;
   /// What to put into the notification log, in the transaction that queues the notification.
   std::optional<LogEntry> log;
 };
@@ -158,7 +158,7 @@ struct FlushResult {
 };
 
 /// The alert with this fingerprint, or null where it is not known any more.
-using AlertLookup = std::function<const AlertView*(const std::string& fingerprint)>;
+using AlertLookup = std::function<const notify::AlertView*(const std::string& fingerprint)>;
 
 /// Flushes a group whose time has come: decides for every integration of the route's receiver,
 /// takes resolved alerts out of the group and sets its next flush. The next flush is group_interval
@@ -168,6 +168,6 @@ FlushResult flush_group(Group& group, const Route& route,
                         const AlertLookup& find_alert, const FlushFilters& filters, Instant now);
 
 /// The notification of a decision with `notify`.
-Notification make_notification(const Group& group, const FlushDecision& decision);
+notify::Notification make_notification(const Group& group, const FlushDecision& decision);
 
-}  // namespace monitoring::notify
+}  // namespace monitoring::dispatch

@@ -12,7 +12,7 @@
 #include "monitoring/dispatch/matcher.hpp"
 #include "monitoring/notify/notification.hpp"
 
-namespace monitoring::notify {
+namespace monitoring::dispatch {
 
 struct InhibitRule {
   /// Shown in reasons.
@@ -39,7 +39,7 @@ class Inhibitor {
   explicit Inhibitor(std::vector<InhibitRule> rules);
 
   /// Makes the alert a source of the rules that it matches, unless it is resolved at `now`.
-  void add(const AlertView& alert, Instant now);
+  void add(const notify::AlertView& alert, Instant now);
 
   /// Whether an alert with these labels is inhibited. An alert that matches both sides of a rule
   /// cannot be inhibited by another such alert, itself included.
@@ -60,4 +60,4 @@ class Inhibitor {
   std::vector<Entry> entries_;
 };
 
-}  // namespace monitoring::notify
+}  // namespace monitoring::dispatch

@@ -18,7 +18,7 @@ namespace re2 {
 class RE2;
 }
 
-namespace monitoring::notify {
+namespace monitoring::dispatch {
 
 enum class MatchOp { kEqual, kNotEqual, kRegex, kNotRegex };
 
@@ -81,4 +81,4 @@ Result<Matcher> parse_matcher(std::string_view text);
 /// An error's message begins with the number of its element, and its position counts within it.
 Result<Matchers> parse_matcher_list(const std::vector<std::string>& texts);
 
-}  // namespace monitoring::notify
+}  // namespace monitoring::dispatch

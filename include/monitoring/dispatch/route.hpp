@@ -13,7 +13,7 @@
 #include "monitoring/base/result.hpp"
 #include "monitoring/dispatch/matcher.hpp"
 
-namespace monitoring::notify {
+namespace monitoring::dispatch {
 
 /// One node as configured: a row. What is unset is inherited from the parent, for the root from
 /// Alertmanager's defaults (30 s, 5 min, 4 h, one group for all). Time intervals and `continue` are
@@ -114,4 +114,4 @@ std::string group_key(const Route& route, const Labels& group_labels);
 /// `{a="x", b="y"}`: how Alertmanager prints a label set (model.LabelSet.String).
 std::string label_set_text(const Labels& labels);
 
-}  // namespace monitoring::notify
+}  // namespace monitoring::dispatch

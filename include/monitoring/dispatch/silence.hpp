@@ -11,7 +11,7 @@
 #include "monitoring/dispatch/matcher.hpp"
 #include "monitoring/notify/notification.hpp"
 
-namespace monitoring::notify {
+namespace monitoring::dispatch {
 
 struct Silence {
   std::string id;
@@ -43,6 +43,6 @@ const Silence* find_silence(const std::vector<Silence>& all, const Labels& label
 /// which have met a firing alert, and ends those whose alerts have all resolved. Returns the
 /// indexes of the silences that changed.
 std::vector<std::size_t> settle_silences(std::vector<Silence>& all,
-                                         const std::vector<AlertView>& alerts, Instant now);
+                                         const std::vector<notify::AlertView>& alerts, Instant now);
 
-}  // namespace monitoring::notify
+}  // namespace monitoring::dispatch

@@ -15,7 +15,7 @@
 #include "monitoring/dispatch/grouping.hpp"
 #include "monitoring/dispatch/route.hpp"
 
-namespace monitoring::notify {
+namespace monitoring::dispatch {
 
 /// Time zones, which this room has no database of.
 class UtcOffsetProvider {
@@ -85,4 +85,4 @@ Result<std::optional<std::pair<Suppression, std::string>>> muted_by_time(
     const RouteOptions& options, const TimeIntervals& intervals, Instant instant,
     const UtcOffsetProvider& zones);
 
-}  // namespace monitoring::notify
+}  // namespace monitoring::dispatch

@@ -11,7 +11,7 @@
 #include "monitoring/base/clock.hpp"
 #include "monitoring/base/health_finding.hpp"
 
-namespace monitoring::store {
+namespace monitoring::health {
 
 /// A row of monitoring.effective_health_thresholds.
 struct HealthThreshold {
@@ -53,4 +53,4 @@ std::vector<MissingSecret> missing_secrets(pg::Spi& spi);
 /// Remembers, for the checks that follow, how many measurements the ring has dropped so far.
 void note_dropped_records(pg::Spi& spi, Instant now);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::health

@@ -15,7 +15,7 @@
 #include "monitoring/base/health_finding.hpp"
 #include "monitoring/health/checks.hpp"
 
-namespace monitoring::store {
+namespace monitoring::health {
 
 /// A status and why it is not healthy. Raising never makes it better.
 struct Verdict {
@@ -73,4 +73,4 @@ std::string health_json(const SystemHealth& health);
 /// lead it to is told of it, in this transaction.
 SystemHealth check_health(pg::Spi& spi, Instant now);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::health

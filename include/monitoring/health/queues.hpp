@@ -5,7 +5,7 @@
 // clang-format keeps the server's header first.
 #include <string>
 
-namespace monitoring::store {
+namespace monitoring::health {
 
 struct QueueCheck {
   int checked = 0;
@@ -22,4 +22,4 @@ QueueCheck check_queues(pg::Spi& spi);
 /// search_path must be pg_catalog.
 std::int64_t requeue_dead_letters(pg::Spi& spi, const std::string& queue_name);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::health

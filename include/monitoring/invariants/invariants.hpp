@@ -6,7 +6,7 @@
 
 #include "monitoring/pg/spi.hpp"
 
-namespace monitoring::store {
+namespace monitoring::invariants {
 
 /// One invariant and whether it holds.
 struct InvariantCheck {
@@ -22,4 +22,4 @@ std::vector<InvariantCheck> check_invariants(pg::Spi& spi);
 /// The same once a day by the worker: an open issue invariant_violated says what does not hold.
 void report_invariants(pg::Spi& spi);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::invariants

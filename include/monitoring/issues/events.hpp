@@ -5,9 +5,9 @@
 // clang-format keeps the server's header first.
 #include <string_view>
 
-namespace monitoring::store {
+namespace monitoring::issues {
 
 /// Logs one event; details is a JSON value.
 void log_event(pg::Spi& spi, std::string_view event_type, std::string_view details);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::issues

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace monitoring::store {
+namespace monitoring::issues {
 
 struct Issue {
   std::string worker_name;
@@ -33,4 +33,4 @@ void keep_issue(pg::Spi& spi, const Issue& issue);
 std::uint64_t resolve_issues(pg::Spi& spi, std::string_view worker_name,
                              std::string_view issue_type, std::string_view resolution);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::issues

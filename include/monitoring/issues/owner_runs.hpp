@@ -13,7 +13,7 @@
 #include <optional>
 #include <string>
 
-namespace monitoring::store {
+namespace monitoring::issues {
 
 /// Runs body as pg::run_as_owner() does, with limits.what as worker_name of the query's issues.
 /// A query that has to wait, or is switched off, fails without being run.
@@ -42,4 +42,4 @@ void record_overrun(pg::Spi& spi);
 std::optional<pg::OwnerFailure> lost_owner(const std::string& owner, std::optional<Oid> named,
                                            Oid bound, const char* thing);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::issues

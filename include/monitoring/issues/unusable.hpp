@@ -15,7 +15,7 @@
 
 #include "monitoring/base/clock.hpp"
 
-namespace monitoring::store {
+namespace monitoring::issues {
 
 /// Runs body in a subtransaction, and undoes it if it fails; says why it did. Passes run all of
 /// their work so, and only if that fails each piece: a subtransaction for every piece would be
@@ -105,4 +105,4 @@ class RestingObjects {
   Instant next_settlement_{};
 };
 
-}  // namespace monitoring::store
+}  // namespace monitoring::issues

@@ -12,7 +12,7 @@ extern "C" {
 #include <cstdint>
 #include <vector>
 
-namespace monitoring::store {
+namespace monitoring::measurements {
 
 // All of these may raise server errors: call them under pg::call.
 
@@ -37,4 +37,4 @@ BlockNumber mapped_blocks(Relation index);
 /// Marks a block as written, as an insert into it does.
 void mark_block(Relation index, BlockNumber block);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::measurements

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-namespace monitoring::store {
+namespace monitoring::measurements {
 
 /// What is noted of one measurement.
 struct Correction {
@@ -23,4 +23,4 @@ void note_correction(const Correction& correction);
 /// A pass takes the notes: what this transaction goes on to change must be noted again.
 void forget_noted_corrections();
 
-}  // namespace monitoring::store
+}  // namespace monitoring::measurements

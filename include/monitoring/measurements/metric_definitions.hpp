@@ -10,7 +10,7 @@
 
 #include "monitoring/metrics/metric.hpp"
 
-namespace monitoring::store {
+namespace monitoring::measurements {
 
 /// Texts are in UTF-8, as in the registry.
 struct MetricDefinition {
@@ -31,4 +31,4 @@ std::optional<MetricDefinition> find_definition(std::string_view name);
 void write_definition(pg::Spi& spi, const MetricDefinition& definition,
                       std::optional<bool> snapshot);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::measurements

@@ -10,7 +10,7 @@
 #include "monitoring/pg/periods.hpp"
 #include "monitoring/pg/spi.hpp"
 
-namespace monitoring::store {
+namespace monitoring::measurements {
 
 struct DayPartition {
   Oid oid;
@@ -39,4 +39,4 @@ bool with_short_lock_waits(pg::Spi& spi, const std::function<void()>& body);
 /// The effective retention of a kind; nullopt for ever.
 std::optional<Instant> cutoff(pg::Spi& spi, const char* kind, Instant now);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::measurements

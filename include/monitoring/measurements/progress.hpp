@@ -20,7 +20,7 @@ extern "C" {
 
 #include "monitoring/pg/spi.hpp"
 
-namespace monitoring::store {
+namespace monitoring::measurements {
 
 /// A transaction id in 64 bits. Under pg::call; of one that is not of the future.
 std::uint64_t full_transaction_id(TransactionId xid);
@@ -76,4 +76,4 @@ class Progress {
   std::uint64_t server_next_xid_ = 0;
 };
 
-}  // namespace monitoring::store
+}  // namespace monitoring::measurements

@@ -16,7 +16,7 @@ extern "C" {
 
 #include "monitoring/measurements/progress.hpp"
 
-namespace monitoring::store {
+namespace monitoring::measurements {
 
 /// One measurement. Pointers lead into the pinned page: valid during the visit only.
 struct RawRow {
@@ -138,4 +138,4 @@ class RawScan {
   Marks visited_;
 };
 
-}  // namespace monitoring::store
+}  // namespace monitoring::measurements

@@ -9,7 +9,7 @@
 
 #include "monitoring/metrics/record.hpp"
 
-namespace monitoring::store {
+namespace monitoring::measurements {
 
 struct DrainResult {
   std::uint64_t rows = 0;  ///< inserted
@@ -38,4 +38,4 @@ std::uint64_t insert_records(const std::vector<metrics::Record>& records);
 /// Removes what databases that no longer exist have left in the ring.
 void discard_gone_databases();
 
-}  // namespace monitoring::store
+}  // namespace monitoring::measurements

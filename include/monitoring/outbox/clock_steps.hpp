@@ -5,7 +5,7 @@
 // clang-format keeps the server's header first.
 #include "monitoring/base/clock.hpp"
 
-namespace monitoring::store {
+namespace monitoring::outbox {
 
 /// Which waits are shortened: all, because the clock was seen to step; or those that are longer
 /// than any is made, because it has, or somebody has, been ahead. So a step that both the worker
@@ -19,4 +19,4 @@ void bring_outbox_nearer(pg::Spi& spi, Duration step, Instant now, WhichWaits wh
 /// lies further away than any wait is long, because the clock was set back while nobody looked.
 void bring_nearer(pg::Spi& spi, Duration step, Instant now);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::outbox

@@ -21,7 +21,7 @@
 #include <string>
 #include <vector>
 
-namespace monitoring::store {
+namespace monitoring::outbox {
 
 /// A leased notification, with what is needed to send it.
 struct Leased {
@@ -152,4 +152,4 @@ bool any_leased(pg::Spi& spi);
 /// courier then.
 std::optional<Instant> next_delivery_at(pg::Spi& spi);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::outbox

@@ -14,7 +14,7 @@
 
 #include "monitoring/notify/notification.hpp"
 
-namespace monitoring::store {
+namespace monitoring::outbox {
 
 /// Whether resolved alerts are told.
 enum class TellResolved {
@@ -36,4 +36,4 @@ std::optional<std::int64_t> queue_notification(
 /// if it is not dead.
 void requeue_notification(pg::Spi& spi, std::int64_t id);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::outbox

@@ -13,7 +13,7 @@
 
 #include "monitoring/notify/rate_limit.hpp"
 
-namespace monitoring::store {
+namespace monitoring::outbox {
 
 /// The enabled receivers, and their rate limits as they stand at `now`.
 class RateLimits {
@@ -56,4 +56,4 @@ void save_pauses(pg::Spi& spi, const Pauses& pauses);
 /// Removes what is known of receivers that are gone.
 void forget_gone_receivers(pg::Spi& spi);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::outbox

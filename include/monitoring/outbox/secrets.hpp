@@ -11,7 +11,7 @@
 
 #include "monitoring/notify/secret_terms.hpp"
 
-namespace monitoring::store {
+namespace monitoring::outbox {
 
 struct StoredSecret {
   std::optional<std::string> value;  ///< none: Supabase Vault has it
@@ -54,4 +54,4 @@ bool is_trusted_with(Oid role, const Secret& secret);
 /// Whether there is a vault that has a secret of each of the names.
 bool vault_has_all(pg::Spi& spi, const std::vector<std::string>& names);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::outbox

@@ -9,7 +9,7 @@
 #include <optional>
 #include <string>
 
-namespace monitoring::store {
+namespace monitoring::pg {
 
 struct ExtensionMember {
   Oid oid;
@@ -28,4 +28,4 @@ std::optional<ExtensionMember> relation_of_extension(pg::Spi& spi, const char* e
 std::optional<ExtensionMember> routine_of_extension(pg::Spi& spi, const char* extension,
                                                     const char* routine);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::pg

@@ -3,7 +3,7 @@
 
 #include "monitoring/base/clock.hpp"
 
-namespace monitoring::worker {
+namespace monitoring::pg {
 
 class SystemClock final : public Clock {
  public:
@@ -31,4 +31,4 @@ class ClockSteps {
   Instant steady_{};
 };
 
-}  // namespace monitoring::worker
+}  // namespace monitoring::pg

@@ -12,7 +12,7 @@ extern "C" {
 #include <utils/uuid.h>
 }
 
-namespace monitoring::store {
+namespace monitoring::pg {
 
 struct TableColumn {
   const char* name;
@@ -49,4 +49,4 @@ void write_rest(TableWriter* writer);
 /// After write_rest(). Later commands see the rows.
 void close_writer(TableWriter* writer);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::pg

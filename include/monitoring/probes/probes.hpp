@@ -11,7 +11,7 @@
 
 #include "monitoring/base/clock.hpp"
 
-namespace monitoring::store {
+namespace monitoring::probes {
 
 /// A row of monitoring.probes that is to be asked now.
 struct DueProbe {
@@ -62,4 +62,4 @@ void record_probes(pg::Spi& spi, const std::vector<ProbeResult>& results, Instan
 /// When the next probe is due; nullopt if there is none.
 std::optional<Instant> next_probe_at(pg::Spi& spi);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::probes

@@ -9,9 +9,9 @@
 #include "monitoring/base/clock.hpp"
 #include "monitoring/pg/spi.hpp"
 
-namespace monitoring::store {
+namespace monitoring::retention {
 
 /// Removes what is older than its retention: (kind, rows) in the order of the kinds.
 std::vector<std::pair<std::string, std::int64_t>> apply_retention(pg::Spi& spi, Instant now);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::retention

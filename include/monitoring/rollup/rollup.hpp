@@ -7,7 +7,7 @@
 #include "monitoring/base/clock.hpp"
 #include "monitoring/pg/spi.hpp"
 
-namespace monitoring::store {
+namespace monitoring::rollup {
 
 /// Takes new measurements into the state of their hours. With publish, also writes the rows of
 /// aggregated_metrics for every closed hour with something new, hours that end at or before `now`.
@@ -32,4 +32,4 @@ void rebaseline(pg::Spi& spi, Instant now);
 /// Closed periods ('hourly', 'daily', 'weekly') with data that is not rolled up.
 std::int64_t pending_periods(pg::Spi& spi, const std::string& period, Instant now);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::rollup

@@ -3,7 +3,7 @@
 
 #include "monitoring/pg/spi.hpp"
 
-namespace monitoring::store {
+namespace monitoring::routing {
 
 /// The last pass was at `last`, which is later than `now`, the time that counts from here on. Times
 /// that alerting has stored and that lie behind `now` cannot be right: they are moved back by the
@@ -13,4 +13,4 @@ namespace monitoring::store {
 /// lock of the passes.
 void rebase_alerting(pg::Spi& spi, Instant last, Instant now);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::routing

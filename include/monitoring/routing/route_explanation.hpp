@@ -10,7 +10,7 @@
 
 #include "monitoring/base/labels.hpp"
 
-namespace monitoring::store {
+namespace monitoring::routing {
 
 /// One route of the tree.
 struct ExplainedRoute {
@@ -31,4 +31,4 @@ std::vector<ExplainedRoute> explain_routes(pg::Spi& spi, const std::string& labe
 /// that cannot be used, and what is wrong with it.
 void check_routing(pg::Spi& spi);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::routing

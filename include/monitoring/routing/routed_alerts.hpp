@@ -11,7 +11,7 @@
 #include "monitoring/notify/notification.hpp"
 #include "monitoring/routing/config.hpp"
 
-namespace monitoring::store {
+namespace monitoring::routing {
 
 struct RoutedAlert {
   notify::AlertView view;
@@ -54,11 +54,11 @@ class Suppressions {
  private:
   const RoutingConfig& config_;
   Instant now_;
-  notify::Inhibitor inhibitor_;
+  dispatch::Inhibitor inhibitor_;
 };
 
 /// Sets `silenced` and `inhibited` of all alerts, and the columns of those that fire.
 void find_suppressions(pg::Spi& spi, const RoutingConfig& config, RoutedAlerts& alerts,
                        Instant now);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::routing

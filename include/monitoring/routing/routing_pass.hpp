@@ -8,7 +8,7 @@
 
 #include "monitoring/pg/spi.hpp"
 
-namespace monitoring::store {
+namespace monitoring::routing {
 
 /// Brings groups, timers and escalations up to date with the firing and resolved rows of
 /// monitoring.alerts, queues the notifications that are due at `now`, and keeps the columns
@@ -20,4 +20,4 @@ void route_alerts(pg::Spi& spi, Instant now);
 /// Whether a group's timer has run out: a cheap look, for passes that have changed nothing else.
 bool flush_due(pg::Spi& spi, Instant now);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::routing

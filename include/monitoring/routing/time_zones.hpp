@@ -3,12 +3,12 @@
 
 #include "monitoring/dispatch/time_interval.hpp"
 
-namespace monitoring::store {
+namespace monitoring::routing {
 
-class ServerTimeZones final : public notify::UtcOffsetProvider {
+class ServerTimeZones final : public dispatch::UtcOffsetProvider {
  public:
   std::optional<std::chrono::seconds> offset_at(std::string_view zone,
                                                 Instant instant) const override;
 };
 
-}  // namespace monitoring::store
+}  // namespace monitoring::routing

@@ -3,10 +3,10 @@
 
 #include "monitoring/pg/spi.hpp"
 
-namespace monitoring::store {
+namespace monitoring::routing {
 
 /// Queues a ping for each watchdog that is due at `now`. The end of a pass: a pass that fails, or
 /// does not come, pings nobody.
 void ping_watchdogs(pg::Spi& spi, Instant now);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::routing

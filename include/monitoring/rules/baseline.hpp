@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-namespace monitoring::store {
+namespace monitoring::rules {
 
 /// The median of the metric's hourly averages at the hour of `at` on the `days` days before it
 /// (alerting::same_hour_baseline). `dimensions` is a jsonb parameter; series that contain it count,
@@ -16,4 +16,4 @@ std::optional<double> metric_baseline(pg::Spi& spi, const std::string& metric_na
                                       const pg::Param& dimensions, Instant at, int days,
                                       std::size_t at_least);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::rules

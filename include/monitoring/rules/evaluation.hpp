@@ -13,7 +13,7 @@
 
 #include "monitoring/alerting/rule.hpp"
 
-namespace monitoring::store {
+namespace monitoring::rules {
 
 struct StoredRule;
 
@@ -55,4 +55,4 @@ enum class DuePassTurn {
 /// pass that breaks off is made once more.
 DuePassTurn evaluate_due(pg::Spi& spi, DuePass& pass, const std::function<bool()>& enough);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::rules

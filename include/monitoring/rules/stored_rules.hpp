@@ -8,7 +8,7 @@
 
 #include "monitoring/base/labels.hpp"
 
-namespace monitoring::store {
+namespace monitoring::rules {
 
 /// Throws what is wrong with a rule's name, labels and annotations: 42710 for a label that the rule
 /// sets itself, 22023 for all else, with the position in the template.
@@ -18,4 +18,4 @@ void check_definition(const std::string& rule_name, const Labels& labels,
 /// Runs a rule once, read-only and as its owner, and throws what is wrong with it.
 void check_by_running(pg::Spi& spi, std::int64_t rule_id, Instant now);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::rules

@@ -6,7 +6,7 @@
 
 #include "monitoring/alerting/threshold.hpp"
 
-namespace monitoring::store {
+namespace monitoring::rules {
 
 /// The columns' values. Either warning and critical are the levels, or the JSON array is:
 /// [{"severity": "P0", "bound": 95, "resolve_at": 90, "inclusive": true}, ...], most severe first.
@@ -21,4 +21,4 @@ struct ThresholdLevels {
 /// Throws 22023, with what is wrong with which level.
 alerting::Threshold make_threshold(const std::string& alert_name, const ThresholdLevels& row);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::rules

@@ -16,7 +16,7 @@
 
 struct _SPI_plan;
 
-namespace monitoring::store {
+namespace monitoring::series {
 
 /// Labels are texts, and texts are identities: they must not depend on who evaluates. Undone when
 /// the owner's scope ends, in which it has to be called.
@@ -55,4 +55,4 @@ ResultShape shape_of(const pg::Rows& rows, const LabelCheck& check);
 Labels labels_of(const pg::Rows& rows, std::uint64_t row, const ResultShape& shape);
 std::optional<double> value_of(const pg::Rows& rows, std::uint64_t row, const ResultShape& shape);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::series

@@ -11,7 +11,7 @@
 
 #include "monitoring/base/clock.hpp"
 
-namespace monitoring::store {
+namespace monitoring::series {
 
 /// Which samples. The texts are still as the user gave them.
 struct SeriesSelector {
@@ -39,4 +39,4 @@ struct SeriesWindow {
 pg::Rows read_series(pg::Spi& spi, const SeriesWindow& window,
                      const std::vector<SeriesSelector>& selectors, Instant until, long limit = 0);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::series

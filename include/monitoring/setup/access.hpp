@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-namespace monitoring::store {
+namespace monitoring::setup {
 
 enum class AccessLevel { reader, writer, operator_ };
 
@@ -25,4 +25,4 @@ void protect_relation(pg::Spi& spi, Oid relation);
 /// Grants what the level needs on all objects of the extension. search_path must be pg_catalog.
 void grant_access(pg::Spi& spi, std::string_view role_name, AccessLevel level);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::setup

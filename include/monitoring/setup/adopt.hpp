@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-namespace monitoring::store {
+namespace monitoring::setup {
 
 struct Adopted {
   std::string object;
@@ -19,4 +19,4 @@ struct Adopted {
 /// types are read, so that reading them runs nobody's code. search_path must be pg_catalog.
 std::vector<Adopted> adopt(pg::Spi& spi, std::string_view old_schema);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::setup

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-namespace monitoring::store {
+namespace monitoring::setup {
 
 struct Job {
   std::string name;
@@ -52,4 +52,4 @@ std::string unscheduling_statement(pg::Spi& spi);
 void note_scheduled_elsewhere(pg::Spi& spi, const PgCron& pg_cron);
 void note_unscheduled_elsewhere(pg::Spi& spi);
 
-}  // namespace monitoring::store
+}  // namespace monitoring::setup

@@ -8,9 +8,9 @@
 #include <map>
 #include <string>
 
-namespace monitoring::hooks {
+namespace monitoring::shmem {
 
 /// Counts the connections and sets the gauges of these databases, zeros included.
 void refresh_connection_gauges(const std::map<Oid, std::string>& databases);
 
-}  // namespace monitoring::hooks
+}  // namespace monitoring::shmem

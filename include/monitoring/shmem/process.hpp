@@ -10,7 +10,7 @@
 
 struct WaitEventSet;
 
-namespace monitoring::worker {
+namespace monitoring::shmem {
 
 /// Installs the handlers of a process that ends quietly on SIGTERM: SIGTERM cancels what runs and
 /// makes shutdown_requested() true; SIGHUP makes the next nap() read the configuration.
@@ -65,4 +65,4 @@ void log_error(int level, const std::string& what, const pg::PgError& error);
 /// Waits before a retry: 1 s, doubled by each further failure, at most `longest`.
 Duration back_off(int failures, Duration longest);
 
-}  // namespace monitoring::worker
+}  // namespace monitoring::shmem

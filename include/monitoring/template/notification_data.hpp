@@ -9,7 +9,7 @@
 #include "monitoring/base/labels.hpp"
 #include "monitoring/template/value.hpp"
 
-namespace monitoring::alerting {
+namespace monitoring::templates {
 
 /// One alert of a notification, as .Alerts gives it.
 struct NotifiedAlert {
@@ -35,4 +35,4 @@ struct NotificationData {
 /// .Receiver .Status .Alerts .GroupLabels .CommonLabels .CommonAnnotations .ExternalURL
 Value template_data(const NotificationData& data);
 
-}  // namespace monitoring::alerting
+}  // namespace monitoring::templates

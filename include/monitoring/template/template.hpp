@@ -16,7 +16,7 @@
 #include "monitoring/base/result.hpp"
 #include "monitoring/template/value.hpp"
 
-namespace monitoring::alerting {
+namespace monitoring::templates {
 
 /// Whose functions a template may call; Go's own are in both.
 enum class Dialect { kPrometheus, kAlertmanager };
@@ -86,4 +86,4 @@ class Template {
   bool uses_query_ = false;
 };
 
-}  // namespace monitoring::alerting
+}  // namespace monitoring::templates

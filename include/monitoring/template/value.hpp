@@ -15,7 +15,7 @@
 #include "monitoring/base/clock.hpp"
 #include "monitoring/base/labels.hpp"
 
-namespace monitoring::alerting {
+namespace monitoring::templates {
 
 class Value;
 
@@ -114,4 +114,4 @@ class Value {
       data_;
 };
 
-}  // namespace monitoring::alerting
+}  // namespace monitoring::templates

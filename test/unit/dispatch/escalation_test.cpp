@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace monitoring::notify {
+namespace monitoring::dispatch {
 namespace {
 
 using std::chrono::minutes;
@@ -147,4 +147,4 @@ TEST(EscalationPolicy, IsChecked) {
 }
 
 }  // namespace
-}  // namespace monitoring::notify
+}  // namespace monitoring::dispatch

@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
-namespace monitoring::notify {
+namespace monitoring::dispatch {
+
+using namespace notify;  // whose alerts are told
 namespace {
 
 using std::chrono::hours;
@@ -388,4 +390,4 @@ TEST_F(Grouping, ANewGroupKnowsWhatItsPredecessorToldAndWhen) {
 }
 
 }  // namespace
-}  // namespace monitoring::notify
+}  // namespace monitoring::dispatch

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace monitoring::notify {
+namespace monitoring::dispatch {
 namespace {
 
 /// The matchers of a text as printed, or the error.
@@ -112,4 +112,4 @@ TEST(Matcher, PrintsAndReadsBackTheSame) {
 }
 
 }  // namespace
-}  // namespace monitoring::notify
+}  // namespace monitoring::dispatch

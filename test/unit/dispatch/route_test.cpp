@@ -2,7 +2,8 @@
 
 #include <gtest/gtest.h>
 
-namespace monitoring::notify {
+namespace monitoring::dispatch {
+
 namespace {
 
 using std::chrono::hours;
@@ -207,4 +208,4 @@ TEST(RouteTree, LimitsItsDepth) {
 }
 
 }  // namespace
-}  // namespace monitoring::notify
+}  // namespace monitoring::dispatch

@@ -4,7 +4,9 @@
 #include "monitoring/dispatch/inhibition.hpp"
 #include "monitoring/dispatch/silence.hpp"
 
-namespace monitoring::notify {
+namespace monitoring::dispatch {
+
+using namespace notify;  // whose alerts are told
 namespace {
 
 using std::chrono::seconds;
@@ -118,4 +120,4 @@ TEST(Silence, UntilResolvedEndsWithItsAlerts) {
 }
 
 }  // namespace
-}  // namespace monitoring::notify
+}  // namespace monitoring::dispatch

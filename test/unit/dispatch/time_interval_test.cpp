@@ -4,7 +4,7 @@
 
 #include <ctime>
 
-namespace monitoring::notify {
+namespace monitoring::dispatch {
 namespace {
 
 /// Etc/GMT-2 is two hours ahead; Berlin has its summer time of 2026. Like the server it takes
@@ -237,4 +237,4 @@ TEST_F(MutedByTime, NamesWhatDoesNotExist) {
 }
 
 }  // namespace
-}  // namespace monitoring::notify
+}  // namespace monitoring::dispatch

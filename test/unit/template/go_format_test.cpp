@@ -5,7 +5,7 @@
 
 #include "monitoring/template/template.hpp"
 
-namespace monitoring::alerting {
+namespace monitoring::templates {
 namespace {
 
 struct Case {
@@ -123,4 +123,4 @@ TEST(GoFormat, WidthsDoNotFillMemory) {
 }
 
 }  // namespace
-}  // namespace monitoring::alerting
+}  // namespace monitoring::templates

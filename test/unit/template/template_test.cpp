@@ -6,7 +6,7 @@
 
 #include "monitoring/template/notification_data.hpp"
 
-namespace monitoring::alerting {
+namespace monitoring::templates {
 namespace {
 
 std::string render(const std::string& text, const Value& data = {}, RenderContext context = {},
@@ -386,4 +386,4 @@ TEST(Template, KnowsWhetherItUsesTheValue) {
 }
 
 }  // namespace
-}  // namespace monitoring::alerting
+}  // namespace monitoring::templates
