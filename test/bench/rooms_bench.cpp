@@ -78,7 +78,7 @@ void moments_add(benchmark::State& state) {
 BENCHMARK(moments_add);
 
 void template_render(benchmark::State& state) {
-  using namespace alerting;
+  using namespace templates;
   const auto text = Template::parse(
       "{{ $labels.job }} on {{ $labels.instance }} is {{ $value | humanizePercentage }}",
       Dialect::kPrometheus, {"labels", "value"});

@@ -392,15 +392,19 @@ COMMENT ON FUNCTION monitoring._note_on_alert(text, text, text, boolean, timesta
 CREATE FUNCTION monitoring.acknowledge(fingerprint text, note text DEFAULT '',
                                        acknowledged_at timestamptz DEFAULT NULL)
 RETURNS void
-LANGUAGE sql VOLATILE
+LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    n record;
+BEGIN
+    -- Apart from the UPDATE, whose plan may begin with the alerts and, where there are none, end there.
+    n := monitoring._note_on_alert(fingerprint, 'acknowledged', note, true, acknowledged_at);
     UPDATE monitoring.alerts AS a
     SET acknowledged_by = COALESCE(a.acknowledged_by, current_user),
         acknowledged_at = COALESCE(a.acknowledged_at, n.at)
-    FROM monitoring._note_on_alert(acknowledge.fingerprint, 'acknowledged',
-        acknowledge.note, true, acknowledge.acknowledged_at) AS n
-    WHERE a.id = n.alert_id
+    WHERE a.id = n.alert_id;
+END
 $$;
 COMMENT ON FUNCTION monitoring.acknowledge(text, text, timestamptz) IS
     'Somebody is at it: until it fires anew, the alert neither escalates nor repeats. '
@@ -409,16 +413,19 @@ COMMENT ON FUNCTION monitoring.acknowledge(text, text, timestamptz) IS
 CREATE FUNCTION monitoring.mark_false_positive(fingerprint text, reason text,
                                                marked_at timestamptz DEFAULT NULL)
 RETURNS void
-LANGUAGE sql VOLATILE
+LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    n record;
+BEGIN
+    n := monitoring._note_on_alert(fingerprint, 'false positive', reason, false, marked_at);
     UPDATE monitoring.alerts AS a
     SET false_positive = true,
         acknowledged_by = COALESCE(a.acknowledged_by, current_user),
         acknowledged_at = COALESCE(a.acknowledged_at, n.at)
-    FROM monitoring._note_on_alert(mark_false_positive.fingerprint, 'false positive',
-        mark_false_positive.reason, false, mark_false_positive.marked_at) AS n
-    WHERE a.id = n.alert_id
+    WHERE a.id = n.alert_id;
+END
 $$;
 COMMENT ON FUNCTION monitoring.mark_false_positive(text, text, timestamptz) IS
     'The alert was wrong: notes why, for whoever mends the rule, and acknowledges it. '
