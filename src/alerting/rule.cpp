@@ -18,15 +18,6 @@ constexpr char kRuleDataType[] =
 /// The variables that Prometheus defines before the text of every rule's template.
 const std::vector<std::string> kVariables{"labels", "externalLabels", "externalURL", "value"};
 
-/// Prometheus' classic label names: letters, digits, underscores, no digit first.
-bool is_label_name(const std::string& name) {
-  const auto word = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (c >= '0' && c <= '9');
-  };
-  return !name.empty() && !(name[0] >= '0' && name[0] <= '9') &&
-         std::all_of(name.begin(), name.end(), word);
-}
-
 bool is_plain_text(const std::string& text) {
   return text.find("{{") == std::string::npos;
 }

@@ -19,17 +19,6 @@ namespace monitoring {
 
 namespace {
 
-/// A state as rollup_state keeps it. Fewer values than none are none.
-metrics::Moments moments_of(std::int64_t count, double sum, double m2) {
-  metrics::Moments moments;
-  if (count <= 0) return moments;
-  moments.count = static_cast<std::uint64_t>(count);
-  moments.sum = sum;
-  moments.mean = sum / static_cast<double>(count);
-  moments.m2 = m2;
-  return moments;
-}
-
 double merged_m2(const metrics::Moments& a, const metrics::Moments& b) {
   metrics::Moments both = a;
   both.merge(b);
@@ -118,14 +107,14 @@ MONITORING_FUNCTION(monitoring_sum_add) {
 }
 
 MONITORING_FUNCTION(monitoring_m2_merge) {
-  using monitoring::moments_of;
+  using monitoring::metrics::Moments;
   return Float8GetDatum(monitoring::merged_m2(
-      moments_of(PG_GETARG_INT64(0), PG_GETARG_FLOAT8(1), PG_GETARG_FLOAT8(2)),
-      moments_of(PG_GETARG_INT64(3), PG_GETARG_FLOAT8(4), PG_GETARG_FLOAT8(5))));
+      Moments::of_state(PG_GETARG_INT64(0), PG_GETARG_FLOAT8(1), PG_GETARG_FLOAT8(2)),
+      Moments::of_state(PG_GETARG_INT64(3), PG_GETARG_FLOAT8(4), PG_GETARG_FLOAT8(5))));
 }
 
 MONITORING_FUNCTION(monitoring_m2_accumulate) {
-  using monitoring::moments_of;
+  using monitoring::metrics::Moments;
   // A series without finite values adds nothing.
   if (PG_ARGISNULL(1) || PG_GETARG_INT64(1) <= 0 || PG_ARGISNULL(2) || PG_ARGISNULL(3)) {
     if (PG_ARGISNULL(0)) PG_RETURN_NULL();
@@ -139,9 +128,9 @@ MONITORING_FUNCTION(monitoring_m2_accumulate) {
     return monitoring::array_of({first, sum, m2});
   }
   const monitoring::Accumulated state = monitoring::read_accumulated(PG_GETARG_DATUM(0));
-  const double merged =
-      monitoring::merged_m2(moments_of(static_cast<std::int64_t>(state.count), state.sum, state.m2),
-                            moments_of(count, sum, m2));
+  const double merged = monitoring::merged_m2(
+      Moments::of_state(static_cast<std::int64_t>(state.count), state.sum, state.m2),
+      Moments::of_state(count, sum, m2));
   const double total =
       std::min(state.count + static_cast<double>(count), monitoring::kMostExactCount);
   return monitoring::array_of({total, state.sum + sum, merged});

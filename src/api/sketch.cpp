@@ -53,15 +53,9 @@ metrics::Sketch parse(Datum value) {
 /// The columns of rollup_state that a summary is made of, in the order of _summary's arguments.
 metrics::Moments moments_of(FunctionCallInfo fcinfo) {
   const auto real = [&](int i) { return PG_ARGISNULL(i) ? 0 : PG_GETARG_FLOAT8(i); };
-  metrics::Moments moments;
   // Adopted rows may have a count and no sum.
-  if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_GETARG_INT64(0) <= 0) return moments;
-  moments.count = static_cast<std::uint64_t>(PG_GETARG_INT64(0));
-  moments.sum = real(1);
-  moments.m2 = real(2);
-  moments.min = real(3);
-  moments.max = real(4);
-  return moments;
+  if (PG_ARGISNULL(0) || PG_ARGISNULL(1)) return {};
+  return metrics::Moments::of_state(PG_GETARG_INT64(0), real(1), real(2), real(3), real(4));
 }
 
 Datum array_of(const metrics::Summary& summary) {

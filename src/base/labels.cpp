@@ -66,6 +66,14 @@ std::uint64_t Labels::fingerprint() const {
   return hash;
 }
 
+bool is_label_name(std::string_view name) {
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  const auto is_of_names = [&](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || is_digit(c);
+  };
+  return !name.empty() && !is_digit(name[0]) && std::all_of(name.begin(), name.end(), is_of_names);
+}
+
 std::string fingerprint_text(std::uint64_t fingerprint) {
   char text[17];
   std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(fingerprint));

@@ -28,6 +28,18 @@ double spread(double distance, double weight) {
 
 }  // namespace
 
+Moments Moments::of_state(std::int64_t count, double sum, double m2, double min, double max) {
+  Moments moments;
+  if (count <= 0) return moments;
+  moments.count = static_cast<std::uint64_t>(count);
+  moments.sum = sum;
+  moments.mean = sum / static_cast<double>(count);
+  moments.m2 = m2;
+  moments.min = min;
+  moments.max = max;
+  return moments;
+}
+
 void Moments::add(double value) {
   if (!std::isfinite(value)) {
     ++nonfinite_count;

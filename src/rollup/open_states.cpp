@@ -24,15 +24,13 @@ constexpr const char* kTake =
     "  nonfinite_count, sum_value, min_value, max_value, m2_value, measures, sketch";
 
 metrics::Moments moments_of(const pg::Rows& rows, std::uint64_t row) {
-  metrics::Moments moments;
-  moments.nonfinite_count = static_cast<std::uint64_t>(*rows.int8(row, 6));
-  moments.count = static_cast<std::uint64_t>(*rows.int8(row, 5)) - moments.nonfinite_count;
-  if (moments.count == 0) return moments;
-  moments.sum = *rows.float8(row, 7);
-  moments.mean = moments.sum / static_cast<double>(moments.count);
-  moments.min = *rows.float8(row, 8);
-  moments.max = *rows.float8(row, 9);
-  moments.m2 = *rows.float8(row, 10);
+  const std::int64_t nonfinite = *rows.int8(row, 6);
+  const std::int64_t count = *rows.int8(row, 5) - nonfinite;
+  auto moments =
+      count == 0 ? metrics::Moments()
+                 : metrics::Moments::of_state(count, *rows.float8(row, 7), *rows.float8(row, 10),
+                                              *rows.float8(row, 8), *rows.float8(row, 9));
+  moments.nonfinite_count = static_cast<std::uint64_t>(nonfinite);
   return moments;
 }
 

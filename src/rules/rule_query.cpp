@@ -46,7 +46,7 @@ alerting::Sample series_sample_of(const pg::Rows& rows, std::uint64_t row) {
   Labels labels;
   for (const auto& [name, value] : pg::labels_of_json(*rows.text(row, 2), "tags")) {
     // What is no label of the metric world stays out, rather than ending all alerts on it.
-    if (series::is_label_name(name) && !value.empty()) labels.set(name, value);
+    if (is_label_name(name) && !value.empty()) labels.set(name, value);
   }
   return {std::move(labels), rows.float8(row, 3)};
 }

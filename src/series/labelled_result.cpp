@@ -147,14 +147,6 @@ pg::Rows run_one_query(const std::string& sql, Instant now, std::int64_t row_lim
   return rows;
 }
 
-bool is_label_name(std::string_view name) {
-  if (name.empty() || std::isdigit(static_cast<unsigned char>(name[0])) != 0) return false;
-  for (const char c : name) {
-    if (std::isalnum(static_cast<unsigned char>(c)) == 0 && c != '_') return false;
-  }
-  return true;
-}
-
 ResultShape shape_of(const pg::Rows& rows, const LabelCheck& check) {
   ResultShape shape;
   for (int column = 1; column <= rows.columns(); ++column) {

@@ -41,6 +41,9 @@ class Labels {
   std::vector<Pair> pairs_;
 };
 
+/// Prometheus's classic label names: [a-zA-Z_][a-zA-Z0-9_]*, whatever the locale.
+bool is_label_name(std::string_view name);
+
 /// The 16 lower-case hex digits under which Alertmanager shows a fingerprint.
 std::string fingerprint_text(std::uint64_t fingerprint);
 

@@ -13,6 +13,10 @@ namespace monitoring::metrics {
 /// (1979). A sum or m2 beyond the range of a double becomes infinite and stays so; it never
 /// becomes NaN.
 struct Moments {
+  /// As rollup_state keeps them: fewer values than one are none.
+  static Moments of_state(std::int64_t count, double sum, double m2, double min = 0,
+                          double max = 0);
+
   std::uint64_t count = 0;            // finite values
   std::uint64_t nonfinite_count = 0;  // NaN and infinities
   double sum = 0;                     // see total()

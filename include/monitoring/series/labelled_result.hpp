@@ -36,8 +36,6 @@ pg::Rows run_one_query(const std::string& sql, Instant now, std::int64_t row_lim
 /// What the error of more rows says.
 std::string too_many_rows(std::int64_t row_limit);
 
-bool is_label_name(std::string_view name);
-
 /// Throws what is wrong with a label's name besides its letters.
 using LabelCheck = std::function<void(const std::string& name)>;
 
