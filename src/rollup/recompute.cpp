@@ -80,15 +80,17 @@ bool lacks_rows(pg::Spi& spi, Instant hour, const std::string& metric) {
               .boolean(0, 1);
 }
 
+/// has_moved: rows of that hour and metric were updated, too, and may be in another hour now. Then
+/// counting them tells nothing, and what is there counts.
 bool took_history(pg::Spi& spi, const measurements::Progress& seen, std::uint64_t inserter,
-                  Instant hour, const std::string& metric) {
+                  Instant hour, const std::string& metric, bool has_moved) {
   switch (seen.has_seen_inserter(inserter)) {
     case measurements::Progress::Seen::no:
       return false;
     case measurements::Progress::Seen::yes:
       return true;
     case measurements::Progress::Seen::doubtful:
-      return lacks_rows(spi, hour, metric);
+      return !has_moved && lacks_rows(spi, hour, metric);
   }
   return true;
 }
@@ -135,8 +137,8 @@ Recompute take_corrections(pg::Spi& spi, const measurements::Progress& seen) {
     const bool is_closed = *rows.boolean(i, 5);
     const auto inserter = rows.int8(i, 4);
     if (inserter && is_closed &&
-        took_history(spi, seen, static_cast<std::uint64_t>(*inserter), pg::instant_of(hour),
-                     metric)) {
+        took_history(spi, seen, static_cast<std::uint64_t>(*inserter), pg::instant_of(hour), metric,
+                     is_updated)) {
       note_purged(spi, hour, metric);
     }
     if (is_updated || !is_closed) recompute.add(hour);
