@@ -2,7 +2,7 @@
 # values, updates, deletions of rows that no pass has seen, purges of those that passes have seen, savepoints, rollbacks, transactions that
 # stay open over passes (prepared ones), maintenance of tables, and passes in between and inside, with
 # and without parallel workers.
-# ROLLUP_SEED and ROLLUP_CASES make other cases and more of them. One in some 400 differs yet, all of them
+# ROLLUP_SEED and ROLLUP_CASES make other cases and more of them. One in some 500 differs yet, all of them
 # with passes inside of transactions that delete what they have inserted (seed 34485, 1,500 cases).
 use strict;
 use warnings;
