@@ -91,7 +91,7 @@ include test/run/harness.mk
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 ifeq ($(PGXS),)
 all install uninstall installcheck clean:
-	@echo "$(PG_CONFIG) is not there: install postgresql-server-dev-15, or set PG_CONFIG" >&2; exit 1
+	@echo "$(PG_CONFIG) is not there: install postgresql-server-dev-NN of your version, or set PG_CONFIG" >&2; exit 1
 else
 include $(PGXS)
 -include $(wildcard src/*.d src/*/*.d)

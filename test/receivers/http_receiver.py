@@ -23,6 +23,7 @@ a path without a script answers 200 "ok". Keys of a step, all optional:
 """
 
 import argparse
+import datetime
 import http.server
 import json
 import os
@@ -211,6 +212,10 @@ class Server(http.server.ThreadingHTTPServer):
             pass  # The client went away, or speaks something that is no HTTP: both are its business.
 
 
+def certificate_time(moment):
+    return moment.strftime("%Y%m%d%H%M%SZ")
+
+
 def make_certificates(folder, names, days):
     """A CA and a server certificate signed by it: ca.pem, server.pem, server.key."""
     os.makedirs(folder, exist_ok=True)
@@ -228,8 +233,16 @@ def make_certificates(folder, names, days):
     with open(os.path.join(folder, "server.ext"), "w", encoding="ascii") as file:
         file.write("subjectAltName=%s\n" % alternatives)
     openssl("req", *key, "-subj", "/CN=%s" % names[0], "-keyout", "server.key", "-out", "server.csr")
-    openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
-            "-CAcreateserial", "-days", str(days), "-extfile", "server.ext", "-out", "server.pem")
+    # By `openssl ca`, because `openssl x509 -days` takes no negative number since version 3.4.
+    with open(os.path.join(folder, "ca.conf"), "w", encoding="ascii") as file:
+        file.write("[ca]\ndefault_ca = test\n[test]\ndatabase = index\nnew_certs_dir = .\n"
+                   "default_md = sha256\npolicy = any\nrand_serial = yes\nunique_subject = no\n[any]\ncommonName = supplied\n")
+    open(os.path.join(folder, "index"), "a", encoding="ascii").close()
+    now = datetime.datetime.now(datetime.timezone.utc)
+    openssl("ca", "-batch", "-notext", "-config", "ca.conf", "-cert", "ca.pem", "-keyfile", "ca.key",
+            "-in", "server.csr", "-extfile", "server.ext", "-out", "server.pem",
+            "-startdate", certificate_time(now - datetime.timedelta(days=30)),
+            "-enddate", certificate_time(now + datetime.timedelta(days=days)))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(os.path.join(folder, "server.pem"), os.path.join(folder, "server.key"))
     return context

@@ -4,6 +4,8 @@
 #   make lint               make tidy    (clang-tidy: slow, no part of make test)
 #   make compare            beside the exporters whose names the packs have (test/compare/compare.mk)
 #   make fuzz-sql SECONDS=60 SEED=1   calls of every function with hostile arguments (test/fuzz/sql)
+#   make test-matrix        make test on PostgreSQL 17 and 18, in folders with the Debians that have them; as root
+#                           MATRIX=17   MATRIX_GOAL=test-regress   MATRIX_FOLDER=/var/tmp/monitoring-matrix
 #   make demo               a server with a day of data; the last lines say how to connect and how to stop
 
 # What was set on the command line goes along; the environment and PGXS's defaults do not.
@@ -13,9 +15,14 @@ harness_settings = $(foreach name, PG_CONFIG CXX COPT PROVE_TESTS REGRESS ISOLAT
 	$(if $(filter command%, $(origin $(name))), $(name)='$($(name))'))
 in_copy = @test/run/packages && $(harness_settings) exec test/run/in-copy
 
-.PHONY: test fuzz-sql test-unit test-regress test-isolation test-tap lint house tidy demo
+MATRIX = 17 18
+
+.PHONY: test test-matrix fuzz-sql test-unit test-regress test-isolation test-tap lint house tidy demo
 test:
 	$(in_copy) test test/run/phases lint build clang unit sanitized regress isolation fuzz_sql tap
+test-matrix:
+	@MATRIX_FOLDER='$(MATRIX_FOLDER)' MATRIX_ARCHIVE='$(MATRIX_ARCHIVE)' MATRIX_GOAL='$(MATRIX_GOAL)' \
+		$(harness_settings) exec test/run/matrix $(MATRIX)
 fuzz-sql:
 	@test/run/packages && FUZZ_SQL_SECONDS=$(SECONDS) FUZZ_SQL_SEED=$(SEED) $(harness_settings) \
 		exec test/run/in-copy fuzz test/run/phases fuzz_sql

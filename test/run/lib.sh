@@ -18,6 +18,23 @@ new_work_folder() { # kind
 	mktemp -d "$parent/monitoring-$1.XXXXXX"
 }
 
+# Files of the working directory that git knows or would know; of a tree without git everything but
+# what the build makes.
+source_files() {
+	if git -c safe.directory='*' rev-parse --git-dir >/dev/null 2>&1; then
+		git -c safe.directory='*' ls-files -z --cached --others --exclude-standard |
+			while IFS= read -r -d '' file; do
+				[ ! -e "$file" ] || printf '%s\0' "$file"
+			done
+	else
+		find . -path ./build -prune -o -type f ! -name '*.o' ! -name '*.d' ! -name '*.so' -print0
+	fi
+}
+
+copy_sources() { # tree folder
+	(cd "$1" && source_files | tar --create --null --no-recursion --files-from=-) | tar --extract --directory="$2"
+}
+
 # Process ids whose working directory is inside the folder.  Everything that a run starts stays
 # there (a server's working directory is its data directory), and nothing else is.
 processes_in() { # folder
