@@ -9,7 +9,10 @@ CREATE VIEW pg_temp.member AS
 SELECT classid, objid, pg_describe_object(classid, objid, 0) AS description
 FROM pg_depend
 WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e'
-  AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'monitoring');
+  AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'monitoring')
+  -- Version 17 has the types of rows and of arrays among them.
+  AND NOT EXISTS (SELECT FROM pg_type t WHERE classid = 'pg_type'::regclass AND t.oid = objid
+    AND (t.typrelid <> 0 OR t.typelem <> 0 AND t.typtype = 'b'));
 
 -- There is something to look at.
 SELECT count(*) > 20 AS has_members FROM pg_temp.member;
