@@ -34,7 +34,7 @@ SELECT p.oid, p.proname AS name, n.nspname || '.' || p.proname AS full_name,
         WHERE has_function_privilege('_reference_' || l.level, p.oid, 'EXECUTE')) AS callers
 FROM member AS m JOIN pg_proc AS p ON m.classid = 'pg_proc'::regclass AND p.oid = m.objid
 JOIN pg_namespace AS n ON n.oid = p.pronamespace
-WHERE p.proname NOT LIKE '\_%';
+WHERE n.nspname <> 'monitoring_internal';
 
 CREATE TEMPORARY VIEW relation AS
 SELECT c.oid, c.relname AS name, n.nspname || '.' || c.relname AS full_name, c.relkind = 'v' AS is_view,
@@ -49,7 +49,7 @@ SELECT c.oid, c.relname AS name, n.nspname || '.' || c.relname AS full_name, c.r
         WHERE p.privileges IS NOT NULL) AS users
 FROM member AS m JOIN pg_class AS c ON m.classid = 'pg_class'::regclass AND c.oid = m.objid
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'p', 'v') AND c.relname NOT LIKE '\_%';
+WHERE c.relkind IN ('r', 'p', 'v') AND n.nspname <> 'monitoring_internal';
 
 CREATE FUNCTION pg_temp.columns_of(relation oid) RETURNS text LANGUAGE sql AS
 $$SELECT string_agg(format('| `%s` | %s | %s |', a.attname, format_type(a.atttypid, a.atttypmod),

@@ -28,14 +28,14 @@ std::string required_name(FunctionCallInfo fcinfo, int index, const char* name) 
 
 }  // namespace
 
-/// monitoring._protect_members() -> void
+/// monitoring_internal.protect_members() -> void
 MONITORING_FUNCTION(monitoring_protect_members) {
   pg::Spi spi;
   setup::protect_members(spi);
   PG_RETURN_VOID();
 }
 
-/// monitoring._protect_relation(relation) -> void
+/// monitoring_internal.protect_relation(relation) -> void
 MONITORING_FUNCTION(monitoring_protect_relation) {
   pg::require(fcinfo, 0, "relation");
   pg::Spi spi;

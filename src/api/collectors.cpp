@@ -55,11 +55,11 @@ MONITORING_FUNCTION(monitoring_create_collector) {
        pg::argument(fcinfo, 8, BOOLOID), pg::argument(fcinfo, 9, TEXTOID),
        pg::argument(fcinfo, 10, BOOLOID), pg::argument(fcinfo, 11, NAMEOID)});
   // Through SQL, for the search_path of that function.
-  spi.query("SELECT monitoring._try_collector($1)", {pg::text(name)});
+  spi.query("SELECT monitoring_internal.try_collector($1)", {pg::text(name)});
   PG_RETURN_VOID();
 }
 
-/// monitoring._try_collector(collector_name) -> void
+/// monitoring_internal.try_collector(collector_name) -> void
 MONITORING_FUNCTION(monitoring_try_collector) {
   pg::Spi spi;
   try_out(spi, pg::required_text(fcinfo, 0, "collector_name"));
@@ -102,7 +102,7 @@ MONITORING_FUNCTION(monitoring_preview_collector) {
   PG_RETURN_NULL();
 }
 
-/// monitoring._import_collectors(yaml, every, owner, search_path)
+/// monitoring_internal.import_collectors(yaml, every, owner, search_path)
 ///   -> setof (collector_name, metric_names)
 MONITORING_FUNCTION(monitoring_import_collectors) {
   const std::string yaml = pg::required_text(fcinfo, 0, "yaml");
@@ -128,13 +128,13 @@ MONITORING_FUNCTION(monitoring_import_collectors) {
   PG_RETURN_NULL();
 }
 
-/// monitoring._settle_packs() -> integer
+/// monitoring_internal.settle_packs() -> integer
 MONITORING_FUNCTION(monitoring_settle_packs) {
   pg::Spi spi;
   return Int32GetDatum(static_cast<std::int32_t>(collect::settle_packs(spi)));
 }
 
-/// monitoring._snapshot_metrics() -> bigint
+/// monitoring_internal.snapshot_metrics() -> bigint
 MONITORING_FUNCTION(monitoring_snapshot_metrics) {
   pg::Spi spi;
   return Int64GetDatum(collect::snapshot_metrics(spi));

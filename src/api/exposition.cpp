@@ -1,4 +1,4 @@
-// SQL entry points that read the registry: _counted_metrics, for the view metrics, and
+// SQL entry points that read the registry: counted_metrics, for the view metrics, and
 // prometheus_metrics.
 
 #include "monitoring/pg/arguments.hpp"
@@ -61,7 +61,7 @@ struct Columns {
   void put_null() { nulls[next++] = true; }
 };
 
-/// In the order of _counted_metrics(): name, type, labels, value, sum, count, buckets, origin,
+/// In the order of counted_metrics(): name, type, labels, value, sum, count, buckets, origin,
 /// whether it is the whole cluster's.
 Columns columns_of(const shmem::Snapshot::Metric& metric, const shmem::Snapshot::Sample& sample) {
   Columns columns;
@@ -84,7 +84,7 @@ Columns columns_of(const shmem::Snapshot::Metric& metric, const shmem::Snapshot:
 
 }  // namespace
 
-/// monitoring._counted_metrics() -> setof record
+/// monitoring_internal.counted_metrics() -> setof record
 MONITORING_FUNCTION(monitoring_counted_metrics) {
   pg::call([&] { InitMaterializedSRF(fcinfo, 0); });
   if (!shmem::registry_available()) PG_RETURN_NULL();

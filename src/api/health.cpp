@@ -150,7 +150,7 @@ std::vector<std::string> obstacles(pg::Spi& spi) {
 }
 
 bool is_active(pg::Spi& spi) {
-  static pg::Prepared statement("SELECT monitoring._is_active()", {});
+  static pg::Prepared statement("SELECT monitoring_internal.is_active()", {});
   return *statement.query(spi).boolean(0, 1);
 }
 
@@ -196,7 +196,7 @@ MONITORING_FUNCTION(monitoring_get_system_health) {
   return jsonb_datum(json);
 }
 
-/// monitoring._check_health() -> text
+/// monitoring_internal.check_health() -> text
 MONITORING_FUNCTION(monitoring_check_health) {
   HealthStatus status;
   {
@@ -261,7 +261,7 @@ MONITORING_FUNCTION(monitoring_readiness) {
 /// Trigger INSTEAD OF INSERT on public.system_metrics: the row is a measurement.
 MONITORING_FUNCTION(monitoring_insert_system_metric) {
   const pg::TriggerCall row(
-      fcinfo, {"_insert_system_metric", pg::TriggerTime::instead_of, pg::kOnInsert, 0});
+      fcinfo, {"insert_system_metric", pg::TriggerTime::instead_of, pg::kOnInsert, 0});
   pg::Spi spi;
   spi.execute(
       "INSERT INTO monitoring.pipeline_metrics (metric_name, metric_value, tags, \"timestamp\")"

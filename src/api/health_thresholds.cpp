@@ -29,7 +29,7 @@ int distance(const std::string& a, const std::string& b) {
 
 bool is_known(pg::Spi& spi, const std::string& name) {
   return *spi.query(
-                 "SELECT monitoring._restoring()"
+                 "SELECT monitoring_internal.restoring()"
                  " OR $1 IN (SELECT check_name FROM monitoring.effective_health_thresholds)"
                  " OR EXISTS (SELECT FROM monitoring.metric_definitions WHERE metric_name = $1)"
                  " OR EXISTS (SELECT FROM monitoring.pipeline_metrics WHERE metric_name = $1)"
@@ -62,7 +62,7 @@ std::string nearest(pg::Spi& spi, const std::string& name) {
 
 /// Trigger of monitoring.health_thresholds: refuses a name that nothing goes by.
 MONITORING_FUNCTION(monitoring_check_health_threshold) {
-  const pg::TriggerCall row(fcinfo, {"_check_health_threshold", pg::TriggerTime::before,
+  const pg::TriggerCall row(fcinfo, {"check_health_threshold", pg::TriggerTime::before,
                                      pg::kOnInsert | pg::kOnUpdate, 0});
   const auto name = row.text("check_name");
   // The table's own NOT NULL says it better.

@@ -13,7 +13,7 @@ extern "C" {
 
 using namespace monitoring;
 
-/// monitoring._host_metrics(metric_type, topic) -> setof (metric_name, value, labels)
+/// monitoring_internal.host_metrics(metric_type, topic) -> setof (metric_name, value, labels)
 MONITORING_FUNCTION(monitoring_host_metrics) {
   const bool counters = pg::required_text(fcinfo, 0, "metric_type") == "counter";
   const bool of_network = pg::required_text(fcinfo, 1, "topic") == "network";

@@ -34,7 +34,7 @@ std::int64_t run_in(const setup::PgCron& pg_cron, pg::Spi& spi, const std::strin
 
 }  // namespace
 
-/// monitoring._next_run(schedule, after) -> timestamptz
+/// monitoring_internal.next_run(schedule, after) -> timestamptz
 MONITORING_FUNCTION(monitoring_next_run) {
   const auto schedule = CronSchedule::parse(pg::required_text(fcinfo, 0, "schedule"));
   if (!schedule) throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE, schedule.error());
@@ -46,7 +46,7 @@ MONITORING_FUNCTION(monitoring_next_run) {
   PG_RETURN_TIMESTAMPTZ(pg::timestamptz_of(*due));
 }
 
-/// monitoring._pg_cron_jobs() -> setof record
+/// monitoring_internal.pg_cron_jobs() -> setof record
 MONITORING_FUNCTION(monitoring_pg_cron_jobs) {
   auto* result = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
   pg::call([&] { InitMaterializedSRF(fcinfo, 0); });
@@ -67,7 +67,8 @@ MONITORING_FUNCTION(monitoring_pg_cron_jobs) {
       " AS r "
       "                   WHERE r.jobid OPERATOR(pg_catalog.=) j.jobid "
       "                   ORDER BY r.runid DESC LIMIT 1) AS d ON true "
-      "WHERE j.jobname::pg_catalog.text IN (SELECT n.job_name FROM monitoring._job_definitions AS "
+      "WHERE j.jobname::pg_catalog.text IN (SELECT n.job_name FROM "
+      "monitoring_internal.job_definitions AS "
       "n)"
       "  AND j.database OPERATOR(pg_catalog.=) pg_catalog.current_database()::pg_catalog.text "
       "ORDER BY j.jobname, j.jobid";

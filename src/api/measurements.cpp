@@ -88,7 +88,7 @@ void put_if_wanted(const Sink& sink, const measurements::RawRow& row) {
 
 MONITORING_FUNCTION(monitoring_note_correction) {
   using namespace monitoring;  // NOLINT: one function
-  const pg::TriggerCall call(fcinfo, {"_note_correction", pg::TriggerTime::after,
+  const pg::TriggerCall call(fcinfo, {"note_correction", pg::TriggerTime::after,
                                       pg::kOnUpdate | pg::kOnDelete, pg::kOnTruncate});
   if (call.is_truncate()) {
     note_truncation();

@@ -63,7 +63,7 @@ Json parse(const std::string& text) {
 /// not go where they say, fills in send_resolved and set_by, and wakes the courier.
 MONITORING_FUNCTION(monitoring_check_receiver) {
   pg::TriggerCall row(
-      fcinfo, {"_check_receiver", pg::TriggerTime::before, pg::kOnInsert | pg::kOnUpdate, 0});
+      fcinfo, {"check_receiver", pg::TriggerTime::before, pg::kOnInsert | pg::kOnUpdate, 0});
   // What waits for a receiver that was disabled, or is mended now, may go.
   outbox::wake_courier_at_commit();
   const auto kind = row.text("kind");
@@ -110,7 +110,7 @@ MONITORING_FUNCTION(monitoring_send_test_alert) {
     throw pg::Report(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                      "receiver \"" + receiver + "\" is disabled");
   }
-  spi.query("SELECT monitoring._say_obstacles()");
+  spi.query("SELECT monitoring_internal.say_obstacles()");
   PG_RETURN_INT64(*id);
 }
 
@@ -122,7 +122,7 @@ MONITORING_FUNCTION(monitoring_retry_notification) {
   PG_RETURN_VOID();
 }
 
-/// monitoring._queue_notification(receiver, group_key, payload) -> bigint
+/// monitoring_internal.queue_notification(receiver, group_key, payload) -> bigint
 MONITORING_FUNCTION(monitoring_queue_notification) {
   const std::string receiver = pg::required_text(fcinfo, 0, "receiver");
   const std::string group_key = pg::required_text(fcinfo, 1, "group_key");

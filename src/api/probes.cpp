@@ -64,7 +64,7 @@ void check_headers(const std::string& text) {
 /// Trigger BEFORE INSERT OR UPDATE FOR EACH ROW on monitoring.probes.
 MONITORING_FUNCTION(monitoring_check_probe) {
   pg::TriggerCall row(fcinfo,
-                      {"_check_probe", pg::TriggerTime::before, pg::kOnInsert | pg::kOnUpdate, 0});
+                      {"check_probe", pg::TriggerTime::before, pg::kOnInsert | pg::kOnUpdate, 0});
   // What is new or changed is asked soon, also where no courier was needed so far.
   outbox::wake_courier_at_commit();
   // NULLs are for the constraints to refuse.

@@ -38,7 +38,7 @@ MONITORING_FUNCTION(monitoring_requeue_dead_letters) {
 /// argument also who it ran as before: then nobody but the owner changes or removes a row.
 MONITORING_FUNCTION(monitoring_check_owner) {
   constexpr unsigned kEvents = pg::kOnInsert | pg::kOnUpdate | pg::kOnDelete;
-  const pg::TriggerCall row(fcinfo, {"_check_owner", pg::TriggerTime::before, kEvents, 0});
+  const pg::TriggerCall row(fcinfo, {"check_owner", pg::TriggerTime::before, kEvents, 0});
   if (const auto owner = row.name("owner")) api::require_owner(*owner);
   if (!row.is_update() || row.data().tg_trigger->tgnargs == 0) return row.result();
   if (const auto owner = row.old_name("owner")) api::require_owner(*owner);

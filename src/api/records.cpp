@@ -149,7 +149,7 @@ MONITORING_FUNCTION(monitoring_flush_records) {
   PG_RETURN_INT64(static_cast<int64>(rows));
 }
 
-/// monitoring._record_status() -> one row, in the order of the view's columns
+/// monitoring_internal.record_status() -> one row, in the order of the view's columns
 MONITORING_FUNCTION(monitoring_record_status) {
   constexpr int kFields = 7;
   Datum values[kFields] = {};

@@ -58,7 +58,7 @@ MONITORING_FUNCTION(monitoring_aggregate_weekly) {
 }
 
 MONITORING_FUNCTION(monitoring_rollup_advance) {
-  refuse_on_standby("_rollup_advance()");
+  refuse_on_standby("rollup_advance()");
   pg::Spi spi;
   return Int64GetDatum(rollup::roll_up_hours(spi, transaction_time(), false).rows_taken);
 }
@@ -75,7 +75,7 @@ MONITORING_FUNCTION(monitoring_refresh_rollups) {
 }
 
 MONITORING_FUNCTION(monitoring_rollup_rebaseline) {
-  refuse_on_standby("_rollup_rebaseline()");
+  refuse_on_standby("rollup_rebaseline()");
   pg::Spi spi;
   rollup::rebaseline(spi, transaction_time());
   PG_RETURN_VOID();

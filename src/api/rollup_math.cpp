@@ -37,12 +37,12 @@ Accumulated read_accumulated(Datum array) {
     ArrayType* state = DatumGetArrayTypeP(array);
     if (ARR_NDIM(state) != 1 || ARR_DIMS(state)[0] != 3 || ARR_HASNULL(state)) {
       ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                      errmsg("the state of monitoring._m2 must be {count, sum, m2}")));
+                      errmsg("the state of monitoring_internal.m2 must be {count, sum, m2}")));
     }
     const auto* values = reinterpret_cast<const double*>(ARR_DATA_PTR(state));
     if (!(values[0] >= 0 && values[0] <= kMostExactCount)) {
       ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                      errmsg("the count of a state of monitoring._m2 is out of range")));
+                      errmsg("the count of a state of monitoring_internal.m2 is out of range")));
     }
     return Accumulated{values[0], values[1], values[2]};
   });

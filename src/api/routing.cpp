@@ -72,7 +72,7 @@ void require_intervals(pg::Spi& spi, const pg::Param& names) {
 /// Trigger of the tables that configure routing.
 MONITORING_FUNCTION(monitoring_check_routing) {
   constexpr unsigned kEvents = pg::kOnInsert | pg::kOnUpdate | pg::kOnDelete;
-  const pg::TriggerCall call(fcinfo, {"_check_routing", pg::TriggerTime::after, 0, kEvents});
+  const pg::TriggerCall call(fcinfo, {"check_routing", pg::TriggerTime::after, 0, kEvents});
   pg::Spi spi;
   routing::check_routing(spi);
   return call.result();
@@ -154,7 +154,7 @@ MONITORING_FUNCTION(monitoring_explain_route) {
   PG_RETURN_NULL();
 }
 
-/// monitoring._route_alerts(evaluated_at) -> void
+/// monitoring_internal.route_alerts(evaluated_at) -> void
 MONITORING_FUNCTION(monitoring_route_alerts) {
   const Instant at = pg::required_time(fcinfo, 0, "evaluated_at");
   pg::Spi spi;

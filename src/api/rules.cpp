@@ -32,7 +32,7 @@ void require_rule(pg::Spi& spi, std::int64_t id) {
 
 /// Through SQL, for the search_path of that function.
 void try_rule(pg::Spi& spi, std::int64_t id) {
-  spi.query("SELECT monitoring._try_alert_rule($1)", {pg::int8(id)});
+  spi.query("SELECT monitoring_internal.try_alert_rule($1)", {pg::int8(id)});
 }
 
 constexpr Instant kFirstEvaluation{};
@@ -81,7 +81,7 @@ std::int32_t required_count(FunctionCallInfo fcinfo, int index, const char* name
 /// Trigger: what no constraint can say of a rule.
 MONITORING_FUNCTION(monitoring_check_alert_rule) {
   pg::TriggerCall row(
-      fcinfo, {"_check_alert_rule", pg::TriggerTime::before, pg::kOnInsert | pg::kOnUpdate, 0});
+      fcinfo, {"check_alert_rule", pg::TriggerTime::before, pg::kOnInsert | pg::kOnUpdate, 0});
   const auto name = row.text("rule_name");
   const auto labels = row.jsonb("labels");
   const auto annotations = row.jsonb("annotations");
@@ -99,7 +99,7 @@ MONITORING_FUNCTION(monitoring_check_alert_rule) {
 /// Trigger: levels that contradict each other, and levels of a rule that is somebody else's.
 MONITORING_FUNCTION(monitoring_check_threshold) {
   constexpr unsigned kEvents = pg::kOnInsert | pg::kOnUpdate | pg::kOnDelete;
-  const pg::TriggerCall row(fcinfo, {"_check_threshold", pg::TriggerTime::before, kEvents, 0});
+  const pg::TriggerCall row(fcinfo, {"check_threshold", pg::TriggerTime::before, kEvents, 0});
   require_own_rule(row.int8("rule_id"));
   if (row.is_update()) require_own_rule(row.old_int8("rule_id"));
   if (row.is_delete()) return row.result();
@@ -111,7 +111,7 @@ MONITORING_FUNCTION(monitoring_check_threshold) {
   return row.result();
 }
 
-/// monitoring._try_alert_rule(rule_id) -> void
+/// monitoring_internal.try_alert_rule(rule_id) -> void
 MONITORING_FUNCTION(monitoring_try_alert_rule) {
   pg::require(fcinfo, 0, "rule_id");
   const std::int64_t id = PG_GETARG_INT64(0);

@@ -166,7 +166,7 @@ outbox::StoredSecret stored(FunctionCallInfo fcinfo, int kinds, int hosts) {
 /// Trigger BEFORE INSERT OR UPDATE FOR EACH ROW on monitoring.secrets.
 MONITORING_FUNCTION(monitoring_check_secret) {
   pg::TriggerCall row(fcinfo,
-                      {"_check_secret", pg::TriggerTime::before, pg::kOnInsert | pg::kOnUpdate, 0});
+                      {"check_secret", pg::TriggerTime::before, pg::kOnInsert | pg::kOnUpdate, 0});
   check_row(row);
   const Oid user = pg::call([] { return GetUserId(); });
   row.set("set_by", pg::datum(OIDOID, ObjectIdGetDatum(user)));

@@ -50,7 +50,7 @@ metrics::Sketch parse(Datum value) {
   return std::move(sketch).value();
 }
 
-/// The columns of rollup_state that a summary is made of, in the order of _summary's arguments.
+/// The columns of rollup_state that a summary is made of, in the order of summary's arguments.
 metrics::Moments moments_of(FunctionCallInfo fcinfo) {
   const auto real = [&](int i) { return PG_ARGISNULL(i) ? 0 : PG_GETARG_FLOAT8(i); };
   // Adopted rows may have a count and no sum.
@@ -100,7 +100,7 @@ Datum state_result(FunctionCallInfo fcinfo, void* state) {
 
 }  // namespace
 
-/// monitoring._sketch_merge(bytea, bytea) -> bytea. NULL is the sketch of nothing.
+/// monitoring_internal.sketch_merge(bytea, bytea) -> bytea. NULL is the sketch of nothing.
 MONITORING_FUNCTION(monitoring_sketch_merge) {
   if (PG_ARGISNULL(0) && PG_ARGISNULL(1)) PG_RETURN_NULL();
   metrics::Sketch merged;
@@ -110,7 +110,7 @@ MONITORING_FUNCTION(monitoring_sketch_merge) {
   return datum_of(merged);
 }
 
-/// monitoring._sketch_quantile(bytea, float8) -> float8. NULL if the sketch is empty.
+/// monitoring_internal.sketch_quantile(bytea, float8) -> float8. NULL if the sketch is empty.
 MONITORING_FUNCTION(monitoring_sketch_quantile) {
   const double q = required_quantile(fcinfo, 1);
   const metrics::Sketch sketch = parse(PG_GETARG_DATUM(0));
@@ -118,7 +118,7 @@ MONITORING_FUNCTION(monitoring_sketch_quantile) {
   return Float8GetDatum(sketch.quantile(q));
 }
 
-/// Transition of monitoring._sketch_agg(float8): NULL, NaN and infinities are skipped.
+/// Transition of monitoring_internal.sketch_agg(float8): NULL, NaN and infinities are skipped.
 MONITORING_FUNCTION(monitoring_sketch_add) {
   metrics::Sketch* state = state_argument(fcinfo, 0);
   if (PG_ARGISNULL(1) || !std::isfinite(PG_GETARG_FLOAT8(1))) return state_result(fcinfo, state);
@@ -127,7 +127,7 @@ MONITORING_FUNCTION(monitoring_sketch_add) {
   PG_RETURN_POINTER(state);
 }
 
-/// Transition of monitoring._sketch_merge_agg(bytea): NULL is skipped.
+/// Transition of monitoring_internal.sketch_merge_agg(bytea): NULL is skipped.
 MONITORING_FUNCTION(monitoring_sketch_add_sketch) {
   metrics::Sketch* state = state_argument(fcinfo, 0);
   if (PG_ARGISNULL(1)) return state_result(fcinfo, state);
@@ -136,8 +136,8 @@ MONITORING_FUNCTION(monitoring_sketch_add_sketch) {
   PG_RETURN_POINTER(state);
 }
 
-/// Transition of monitoring._sketch_quantile_agg(bytea, float8, float8): a sketch, a single value,
-/// or both; NULL, NaN and infinities are skipped.
+/// Transition of monitoring_internal.sketch_quantile_agg(bytea, float8, float8): a sketch, a single
+/// value, or both; NULL, NaN and infinities are skipped.
 MONITORING_FUNCTION(monitoring_sketch_add_piece) {
   auto* state = state_argument<QuantileState>(fcinfo, 0);
   const bool has_value = !PG_ARGISNULL(2) && std::isfinite(PG_GETARG_FLOAT8(2));

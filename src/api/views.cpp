@@ -58,7 +58,7 @@ std::string_view text_of_tag(Jsonb* tags, const text* name) {
 
 }  // namespace
 
-/// monitoring._integer_tag(tags jsonb, tag text) -> bigint
+/// monitoring_internal.integer_tag(tags jsonb, tag text) -> bigint
 MONITORING_FUNCTION(monitoring_integer_tag) {
   const std::string_view written =
       pg::call([&] { return text_of_tag(PG_GETARG_JSONB_P(0), PG_GETARG_TEXT_PP(1)); });
@@ -67,7 +67,7 @@ MONITORING_FUNCTION(monitoring_integer_tag) {
   PG_RETURN_INT64(*value);
 }
 
-/// monitoring._whole(float8) -> bigint
+/// monitoring_internal.whole(float8) -> bigint
 MONITORING_FUNCTION(monitoring_whole) {
   const double value = std::nearbyint(PG_GETARG_FLOAT8(0));
   // The double that is nearest to the last bigint is beyond it.

@@ -51,7 +51,7 @@ const char* name_of(shmem::Activity activity) {
   return "";
 }
 
-/// One row of worker_status; the columns are those of monitoring._worker_status().
+/// One row of worker_status; the columns are those of monitoring_internal.worker_status().
 void put_row(ReturnSetInfo* result, const shmem::WorkerSlot& slot) {
   constexpr int kColumns = 9;
   Datum values[kColumns] = {ObjectIdGetDatum(slot.database),
@@ -83,7 +83,7 @@ void require_preload() {
 
 }  // namespace
 
-/// monitoring._worker_status() -> setof record
+/// monitoring_internal.worker_status() -> setof record
 MONITORING_FUNCTION(monitoring_worker_status) {
   auto* result = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
   pg::call([&] { InitMaterializedSRF(fcinfo, 0); });
@@ -95,7 +95,7 @@ MONITORING_FUNCTION(monitoring_worker_status) {
   return 0;
 }
 
-/// monitoring._wake_worker() -> void
+/// monitoring_internal.wake_worker() -> void
 MONITORING_FUNCTION(monitoring_wake_worker) {
   hooks::wake_worker_at_commit();
   PG_RETURN_VOID();

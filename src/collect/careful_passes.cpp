@@ -45,13 +45,13 @@ std::int64_t make(pg::Spi& spi, const CarefulPass& pass) {
 }  // namespace
 
 std::int64_t settle_packs(pg::Spi& spi) {
-  return make(spi, {"packs", "pack", "SELECT monitoring._settle_pack($1)::pg_catalog.int8",
-                    "SELECT pack_name FROM monitoring.enabled_packs"
-                    " UNION SELECT pack_name FROM monitoring._table_packs ORDER BY 1"});
+  return make(spi, {"packs", "pack", "SELECT monitoring_internal.settle_pack($1)::pg_catalog.int8",
+                    "SELECT pack_name FROM monitoring_internal.enabled_packs"
+                    " UNION SELECT pack_name FROM monitoring_internal.table_packs ORDER BY 1"});
 }
 
 std::int64_t snapshot_metrics(pg::Spi& spi) {
-  return make(spi, {"metric snapshots", "metric", "SELECT monitoring._snapshot_metric($1)",
+  return make(spi, {"metric snapshots", "metric", "SELECT monitoring_internal.snapshot_metric($1)",
                     "SELECT metric_name FROM monitoring.metric_definitions WHERE snapshot"
                     " ORDER BY 1"});
 }

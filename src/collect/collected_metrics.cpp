@@ -83,7 +83,8 @@ void note_metric(pg::Spi& spi, const Exposure& exposure, const std::string& metr
                  Shown* shown) {
   if (!shown->metrics.insert(metric_name).second) return;
   spi.execute(
-      "INSERT INTO monitoring.collector_metrics (collector_name, metric_name, whole_cluster)"
+      "INSERT INTO monitoring_internal.collector_metrics (collector_name, metric_name, "
+      "whole_cluster)"
       " VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
       {pg::text(exposure.collector_name), pg::text(metric_name),
        pg::boolean(exposure.database == shmem::kWholeCluster)});
@@ -91,7 +92,7 @@ void note_metric(pg::Spi& spi, const Exposure& exposure, const std::string& metr
 
 void withdraw(pg::Spi& spi, const std::string& collector_name, const Shown& gone) {
   for (shmem::Series* series : gone.series) shmem::remove(*series);
-  spi.execute("DELETE FROM monitoring.collector_metrics WHERE collector_name = $1",
+  spi.execute("DELETE FROM monitoring_internal.collector_metrics WHERE collector_name = $1",
               {pg::text(collector_name)});
 }
 
@@ -130,8 +131,8 @@ std::optional<std::string> expose(pg::Spi& spi, const Exposure& exposure,
 
 void forget_exposed(pg::Spi& spi) {
   if (!shmem::registry_available()) return;
-  const pg::Rows rows =
-      spi.query("DELETE FROM monitoring.collector_metrics RETURNING metric_name, whole_cluster");
+  const pg::Rows rows = spi.query(
+      "DELETE FROM monitoring_internal.collector_metrics RETURNING metric_name, whole_cluster");
   for (std::uint64_t row = 0; row < rows.size(); ++row) {
     const Oid database = *rows.boolean(row, 2) ? shmem::kWholeCluster : MyDatabaseId;
     shmem::remove_metric(database, *rows.text(row, 1));

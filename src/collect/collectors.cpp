@@ -84,19 +84,19 @@ struct Collected {
 };
 
 /// The first run comes at a moment of the ten seconds after its creation that the name decides.
-#define MONITORING_COLLECTOR                                                              \
-  "SELECT c.collector_name, c.query,"                                                     \
-  " c.every, c.timeout, c.series_limit, c.store,"                                         \
-  " c.expose AND c.enabled, c.scope = 'cluster', c.metric_type, c.metrics::text,"         \
-  " c.owner::text, o.oid, o.rolsuper, EXISTS (SELECT FROM monitoring._pack_collectors p"  \
-  "  WHERE p.collector_name = c.collector_name AND p.query = c.query), c.search_path,"    \
-  " due.at, c.consecutive_failures, c.source,"                                            \
-  " c.last_error IS NOT NULL, c.stretched_every,"                                         \
-  " c.last_run_at IS NOT NULL,"                                                           \
-  " c.consecutive_failures = 0 AND coalesce(c.average_duration_ms < 20, false),"          \
-  " c.owner_oid"                                                                          \
-  " FROM monitoring.collectors c LEFT JOIN pg_catalog.pg_roles o ON o.rolname = c.owner," \
-  " LATERAL (SELECT coalesce(c.next_run_at, c.created_at + least(c.every, '10 seconds')"  \
+#define MONITORING_COLLECTOR                                                                     \
+  "SELECT c.collector_name, c.query,"                                                            \
+  " c.every, c.timeout, c.series_limit, c.store,"                                                \
+  " c.expose AND c.enabled, c.scope = 'cluster', c.metric_type, c.metrics::text,"                \
+  " c.owner::text, o.oid, o.rolsuper, EXISTS (SELECT FROM monitoring_internal.pack_collectors p" \
+  "  WHERE p.collector_name = c.collector_name AND p.query = c.query), c.search_path,"           \
+  " due.at, c.consecutive_failures, c.source,"                                                   \
+  " c.last_error IS NOT NULL, c.stretched_every,"                                                \
+  " c.last_run_at IS NOT NULL,"                                                                  \
+  " c.consecutive_failures = 0 AND coalesce(c.average_duration_ms < 20, false),"                 \
+  " c.owner_oid"                                                                                 \
+  " FROM monitoring.collectors c LEFT JOIN pg_catalog.pg_roles o ON o.rolname = c.owner,"        \
+  " LATERAL (SELECT coalesce(c.next_run_at, c.created_at + least(c.every, '10 seconds')"         \
   "  * ((hashtext(c.collector_name) & 1023) / 1024.0)) AS at) AS due "
 
 /// $3 are those that rest, $4 the only one to be looked at, or NULL. A next run that is further

@@ -53,7 +53,7 @@ std::vector<CountedCost> save_costs(pg::Spi& spi, Instant now) {
   std::vector<CountedCost> costs;
   for (auto& [key, cost] : counted()) costs.push_back({key.first, key.second, cost});
   static pg::Prepared statement(
-      "INSERT INTO monitoring.cost_hours AS c"
+      "INSERT INTO monitoring_internal.cost_hours AS c"
       " (hour, part, name, counted_since, runs, failures, seconds, rows_written)"
       " SELECT h.hour, v.part, v.name, greatest(h.hour, $2), v.runs, v.failures, v.seconds,"
       "  v.rows_written"

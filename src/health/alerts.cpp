@@ -144,8 +144,8 @@ class Teller {
 
  private:
   void load_told() {
-    const pg::Rows rows =
-        spi_.query("SELECT receiver, part, severity, since, told_at FROM monitoring.health_told");
+    const pg::Rows rows = spi_.query(
+        "SELECT receiver, part, severity, since, told_at FROM monitoring_internal.health_told");
     for (std::uint64_t row = 0; row < rows.size(); ++row) {
       told_[*rows.text(row, 1)][*rows.text(row, 2)] = {
           *rows.text(row, 3), *rows.timestamptz(row, 4), *rows.timestamptz(row, 5)};
@@ -236,15 +236,16 @@ class Teller {
     notification.group_labels.set("alertname", kAlertName);
     notify::summarize(notification);
     const std::string payload = notify::webhook_json(notification).dump();
-    spi_.execute("SELECT monitoring._queue_notification($1, $2, $3)",
+    spi_.execute("SELECT monitoring_internal.queue_notification($1, $2, $3)",
                  {pg::text(receiver), pg::text(kGroupKey), pg::jsonb(payload)});
   }
 
   void remember(const std::string& receiver, const ToldParts& told) {
-    spi_.execute("DELETE FROM monitoring.health_told WHERE receiver = $1", {pg::text(receiver)});
+    spi_.execute("DELETE FROM monitoring_internal.health_told WHERE receiver = $1",
+                 {pg::text(receiver)});
     for (const auto& [part, entry] : told) {
       spi_.execute(
-          "INSERT INTO monitoring.health_told (receiver, part, severity, since, told_at)"
+          "INSERT INTO monitoring_internal.health_told (receiver, part, severity, since, told_at)"
           " VALUES ($1, $2, $3, $4, $5)",
           {pg::text(receiver), pg::text(part), pg::text(entry.severity),
            pg::timestamptz(entry.since), pg::timestamptz(entry.told_at)});
@@ -263,7 +264,7 @@ class Teller {
 
 bool anything_to_tell(pg::Spi& spi, const SystemHealth& health) {
   if (health.overall() != HealthStatus::healthy) return true;
-  return *spi.query("SELECT EXISTS (SELECT FROM monitoring.health_told)").boolean(0, 1);
+  return *spi.query("SELECT EXISTS (SELECT FROM monitoring_internal.health_told)").boolean(0, 1);
 }
 
 }  // namespace
@@ -271,7 +272,8 @@ bool anything_to_tell(pg::Spi& spi, const SystemHealth& health) {
 void tell_health(pg::Spi& spi, const SystemHealth& health) {
   if (!anything_to_tell(spi, health)) return;
   spi.execute(
-      "DELETE FROM monitoring.health_told t WHERE NOT EXISTS (SELECT FROM monitoring.receivers r"
+      "DELETE FROM monitoring_internal.health_told t WHERE NOT EXISTS (SELECT FROM "
+      "monitoring.receivers r"
       " WHERE r.receiver_name = t.receiver AND r.enabled)");
   // Routes that cannot be loaded keep the check of health from nothing else.
   const auto error = pg::attempt([&] { Teller(spi, health).run(); });

@@ -140,7 +140,7 @@ void FaultFinder::check_processes() {
 void FaultFinder::check_clock() {
   static pg::Prepared newest(
       "SELECT extract(epoch FROM greatest((SELECT last_evaluated_at FROM "
-      "monitoring.alert_progress),"
+      "monitoring_internal.alert_progress),"
       " (SELECT checked_at FROM monitoring.health_state)) - $1)::float8",
       {TIMESTAMPTZOID});
   const auto ahead_s = newest.query(spi_, {pg::timestamptz(now_)}).float8(0, 1);
@@ -211,7 +211,8 @@ void FaultFinder::check_owners() {
       "  FROM monitoring.collectors WHERE enabled"
       " UNION ALL SELECT 'queue', queue_name, owner, owner_oid"
       "  FROM monitoring.queues WHERE enabled"
-      " UNION ALL SELECT 'pack', pack_name, owner, owner_oid FROM monitoring.enabled_packs) AS o"
+      " UNION ALL SELECT 'pack', pack_name, owner, owner_oid FROM "
+      "monitoring_internal.enabled_packs) AS o"
       " WHERE NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = o.owner_oid"
       "  AND r.rolname = o.owner)"
       " ORDER BY 1",

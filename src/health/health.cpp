@@ -76,8 +76,8 @@ pg::Rows recent_operations(pg::Spi& spi, Instant now) {
       "  FILTER (WHERE metric_value > '-infinity' AND metric_value < 'infinity'),"
       " max(\"timestamp\")"
       " FROM ((SELECT metric_value, \"timestamp\", NULL AS success,"
-      "  monitoring._integer_tag(tags, 'success_count') AS succeeded,"
-      "  monitoring._integer_tag(tags, 'error_count') AS failed"
+      "  monitoring_internal.integer_tag(tags, 'success_count') AS succeeded,"
+      "  monitoring_internal.integer_tag(tags, 'error_count') AS failed"
       "  FROM monitoring.pipeline_metrics WHERE metric_name = 'queue_processing'"
       "  AND \"timestamp\" > $1 AND \"timestamp\" <= $2 ORDER BY \"timestamp\" DESC LIMIT 250)"
       " UNION ALL"
@@ -126,7 +126,8 @@ ProcessingHealth processing_health(pg::Spi& spi, Instant now, const HealthThresh
 /// Whether the monitoring worker, after it has run here, has been silent since $1, and whether this
 /// database is a copy that nobody has activated.
 void judge_monitoring_worker(pg::Spi& spi, Instant now, Asker asker, Verdict* verdict) {
-  // The second is monitoring._is_active(); as a call it would cost as much as all the rest here.
+  // The second is monitoring_internal.is_active(); as a call it would cost as much as all the rest
+  // here.
   static pg::Prepared statement(
       "SELECT coalesce((SELECT checked_at < $1 FROM monitoring.health_state), false),"
       " EXISTS (SELECT FROM monitoring.instance WHERE database_oid = $2"

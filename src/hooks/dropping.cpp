@@ -65,9 +65,10 @@ bool is_about_us(const Node* statement) {
   }
 }
 
-/// The tables that lie outside of the extension's own schema stand for all that does.
+/// One table or two of each schema stand for all that it holds.
 bool holds_our_objects(Oid schema, Oid extension) {
-  for (const char* table : {"monitoring_events", "system_metrics", "instance"}) {
+  for (const char* table :
+       {"monitoring_events", "system_metrics", "instance", "installed_functions"}) {
     const Oid relation = get_relname_relid(table, schema);
     if (OidIsValid(relation) && getExtensionOfObject(RelationRelationId, relation) == extension) {
       return true;
@@ -82,7 +83,8 @@ void on_access(ObjectAccessType access, Oid class_id, Oid object, int part, void
   if (object != get_extension_oid(kOurName, true)) return;
   ereport(ERROR, (errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
                   errmsg("extension \"%s\" is not dropped along with something else", kOurName),
-                  errdetail("Some of its objects lie in the schema public, or depend on what is to "
+                  errdetail("Some of its objects lie in the schema public or monitoring_internal, "
+                            "or depend on what is to "
                             "be dropped."),
                   errhint("Drop the application's own objects one by one, or give them a schema of "
                           "their own. DROP EXTENSION monitoring drops the extension, with all that "

@@ -62,7 +62,7 @@ std::optional<std::string> belongings_of(Oid role, Oid reader) {
         " UNION ALL SELECT pg_catalog.format('queue %s', queue_name), owner_oid"
         "  FROM monitoring.queues"
         " UNION ALL SELECT pg_catalog.format('pack %s', pack_name), owner_oid"
-        "  FROM monitoring.enabled_packs) AS n"
+        "  FROM monitoring_internal.enabled_packs) AS n"
         " WHERE n.owner_oid OPERATOR(pg_catalog.=) $1 LIMIT " +
         std::string(kMostNames) + ") AS o";
     names = spi.query(sql.c_str(), {pg::datum(OIDOID, ObjectIdGetDatum(role))}).text(0, 1);

@@ -41,49 +41,52 @@ constexpr Query kQueries[] = {
     // Passes keep the state and what is published of it in one transaction.
     {"published_rows_match_states",
      "WITH sample AS MATERIALIZED (SELECT p.period, p.period_start"
-     "  FROM monitoring.rollup_periods p WHERE NOT p.rows_removed"
+     "  FROM monitoring_internal.rollup_periods p WHERE NOT p.rows_removed"
      // Late rows: their state is published by the next hourly pass.
-     "  AND NOT EXISTS (SELECT FROM monitoring.rollup_state o WHERE NOT o.published"
+     "  AND NOT EXISTS (SELECT FROM monitoring_internal.rollup_state o WHERE NOT o.published"
      "   AND o.period_start = p.period_start AND o.period = p.period)"
      "  ORDER BY pg_catalog.random() LIMIT 20)"
      " SELECT pg_catalog.format('%s of %s: %s has %s measurements in its state, %s in"
      " aggregated_metrics', COALESCE(s.period, a.period), COALESCE(s.period_start, a.period_start),"
      " COALESCE(s.metric_name, a.metric_name), COALESCE(s.n, 0), COALESCE(a.n, 0))"
      " FROM (SELECT x.period, x.period_start, x.metric_name, x.dimensions_hash,"
-     "   pg_catalog.sum(x.count_value) AS n FROM monitoring.rollup_state x JOIN sample"
+     "   pg_catalog.sum(x.count_value) AS n FROM monitoring_internal.rollup_state x JOIN sample"
      "   USING (period, period_start) GROUP BY 1, 2, 3, 4) s"
      " FULL JOIN (SELECT x.period, x.period_start, x.metric_name,"
-     "   monitoring._dimensions_hash(x.dimensions) AS dimensions_hash,"
+     "   monitoring_internal.dimensions_hash(x.dimensions) AS dimensions_hash,"
      "   pg_catalog.sum(COALESCE(x.count_value, 0)) AS n FROM monitoring.aggregated_metrics x JOIN"
      "   sample USING (period, period_start) GROUP BY 1, 2, 3, 4) a"
      " USING (period, period_start, metric_name, dimensions_hash)"
      " WHERE s.n IS DISTINCT FROM a.n"},
     {"days_match_hours",
-     "WITH sample AS MATERIALIZED (SELECT d.period_start FROM monitoring.rollup_periods d"
+     "WITH sample AS MATERIALIZED (SELECT d.period_start FROM monitoring_internal.rollup_periods d"
      "  WHERE d.period = 'daily' AND NOT d.rows_removed AND NOT d.raw_removed AND NOT EXISTS"
-     "   (SELECT FROM monitoring.rollup_periods h WHERE h.period = 'hourly' AND h.rows_removed"
+     "   (SELECT FROM monitoring_internal.rollup_periods h WHERE h.period = 'hourly' AND "
+     "h.rows_removed"
      "    AND h.period_start >= d.period_start"
      "    AND h.period_start < d.period_start + interval '24 hours')"
-     "  AND NOT EXISTS (SELECT FROM monitoring.rollup_state o WHERE NOT o.published"
+     "  AND NOT EXISTS (SELECT FROM monitoring_internal.rollup_state o WHERE NOT o.published"
      "    AND o.period_start >= d.period_start"
      "    AND o.period_start < d.period_start + interval '24 hours')"
      "  ORDER BY pg_catalog.random() LIMIT 5),"
      " hours AS (SELECT x.period_start AS day, s.metric_name, pg_catalog.sum(s.count_value) AS n"
-     "  FROM sample x JOIN monitoring.rollup_state s ON s.period = 'hourly' AND s.published"
+     "  FROM sample x JOIN monitoring_internal.rollup_state s ON s.period = 'hourly' AND "
+     "s.published"
      "   AND s.period_start >= x.period_start"
      "   AND s.period_start < x.period_start + interval '24 hours' GROUP BY 1, 2),"
      " days AS (SELECT x.period_start AS day, s.metric_name, pg_catalog.sum(s.count_value) AS n"
      "  FROM sample x JOIN (SELECT period_start, metric_name, count_value"
-     "   FROM monitoring.rollup_state WHERE period = 'daily' UNION ALL SELECT"
+     "   FROM monitoring_internal.rollup_state WHERE period = 'daily' UNION ALL SELECT"
      "    pg_catalog.date_trunc('day', period_start, 'UTC'), metric_name, count_value"
-     "   FROM monitoring.rollup_pending WHERE period = 'daily') s"
+     "   FROM monitoring_internal.rollup_pending WHERE period = 'daily') s"
      "   ON s.period_start = x.period_start GROUP BY 1, 2)"
      " SELECT pg_catalog.format('%s: %s has %s measurements in its hours, %s in its day', day,"
      " metric_name, COALESCE(h.n, 0), COALESCE(d.n, 0))"
      " FROM hours h FULL JOIN days d USING (day, metric_name) WHERE h.n IS DISTINCT FROM d.n"},
     {"partitions",
      "SELECT pg_catalog.format('%s is not attached to pipeline_metrics', c.oid::regclass)"
-     " FROM pg_catalog.pg_class c WHERE c.relnamespace = 'monitoring'::pg_catalog.regnamespace"
+     " FROM pg_catalog.pg_class c WHERE c.relnamespace = "
+     "'monitoring_internal'::pg_catalog.regnamespace"
      "  AND c.relname ~ '^pipeline_metrics_[0-9]{8}$' AND c.relkind = 'r' AND NOT c.relispartition"
      " UNION ALL SELECT pg_catalog.format('%s is being detached', i.inhrelid::regclass)"
      " FROM pg_catalog.pg_inherits i WHERE i.inhdetachpending"
@@ -95,12 +98,12 @@ constexpr Query kQueries[] = {
      " WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c"
      "  ON c.oid = i.inhrelid WHERE i.inhparent = 'monitoring.pipeline_metrics'::regclass"
      "  AND c.relname = 'pipeline_metrics_' || pg_catalog.to_char(day, 'YYYYMMDD'))"
-     " AND monitoring._is_active()"
+     " AND monitoring_internal.is_active()"
      " UNION ALL SELECT pg_catalog.format('the default partition is %s', CASE WHEN p.partdefid = 0"
      "  THEN 'missing' ELSE p.partdefid::regclass::text END)"
      " FROM pg_catalog.pg_partitioned_table p"
      " WHERE p.partrelid = 'monitoring.pipeline_metrics'::regclass"
-     "  AND p.partdefid <> 'monitoring.pipeline_metrics_default'::regclass"},
+     "  AND p.partdefid <> 'monitoring_internal.pipeline_metrics_default'::regclass"},
     {"leases",
      "SELECT pg_catalog.format('notification %s is %s, leased by %s until %s', id, status,"
      " COALESCE(leased_by::text, 'nobody'), COALESCE(leased_until::text, '?'))"
@@ -125,7 +128,7 @@ constexpr Query kQueries[] = {
      " HAVING pg_catalog.count(*) > 1"
      " UNION ALL SELECT pg_catalog.format('group %s is due since %s, evaluated until %s', g.id,"
      " g.next_flush_at, p.last_evaluated_at) FROM monitoring.alert_groups g,"
-     " monitoring.alert_progress p"
+     " monitoring_internal.alert_progress p"
      " WHERE g.next_flush_at < p.last_evaluated_at - interval '5 minutes'"},
     {"orphans",
      "SELECT pg_catalog.format('member %s of group %s, which is not there', m.fingerprint,"
@@ -141,8 +144,9 @@ constexpr Query kQueries[] = {
      " FROM monitoring.probe_state s"
      " WHERE NOT EXISTS (SELECT FROM monitoring.probes p WHERE p.probe_name = s.probe_name)"
      " UNION ALL SELECT DISTINCT pg_catalog.format('%s state of %s, a period that is not closed',"
-     " s.period, s.period_start) FROM monitoring.rollup_state s WHERE s.published AND NOT EXISTS"
-     "  (SELECT FROM monitoring.rollup_periods p WHERE p.period = s.period"
+     " s.period, s.period_start) FROM monitoring_internal.rollup_state s WHERE s.published AND NOT "
+     "EXISTS"
+     "  (SELECT FROM monitoring_internal.rollup_periods p WHERE p.period = s.period"
      "   AND p.period_start = s.period_start)"},
     {"sequences",
      "SELECT pg_catalog.format('%s gives %s again, which %s.%s has', s.seq::regclass, s.next,"
@@ -181,8 +185,8 @@ constexpr Query kQueries[] = {
     // Whoever owns the extension may say CREATE OR REPLACE FUNCTION for what belongs to it.
     {"functions",
      "SELECT pg_catalog.format('%s is not as CREATE EXTENSION made it', i.signature)"
-     " FROM monitoring.installed_functions i WHERE NOT EXISTS"
-     "  (SELECT FROM monitoring._function_definitions f"
+     " FROM monitoring_internal.installed_functions i WHERE NOT EXISTS"
+     "  (SELECT FROM monitoring_internal.function_definitions f"
      "   WHERE f.signature = i.signature AND f.definition = i.definition)"},
 };
 
@@ -218,9 +222,10 @@ Counts unseen_rows(pg::Spi& spi) {
 std::vector<std::string> rollup_violations(pg::Spi& spi) {
   std::vector<std::string> violations;
   const pg::Rows hours = spi.read(
-      "SELECT p.period_start FROM monitoring.rollup_periods p WHERE p.period = 'hourly'"
+      "SELECT p.period_start FROM monitoring_internal.rollup_periods p WHERE p.period = 'hourly'"
       " AND NOT p.raw_removed AND NOT p.rows_removed AND NOT EXISTS (SELECT FROM"
-      "  monitoring.rollup_corrections c WHERE c.period_start IN (p.period_start, '-infinity'))"
+      "  monitoring_internal.rollup_corrections c WHERE c.period_start IN (p.period_start, "
+      "'-infinity'))"
       " ORDER BY pg_catalog.random() LIMIT 10");
   if (hours.empty()) return violations;
   const Counts unseen = unseen_rows(spi);
@@ -231,8 +236,9 @@ std::vector<std::string> rollup_violations(pg::Spi& spi) {
         " FROM (SELECT metric_name, pg_catalog.count(*) AS n FROM monitoring.pipeline_metrics"
         "  WHERE \"timestamp\" >= $1 AND \"timestamp\" < $1 + interval '1 hour' GROUP BY 1) r"
         " FULL JOIN (SELECT metric_name, pg_catalog.sum(count_value)::bigint AS n"
-        "  FROM monitoring.rollup_state WHERE period = 'hourly' AND period_start = $1 GROUP BY 1) s"
-        " USING (metric_name) WHERE NOT EXISTS (SELECT FROM monitoring.rollup_purged u"
+        "  FROM monitoring_internal.rollup_state WHERE period = 'hourly' AND period_start = $1 "
+        "GROUP BY 1) s"
+        " USING (metric_name) WHERE NOT EXISTS (SELECT FROM monitoring_internal.rollup_purged u"
         "  WHERE u.period_start = $1 AND u.metric_name = COALESCE(r.metric_name, s.metric_name))",
         {pg::timestamptz(hour)});
     for (std::uint64_t row = 0; row < metrics.size(); ++row) {

@@ -64,7 +64,8 @@ bool already_noted(const Correction& correction, std::int64_t hour) {
 /// Straight into the table: the user who deletes measurements has no rights on it. Columns that
 /// somebody has added are NULL.
 void insert_note(const Correction& correction, std::int64_t hour) {
-  const Oid oid = get_relname_relid("rollup_corrections", get_namespace_oid("monitoring", false));
+  const Oid oid =
+      get_relname_relid("rollup_corrections", get_namespace_oid("monitoring_internal", false));
   Relation table = table_open(oid, RowExclusiveLock);
   TupleTableSlot* slot =
       MakeSingleTupleTableSlot(RelationGetDescr(table), table_slot_callbacks(table));

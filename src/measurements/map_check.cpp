@@ -61,7 +61,7 @@ std::string look_at(const Partition& partition, const Progress& seen) {
 
 std::vector<std::string> map_violations(pg::Spi& spi) {
   std::vector<std::string> violations;
-  if (spi.read("SELECT FROM monitoring.rollup_progress").empty()) return violations;
+  if (spi.read("SELECT FROM monitoring_internal.rollup_progress").empty()) return violations;
   const Progress seen = Progress::read(spi);
   for (const Oid oid : measurement_partitions()) {
     std::string violation;

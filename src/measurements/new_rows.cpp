@@ -15,8 +15,8 @@ namespace {
 
 std::unordered_set<std::int64_t> rolled_up_hours(pg::Spi& spi) {
   const pg::Rows rows = spi.read(
-      "SELECT period_start FROM monitoring.rollup_periods WHERE period = 'hourly'"
-      " UNION SELECT period_start FROM monitoring.rollup_state WHERE period = 'hourly'");
+      "SELECT period_start FROM monitoring_internal.rollup_periods WHERE period = 'hourly'"
+      " UNION SELECT period_start FROM monitoring_internal.rollup_state WHERE period = 'hourly'");
   std::unordered_set<std::int64_t> hours;
   for (std::uint64_t i = 0; i < rows.size(); ++i) {
     hours.insert(pg::timestamptz_of(*rows.timestamptz(i, 1)));
@@ -49,7 +49,7 @@ void scan_rewritten(pg::Spi& spi, const Partition& partition,
 }  // namespace
 
 void for_each_new_row(pg::Spi& spi, const std::function<void(const RawRow&)>& visit) {
-  static pg::Prepared baseline("SELECT FROM monitoring.rollup_progress", {});
+  static pg::Prepared baseline("SELECT FROM monitoring_internal.rollup_progress", {});
   const bool has_baseline = !baseline.read(spi).empty();
   const auto partitions = measurement_partitions();
   if (has_baseline) {

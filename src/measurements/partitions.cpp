@@ -50,30 +50,31 @@ std::optional<Instant> day_in_name(std::string_view name) {
 }
 
 /// Under pg::call; nullptr for a relation of another schema, or of none any more.
-const char* name_in_our_schema(Oid relation) {
-  const Oid ours = get_namespace_oid("monitoring", false);
+const char* name_in_internal_schema(Oid relation) {
+  const Oid ours = get_namespace_oid("monitoring_internal", false);
   return get_rel_namespace(relation) == ours ? get_rel_name(relation) : nullptr;
 }
 
 bool default_has_rows(pg::Spi& spi, Instant day) {
   return *spi.query(
-                 "SELECT EXISTS (SELECT FROM monitoring.pipeline_metrics_default"
+                 "SELECT EXISTS (SELECT FROM monitoring_internal.pipeline_metrics_default"
                  " WHERE \"timestamp\" >= $1 AND \"timestamp\" < $2)",
                  {pg::timestamptz(day), pg::timestamptz(day + Duration(kDayUs))})
               .boolean(0, 1);
 }
 
 void create_table(pg::Spi& spi, const std::string& name) {
-  spi.run_script(("CREATE TABLE monitoring." + name +
+  spi.run_script(("CREATE TABLE monitoring_internal." + name +
                   " (LIKE monitoring.pipeline_metrics INCLUDING DEFAULTS INCLUDING CONSTRAINTS"
                   " INCLUDING GENERATED INCLUDING STORAGE INCLUDING COMPRESSION) USING heap;"
-                  " COMMENT ON TABLE monitoring." +
+                  " COMMENT ON TABLE monitoring_internal." +
                   name +
                   " IS 'The measurements of one UTC day; made and dropped by the extension.'")
                      .c_str());
   spi.execute(
-      "SELECT monitoring._own_partition($1::regclass), monitoring._index_partition($1::regclass)",
-      {pg::text("monitoring." + name)});
+      "SELECT monitoring_internal.own_partition($1::regclass), "
+      "monitoring_internal.index_partition($1::regclass)",
+      {pg::text("monitoring_internal." + name)});
 }
 
 void attach(pg::Spi& spi, const std::string& name, Instant day) {
@@ -84,9 +85,9 @@ void attach(pg::Spi& spi, const std::string& name, Instant day) {
                    {pg::timestamptz(instant)})
                 .text(0, 1);
   };
-  spi.run_script(("ALTER TABLE monitoring.pipeline_metrics ATTACH PARTITION monitoring." + name +
-                  " FOR VALUES FROM (" + literal(day) + ") TO (" + literal(day + Duration(kDayUs)) +
-                  ")")
+  spi.run_script(("ALTER TABLE monitoring.pipeline_metrics ATTACH PARTITION monitoring_internal." +
+                  name + " FOR VALUES FROM (" + literal(day) + ") TO (" +
+                  literal(day + Duration(kDayUs)) + ")")
                      .c_str());
 }
 
@@ -112,7 +113,7 @@ std::vector<DayPartition> day_partitions() {
   std::vector<DayPartition> partitions;
   const ListCell* cell = nullptr;
   foreach (cell, children) {
-    const char* name = pg::call([&] { return name_in_our_schema(lfirst_oid(cell)); });
+    const char* name = pg::call([&] { return name_in_internal_schema(lfirst_oid(cell)); });
     if (name == nullptr) continue;
     if (const auto start = day_in_name(name))
       partitions.push_back({lfirst_oid(cell), name, *start});

@@ -19,7 +19,7 @@ namespace {
 
 constexpr const char* kSelect =
     "SELECT pass, next_xid, pending_xids, own_xids, own_command,"
-    " partition_files FROM monitoring.rollup_progress";
+    " partition_files FROM monitoring_internal.rollup_progress";
 
 /// An array of bigint, sorted.
 std::vector<std::uint64_t> xids_of(const pg::Rows& rows, int column) {
@@ -147,7 +147,7 @@ Progress Progress::baseline(Snapshot snapshot) {
 
 void Progress::save(pg::Spi& spi) const {
   spi.execute(
-      "INSERT INTO monitoring.rollup_progress AS p"
+      "INSERT INTO monitoring_internal.rollup_progress AS p"
       " (pass, next_xid, pending_xids, own_xids, own_command, partition_files, last_run_at)"
       " VALUES ($1, $2, $3, $4, $5, $6, pg_catalog.clock_timestamp())"
       " ON CONFLICT (singleton) DO UPDATE SET pass = excluded.pass, next_xid = excluded.next_xid,"

@@ -17,7 +17,8 @@ constexpr const char* kNotifications =
     " WHERE status IN ('queued', 'retrying') AND next_attempt_at > $1"
     " AND (next_attempt_at > $1 + interval '1 hour' OR $3)";
 constexpr const char* kPace =
-    "UPDATE monitoring.receiver_pace SET full_at = least(full_at + $2, $1 + interval '1 day'),"
+    "UPDATE monitoring_internal.receiver_pace SET full_at = least(full_at + $2, $1 + interval '1 "
+    "day'),"
     " limited_until = least(limited_until + $2, $1 + interval '1 hour'),"
     " paused_until = least(paused_until + $2, $1 + interval '1 hour')"
     " WHERE greatest(full_at, limited_until, paused_until) > $1 + interval '1 day'"

@@ -150,7 +150,7 @@ WHERE n.id IN (SELECT x.id FROM monitoring.notifications x
 
 constexpr const char* kNextDelivery = R"(
 SELECT min(greatest(d.next_attempt_at, p.limited_until, p.paused_until))
-FROM monitoring.receivers r LEFT JOIN monitoring.receiver_pace p USING (receiver_name)
+FROM monitoring.receivers r LEFT JOIN monitoring_internal.receiver_pace p USING (receiver_name)
 CROSS JOIN LATERAL (
   SELECT n.next_attempt_at FROM monitoring.notifications n
   WHERE n.receiver = r.receiver_name AND n.status IN ('queued', 'retrying')

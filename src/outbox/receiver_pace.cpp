@@ -23,7 +23,8 @@ Json parsed(const std::optional<std::string>& text) {
 RateLimits::RateLimits(pg::Spi& spi, Instant now) : spi_(spi), now_(now) {
   static pg::Prepared statement(
       "SELECT r.receiver_name, r.kind, (r.settings -> 'rate_limit')::text, p.full_at"
-      " FROM monitoring.receivers r LEFT JOIN monitoring.receiver_pace p USING (receiver_name)"
+      " FROM monitoring.receivers r LEFT JOIN monitoring_internal.receiver_pace p USING "
+      "(receiver_name)"
       " WHERE r.enabled",
       {});
   const pg::Rows rows = statement.query(spi);
@@ -58,7 +59,7 @@ void RateLimits::take(const std::vector<std::string>& receivers) {
     limited_until.push_back(notify::next_request_at(state.limit, state.full_at));
   }
   static pg::Prepared statement(
-      "INSERT INTO monitoring.receiver_pace AS p (receiver_name, full_at, limited_until)"
+      "INSERT INTO monitoring_internal.receiver_pace AS p (receiver_name, full_at, limited_until)"
       " SELECT * FROM unnest($1, $2, $3)"
       " ON CONFLICT (receiver_name) DO UPDATE"
       "  SET full_at = excluded.full_at, limited_until = excluded.limited_until",
@@ -84,7 +85,8 @@ std::map<std::string, ReceiverSettings> settings_of(pg::Spi& spi,
 
 Pauses load_pauses(pg::Spi& spi, Instant now) {
   const pg::Rows rows = spi.query(
-      "SELECT receiver_name, paused_until FROM monitoring.receiver_pace WHERE paused_until > $1",
+      "SELECT receiver_name, paused_until FROM monitoring_internal.receiver_pace WHERE "
+      "paused_until > $1",
       {pg::timestamptz(now)});
   Pauses pauses;
   for (std::uint64_t row = 0; row < rows.size(); ++row) {
@@ -102,7 +104,7 @@ void save_pauses(pg::Spi& spi, const Pauses& pauses) {
     times.push_back(until);
   }
   static pg::Prepared statement(
-      "INSERT INTO monitoring.receiver_pace AS p (receiver_name, paused_until)"
+      "INSERT INTO monitoring_internal.receiver_pace AS p (receiver_name, paused_until)"
       " SELECT * FROM unnest($1, $2)"
       " ON CONFLICT (receiver_name) DO UPDATE SET paused_until = excluded.paused_until"
       "  WHERE p.paused_until IS DISTINCT FROM excluded.paused_until",
@@ -112,7 +114,7 @@ void save_pauses(pg::Spi& spi, const Pauses& pauses) {
 
 void forget_gone_receivers(pg::Spi& spi) {
   spi.execute(
-      "DELETE FROM monitoring.receiver_pace p WHERE NOT EXISTS"
+      "DELETE FROM monitoring_internal.receiver_pace p WHERE NOT EXISTS"
       " (SELECT FROM monitoring.receivers r WHERE r.receiver_name = p.receiver_name)");
 }
 

@@ -84,9 +84,10 @@ pg_uuid_t* make_ids(std::size_t count) {
   return ids;
 }
 
-TableWriter* open_writer(const char* table, const TableColumn* columns, int column_count) {
+TableWriter* open_writer(const char* schema, const char* table, const TableColumn* columns,
+                         int column_count) {
   // RangeVar takes char pointers that it does not write to.
-  RangeVar* name = makeRangeVar(const_cast<char*>("monitoring"), const_cast<char*>(table), -1);
+  RangeVar* name = makeRangeVar(const_cast<char*>(schema), const_cast<char*>(table), -1);
   Relation relation = table_openrv(name, RowExclusiveLock);
   if (!is_plain(relation, RELKIND_RELATION, columns, column_count)) {
     table_close(relation, NoLock);

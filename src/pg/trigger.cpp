@@ -21,7 +21,7 @@ namespace {
 
 [[noreturn]] void refuse(const TriggerUse& use, const std::string& why) {
   throw Report(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
-               "monitoring." + std::string(use.function) + "() " + why)
+               "monitoring_internal." + std::string(use.function) + "() " + why)
       .hint("It is a part of the extension; do not make triggers with it.");
 }
 

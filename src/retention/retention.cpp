@@ -67,7 +67,8 @@ constexpr RowRule kRowRules[] = {
      "DELETE FROM monitoring.alert_notes WHERE created_at < $1"},
     {"probe_results", "monitoring", "probe_results",
      "DELETE FROM monitoring.probe_results WHERE probed_at < $1"},
-    {"costs", "monitoring", "cost_hours", "DELETE FROM monitoring.cost_hours WHERE hour < $1"},
+    {"costs", "monitoring_internal", "cost_hours",
+     "DELETE FROM monitoring_internal.cost_hours WHERE hour < $1"},
     {"silences", "monitoring", "silences", "DELETE FROM monitoring.silences WHERE ends_at < $1"},
 };
 
@@ -103,20 +104,21 @@ pg::Param text_or_null(const char* text) {
 
 std::int64_t remove_level(pg::Spi& spi, const LevelRule& rule, const Cutoffs& before) {
   static pg::Prepared gates(
-      "UPDATE monitoring.rollup_periods p SET rows_removed = true"
+      "UPDATE monitoring_internal.rollup_periods p SET rows_removed = true"
       " WHERE period = $2 AND NOT rows_removed AND period_start < $1"
-      " AND ($3 IS NULL OR EXISTS (SELECT FROM monitoring.rollup_periods r WHERE r.period = $3"
+      " AND ($3 IS NULL OR EXISTS (SELECT FROM monitoring_internal.rollup_periods r WHERE r.period "
+      "= $3"
       "  AND r.period_start = pg_catalog.date_trunc($4, p.period_start, 'UTC')))",
       {TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID});
   // Late rows may have brought some back since: whatever lies in a removed period goes.
   static pg::Prepared states(
-      "DELETE FROM monitoring.rollup_state x WHERE x.period = $2 AND x.period_start < $1"
-      " AND EXISTS (SELECT FROM monitoring.rollup_periods p WHERE p.period = x.period"
+      "DELETE FROM monitoring_internal.rollup_state x WHERE x.period = $2 AND x.period_start < $1"
+      " AND EXISTS (SELECT FROM monitoring_internal.rollup_periods p WHERE p.period = x.period"
       "  AND p.period_start = x.period_start AND p.rows_removed) AND published",
       {TIMESTAMPTZOID, TEXTOID});
   static pg::Prepared rows(
       "DELETE FROM monitoring.aggregated_metrics x WHERE x.period = $2 AND x.period_start < $1"
-      " AND EXISTS (SELECT FROM monitoring.rollup_periods p WHERE p.period = x.period"
+      " AND EXISTS (SELECT FROM monitoring_internal.rollup_periods p WHERE p.period = x.period"
       "  AND p.period_start = x.period_start AND p.rows_removed)",
       {TIMESTAMPTZOID, TEXTOID});
   const auto found = before.find(rule.kind);
@@ -131,7 +133,7 @@ std::int64_t remove_level(pg::Spi& spi, const LevelRule& rule, const Cutoffs& be
 std::int64_t measurements_of_day(pg::Spi& spi, Instant start) {
   return *spi.query(
                  "SELECT COALESCE(pg_catalog.sum(count_value), 0)::bigint"
-                 " FROM monitoring.rollup_state WHERE period = 'hourly'"
+                 " FROM monitoring_internal.rollup_state WHERE period = 'hourly'"
                  " AND period_start >= $1 AND period_start < $1 + interval '24 hours'",
                  {pg::timestamptz(start)})
               .int8(0, 1);
@@ -141,7 +143,7 @@ std::int64_t measurements_of_day(pg::Spi& spi, Instant start) {
 /// because the day is not over yet at the cutoff, or because somebody is reading it.
 void mark_raw_removed(pg::Spi& spi, Instant before) {
   static pg::Prepared statement(
-      "UPDATE monitoring.rollup_periods SET raw_removed = true"
+      "UPDATE monitoring_internal.rollup_periods SET raw_removed = true"
       " WHERE period = 'hourly' AND NOT raw_removed AND period_start < $1"
       " AND pg_catalog.date_trunc('day', period_start, 'UTC') <> ALL ($2)",
       {TIMESTAMPTZOID, TIMESTAMPTZARRAYOID});
@@ -151,13 +153,13 @@ void mark_raw_removed(pg::Spi& spi, Instant before) {
   statement.execute(spi, {pg::timestamptz(before), pg::timestamptz_array(kept)});
   // An hour without raw rows is never computed again: it need not be said of its metrics.
   spi.execute(
-      "DELETE FROM monitoring.rollup_purged u USING monitoring.rollup_periods p"
+      "DELETE FROM monitoring_internal.rollup_purged u USING monitoring_internal.rollup_periods p"
       " WHERE p.period = 'hourly' AND p.period_start = u.period_start AND p.raw_removed");
 }
 
 bool has_default_rows_before(pg::Spi& spi, Instant before) {
   static pg::Prepared statement(
-      "SELECT EXISTS (SELECT FROM monitoring.pipeline_metrics_default"
+      "SELECT EXISTS (SELECT FROM monitoring_internal.pipeline_metrics_default"
       " WHERE \"timestamp\" > '-infinity' AND \"timestamp\" < $1)",
       {TIMESTAMPTZOID});
   return *statement.query(spi, {pg::timestamptz(before)}).boolean(0, 1);
@@ -172,7 +174,7 @@ std::int64_t remove_default_rows(pg::Spi& spi, Instant before, Instant now) {
   rollup::roll_up_hours(spi, now, true);
   return static_cast<std::int64_t>(
       spi.execute_as_of(snapshot.get(),
-                        "DELETE FROM monitoring.pipeline_metrics_default"
+                        "DELETE FROM monitoring_internal.pipeline_metrics_default"
                         " WHERE \"timestamp\" > '-infinity' AND \"timestamp\" < $1",
                         {pg::timestamptz(before)}));
 }
@@ -190,7 +192,7 @@ bool has_rows_after_snapshot(pg::Spi& spi) {
 std::string names_of(const std::vector<measurements::DayPartition>& partitions) {
   std::string names;
   for (const measurements::DayPartition& partition : partitions) {
-    names += (names.empty() ? "monitoring." : ", monitoring.") + partition.name;
+    names += (names.empty() ? "monitoring_internal." : ", monitoring_internal.") + partition.name;
   }
   return names;
 }

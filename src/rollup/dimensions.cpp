@@ -214,7 +214,7 @@ MONITORING_FUNCTION(monitoring_dimensions_hash) {
   });
 }
 
-/// monitoring._measure_tag(tags jsonb, tag text) -> float8
+/// monitoring_internal.measure_tag(tags jsonb, tag text) -> float8
 MONITORING_FUNCTION(monitoring_measure_tag) {
   monitoring::rollup::Measure measure;
   const bool found = monitoring::pg::call([&] {

@@ -14,10 +14,10 @@ namespace monitoring::rollup {
 namespace {
 
 constexpr const char* kTake =
-    "DELETE FROM monitoring.rollup_state WHERE ctid = ANY (ARRAY("
-    " SELECT s.ctid FROM monitoring.rollup_state s"
+    "DELETE FROM monitoring_internal.rollup_state WHERE ctid = ANY (ARRAY("
+    " SELECT s.ctid FROM monitoring_internal.rollup_state s"
     " WHERE NOT s.published AND s.period_start < $1 AND s.period = 'hourly' AND NOT EXISTS"
-    "  (SELECT FROM monitoring.rollup_periods d WHERE d.period = 'daily'"
+    "  (SELECT FROM monitoring_internal.rollup_periods d WHERE d.period = 'daily'"
     "   AND d.period_start = pg_catalog.date_trunc('day', s.period_start, 'UTC'))"
     " LIMIT 5000))"
     " RETURNING period_start, metric_name, dimensions_hash, dimensions, count_value,"

@@ -34,9 +34,9 @@ Hours rolled_up(pg::Spi& spi) {
   Hours hours;
   const pg::Rows rows = spi.query(
       "SELECT p.period_start, (SELECT COALESCE(pg_catalog.sum(s.count_value), 0)::bigint"
-      " FROM monitoring.rollup_state s WHERE s.period = 'hourly'"
+      " FROM monitoring_internal.rollup_state s WHERE s.period = 'hourly'"
       "  AND s.period_start = p.period_start)"
-      " FROM monitoring.rollup_periods p WHERE p.period = 'hourly'");
+      " FROM monitoring_internal.rollup_periods p WHERE p.period = 'hourly'");
   for (std::uint64_t i = 0; i < rows.size(); ++i) {
     const std::int64_t hour = pg::timestamptz_of(*rows.timestamptz(i, 1));
     hours.rolled_up_rows[hour] = *rows.int8(i, 2);
@@ -58,7 +58,7 @@ bool may_hold_new_rows(pg::Spi& spi, Oid partition, std::int64_t recount_from) {
 }  // namespace
 
 void rebaseline(pg::Spi& spi, Instant now) {
-  spi.execute("DELETE FROM monitoring.rollup_progress");
+  spi.execute("DELETE FROM monitoring_internal.rollup_progress");
   measurements::Progress baseline = measurements::Progress::baseline(GetActiveSnapshot());
   for (const Oid oid : measurements::measurement_partitions()) {
     measurements::Partition partition(oid);
@@ -66,7 +66,7 @@ void rebaseline(pg::Spi& spi, Instant now) {
   }
   baseline.save(spi);
   // Whoever inserted what was deleted did it in the original.
-  spi.execute("UPDATE monitoring.rollup_corrections SET inserter = 0");
+  spi.execute("UPDATE monitoring_internal.rollup_corrections SET inserter = 0");
 
   Hours hours = rolled_up(spi);
   const std::int64_t recount_from = hours.last == DT_NOBEGIN ? DT_NOBEGIN : hours.last - kRecountUs;

@@ -12,19 +12,19 @@ namespace {
 /// The hours h.period_start of which everything is still there: the raw rows, and the roll-ups that
 /// their day and week are made of. A day or week that was adopted is made of nothing that is here.
 constexpr const char* kComplete =
-    " NOT EXISTS (SELECT FROM monitoring.rollup_periods p WHERE p.raw_removed"
+    " NOT EXISTS (SELECT FROM monitoring_internal.rollup_periods p WHERE p.raw_removed"
     "  AND p.period = 'hourly' AND p.period_start = h.period_start)"
-    " AND NOT EXISTS (SELECT FROM monitoring.rollup_periods g WHERE g.rows_removed"
+    " AND NOT EXISTS (SELECT FROM monitoring_internal.rollup_periods g WHERE g.rows_removed"
     "  AND g.period = 'hourly'"
     "  AND g.period_start >= pg_catalog.date_trunc('day', h.period_start, 'UTC')"
     "  AND g.period_start < pg_catalog.date_trunc('day', h.period_start, 'UTC')"
     "    + interval '24 hours')"
-    " AND NOT EXISTS (SELECT FROM monitoring.rollup_periods g WHERE g.raw_removed"
+    " AND NOT EXISTS (SELECT FROM monitoring_internal.rollup_periods g WHERE g.raw_removed"
     "  AND (g.period = 'daily'"
     "    AND g.period_start = pg_catalog.date_trunc('day', h.period_start, 'UTC')"
     "   OR g.period = 'weekly'"
     "    AND g.period_start = pg_catalog.date_trunc('week', h.period_start, 'UTC')))"
-    " AND NOT EXISTS (SELECT FROM monitoring.rollup_periods g WHERE g.rows_removed"
+    " AND NOT EXISTS (SELECT FROM monitoring_internal.rollup_periods g WHERE g.rows_removed"
     "  AND g.period = 'daily'"
     "  AND g.period_start >= pg_catalog.date_trunc('week', h.period_start, 'UTC')"
     "  AND g.period_start < pg_catalog.date_trunc('week', h.period_start, 'UTC')"
@@ -33,12 +33,12 @@ constexpr const char* kComplete =
 /// A TRUNCATE names no hours: it means all that are open.
 std::string notes_statement() {
   return std::string(
-             "WITH c AS (DELETE FROM monitoring.rollup_corrections"
+             "WITH c AS (DELETE FROM monitoring_internal.rollup_corrections"
              "  RETURNING period_start, metric_name, removed, inserter),"
              " named AS (SELECT period_start, metric_name, removed, inserter FROM c"
              "   WHERE period_start <> '-infinity'"
              "  UNION ALL SELECT DISTINCT s.period_start, '', true, 0::bigint"
-             "   FROM monitoring.rollup_state s"
+             "   FROM monitoring_internal.rollup_state s"
              "   WHERE NOT s.published AND EXISTS (SELECT FROM c WHERE period_start = "
              "'-infinity')),"
              " h AS (SELECT n.period_start, n.metric_name, pg_catalog.bool_or(NOT n.removed) AS "
@@ -46,7 +46,7 @@ std::string notes_statement() {
              "   pg_catalog.min(n.inserter) FILTER (WHERE n.removed) AS removed_inserter"
              "  FROM named n GROUP BY n.period_start, n.metric_name)"
              " SELECT h.period_start, h.metric_name, h.updated, h.removed_inserter,"
-             "  EXISTS (SELECT FROM monitoring.rollup_periods p"
+             "  EXISTS (SELECT FROM monitoring_internal.rollup_periods p"
              "   WHERE p.period = 'hourly' AND p.period_start = h.period_start)"
              " FROM h WHERE") +
          kComplete;
@@ -70,7 +70,8 @@ std::int64_t unseen_rows(pg::Spi& spi, Instant hour, const std::string& metric) 
 bool lacks_rows(pg::Spi& spi, Instant hour, const std::string& metric) {
   return *spi.query(
                  "SELECT COALESCE((SELECT pg_catalog.sum(count_value)"
-                 "  FROM monitoring.rollup_state WHERE period = 'hourly' AND period_start = $1"
+                 "  FROM monitoring_internal.rollup_state WHERE period = 'hourly' AND period_start "
+                 "= $1"
                  "  AND metric_name = $2), 0)"
                  " > (SELECT pg_catalog.count(*) FROM monitoring.pipeline_metrics"
                  "  WHERE \"timestamp\" >= $1 AND \"timestamp\" < $1 + interval '1 hour'"
@@ -98,13 +99,13 @@ bool took_history(pg::Spi& spi, const measurements::Progress& seen, std::uint64_
 }  // namespace
 
 void Recompute::keep_purged(pg::Spi& spi, const std::vector<std::int64_t>& hours) {
-  static pg::Prepared any("SELECT EXISTS (SELECT FROM monitoring.rollup_purged)", {});
+  static pg::Prepared any("SELECT EXISTS (SELECT FROM monitoring_internal.rollup_purged)", {});
   if (!*any.query(spi).boolean(0, 1)) return;
   std::vector<Instant> starts;
   for (const std::int64_t hour : hours) starts.push_back(pg::instant_of(hour));
   const pg::Rows rows = spi.query(
-      "SELECT u.period_start, u.metric_name FROM monitoring.rollup_purged u"
-      " WHERE u.period_start = ANY ($1) AND EXISTS (SELECT FROM monitoring.rollup_state s"
+      "SELECT u.period_start, u.metric_name FROM monitoring_internal.rollup_purged u"
+      " WHERE u.period_start = ANY ($1) AND EXISTS (SELECT FROM monitoring_internal.rollup_state s"
       "  WHERE s.period = 'hourly' AND s.period_start = u.period_start"
       "  AND s.metric_name = u.metric_name)",
       {pg::timestamptz_array(starts)});
@@ -120,7 +121,8 @@ const std::set<std::string>& Recompute::kept(std::int64_t hour) const {
 }
 
 bool has_corrections(pg::Spi& spi) {
-  static pg::Prepared statement("SELECT EXISTS (SELECT FROM monitoring.rollup_corrections)", {});
+  static pg::Prepared statement(
+      "SELECT EXISTS (SELECT FROM monitoring_internal.rollup_corrections)", {});
   return *statement.query(spi).boolean(0, 1);
 }
 
@@ -154,19 +156,21 @@ bool is_complete(pg::Spi& spi, std::int64_t hour) {
 
 void note_purged(pg::Spi& spi, std::int64_t hour, const std::string& metric) {
   spi.execute(
-      "INSERT INTO monitoring.rollup_purged (period_start, metric_name) VALUES ($1, $2)"
+      "INSERT INTO monitoring_internal.rollup_purged (period_start, metric_name) VALUES ($1, $2)"
       " ON CONFLICT DO NOTHING",
       {pg::timestamptz(pg::instant_of(hour)), pg::text(metric)});
 }
 
 void forget_purged(pg::Spi& spi, Instant from, Instant to) {
-  spi.execute("DELETE FROM monitoring.rollup_purged WHERE period_start >= $1 AND period_start < $2",
-              {pg::timestamptz(from), pg::timestamptz(to)});
+  spi.execute(
+      "DELETE FROM monitoring_internal.rollup_purged WHERE period_start >= $1 AND period_start < "
+      "$2",
+      {pg::timestamptz(from), pg::timestamptz(to)});
 }
 
 void forget_hours(pg::Spi& spi, const std::vector<Instant>& hours) {
   if (hours.empty()) return;
-  for (const char* statement : {"DELETE FROM monitoring.rollup_state"
+  for (const char* statement : {"DELETE FROM monitoring_internal.rollup_state"
                                 " WHERE period = 'hourly' AND period_start = ANY ($1)",
                                 "DELETE FROM monitoring.aggregated_metrics"
                                 " WHERE period = 'hourly' AND period_start = ANY ($1)"}) {
@@ -177,7 +181,7 @@ void forget_hours(pg::Spi& spi, const std::vector<Instant>& hours) {
 void forget_all_but(pg::Spi& spi, Instant hour, const std::set<std::string>& metrics) {
   const std::vector<std::string> kept(metrics.begin(), metrics.end());
   for (const char* statement :
-       {"DELETE FROM monitoring.rollup_state"
+       {"DELETE FROM monitoring_internal.rollup_state"
         " WHERE period = 'hourly' AND period_start = $1 AND metric_name <> ALL ($2)",
         "DELETE FROM monitoring.aggregated_metrics"
         " WHERE period = 'hourly' AND period_start = $1 AND metric_name <> ALL ($2)"}) {

@@ -139,9 +139,9 @@ void Rewrites::reconcile(Recompute& recompute) {
   };
   const pg::Rows states = spi_.query(
       "SELECT s.period_start, s.metric_name, pg_catalog.sum(s.count_value)::bigint,"
-      " EXISTS (SELECT FROM monitoring.rollup_periods p"
+      " EXISTS (SELECT FROM monitoring_internal.rollup_periods p"
       "  WHERE p.period = 'hourly' AND p.period_start = s.period_start)"
-      " FROM monitoring.rollup_state s WHERE s.period = 'hourly'"
+      " FROM monitoring_internal.rollup_state s WHERE s.period = 'hourly'"
       " GROUP BY s.period_start, s.metric_name");
   for (std::uint64_t i = 0; i < states.size(); ++i) {
     const Key key{pg::timestamptz_of(*states.timestamptz(i, 1)), *states.text(i, 2)};

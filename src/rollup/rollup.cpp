@@ -53,7 +53,7 @@ bool anything_changed(const measurements::Progress& progress) {
 
 bool has_open_states_before(pg::Spi& spi, Instant publish_before) {
   return *spi.query(
-                 "SELECT EXISTS (SELECT FROM monitoring.rollup_state"
+                 "SELECT EXISTS (SELECT FROM monitoring_internal.rollup_state"
                  " WHERE NOT published AND period_start < $1)",
                  {pg::timestamptz(publish_before)})
               .boolean(0, 1);
@@ -235,9 +235,10 @@ void Pass::flush() {
 void Pass::publish_closed() {
   if (!has_open_states_before(spi_, publish_before_)) return;
   static const std::string statement =
-      "WITH published AS (UPDATE monitoring.rollup_state SET published = true"
+      "WITH published AS (UPDATE monitoring_internal.rollup_state SET published = true"
       " WHERE NOT published AND period_start < $1 RETURNING *),"
-      " closed AS (INSERT INTO monitoring.rollup_periods (period, period_start, rolled_up_at)"
+      " closed AS (INSERT INTO monitoring_internal.rollup_periods (period, period_start, "
+      "rolled_up_at)"
       " SELECT DISTINCT 'hourly', period_start, pg_catalog.now() FROM published"
       " ON CONFLICT (period, period_start) DO NOTHING) " +
       publish_statement("published WHERE true");
@@ -290,7 +291,7 @@ namespace {
 
 void require_complete_raw(pg::Spi& spi, Instant from, Instant to) {
   const pg::Rows rows = spi.query(
-      "SELECT pg_catalog.min(period_start) FROM monitoring.rollup_periods"
+      "SELECT pg_catalog.min(period_start) FROM monitoring_internal.rollup_periods"
       " WHERE (period = 'hourly' AND raw_removed AND period_start >= $1 AND period_start < $2)"
       " OR (period = 'hourly' AND rows_removed"
       "  AND period_start >= pg_catalog.date_trunc('day', $1, 'UTC')"
@@ -341,7 +342,7 @@ std::int64_t pending_periods(pg::Spi& spi, const std::string& period, Instant no
   const Instant open_hour = start_of_open_hour(now);
   std::set<std::int64_t> hours;
   const pg::Rows open = spi.read(
-      "SELECT DISTINCT period_start FROM monitoring.rollup_state"
+      "SELECT DISTINCT period_start FROM monitoring_internal.rollup_state"
       " WHERE NOT published AND period_start < $1",
       {pg::timestamptz(open_hour)});
   for (std::uint64_t i = 0; i < open.size(); ++i) {

@@ -33,9 +33,9 @@ std::string fill(std::string text, const Level& level) {
 constexpr const char* kMergedColumns =
     " metric_name, dimensions_hash, (pg_catalog.array_agg(dimensions))[1],"
     " pg_catalog.sum(count_value)::bigint, pg_catalog.sum(nonfinite_count)::bigint,"
-    " monitoring._sum(sum_value), pg_catalog.min(min_value), pg_catalog.max(max_value),"
-    " monitoring._m2(count_value - nonfinite_count, sum_value, m2_value),"
-    " monitoring._measures_sum(measures), monitoring._sketch_merge_agg(sketch)";
+    " monitoring_internal.sum(sum_value), pg_catalog.min(min_value), pg_catalog.max(max_value),"
+    " monitoring_internal.m2(count_value - nonfinite_count, sum_value, m2_value),"
+    " monitoring_internal.measures_sum(measures), monitoring_internal.sketch_merge_agg(sketch)";
 
 constexpr const char* kStateColumns =
     " (period, period_start, metric_name, dimensions_hash, dimensions, count_value,"
@@ -44,22 +44,22 @@ constexpr const char* kStateColumns =
 /// Closed periods that have finer data, all of it rolled up, and are not rolled up themselves.
 constexpr const char* kDue =
     "SELECT DISTINCT pg_catalog.date_trunc('%unit', f.period_start, 'UTC') AS start"
-    " FROM monitoring.rollup_periods f"
+    " FROM monitoring_internal.rollup_periods f"
     " WHERE f.period = '%finer' AND NOT f.rows_removed"
     " AND pg_catalog.date_trunc('%unit', f.period_start, 'UTC') + interval '%length' <= $1"
-    " AND NOT EXISTS (SELECT FROM monitoring.rollup_periods r WHERE r.period = '%level'"
+    " AND NOT EXISTS (SELECT FROM monitoring_internal.rollup_periods r WHERE r.period = '%level'"
     "  AND r.period_start = pg_catalog.date_trunc('%unit', f.period_start, 'UTC'))"
-    " AND NOT EXISTS (SELECT FROM monitoring.rollup_state o WHERE NOT o.published"
+    " AND NOT EXISTS (SELECT FROM monitoring_internal.rollup_state o WHERE NOT o.published"
     "  AND pg_catalog.date_trunc('%unit', o.period_start, 'UTC')"
     "    = pg_catalog.date_trunc('%unit', f.period_start, 'UTC'))";
 
 /// A week waits for the days that still have to be made of its hours.
 constexpr const char* kDaysAreThere =
-    " AND NOT EXISTS (SELECT FROM monitoring.rollup_periods h WHERE h.period = 'hourly'"
+    " AND NOT EXISTS (SELECT FROM monitoring_internal.rollup_periods h WHERE h.period = 'hourly'"
     "  AND NOT h.rows_removed"
     "  AND pg_catalog.date_trunc('week', h.period_start, 'UTC')"
     "    = pg_catalog.date_trunc('week', f.period_start, 'UTC')"
-    "  AND NOT EXISTS (SELECT FROM monitoring.rollup_periods d WHERE d.period = 'daily'"
+    "  AND NOT EXISTS (SELECT FROM monitoring_internal.rollup_periods d WHERE d.period = 'daily'"
     "   AND d.period_start = pg_catalog.date_trunc('day', h.period_start, 'UTC')))";
 
 std::string due_periods(const Level& level) {
@@ -69,24 +69,26 @@ std::string due_periods(const Level& level) {
 /// What is new for a period whose coarser period was rolled up already is pending there.
 std::string pass_on(const Level& level, const char* source) {
   if (level.coarser == nullptr) return {};
-  return fill(std::string(", passed_on AS (INSERT INTO monitoring.rollup_pending") + kStateColumns +
-                  ") SELECT '%coarser', r.period_start, n.metric_name, n.dimensions_hash,"
-                  " n.dimensions, n.count_value, n.nonfinite_count, n.sum_value, n.min_value,"
-                  " n.max_value, n.m2_value, n.measures, n.sketch FROM " +
-                  source +
-                  " n JOIN monitoring.rollup_periods r ON r.period = '%coarser' AND r.period_start"
-                  " = pg_catalog.date_trunc('%coarser_unit', n.period_start, 'UTC'))",
-              level);
+  return fill(
+      std::string(", passed_on AS (INSERT INTO monitoring_internal.rollup_pending") +
+          kStateColumns +
+          ") SELECT '%coarser', r.period_start, n.metric_name, n.dimensions_hash,"
+          " n.dimensions, n.count_value, n.nonfinite_count, n.sum_value, n.min_value,"
+          " n.max_value, n.m2_value, n.measures, n.sketch FROM " +
+          source +
+          " n JOIN monitoring_internal.rollup_periods r ON r.period = '%coarser' AND r.period_start"
+          " = pg_catalog.date_trunc('%coarser_unit', n.period_start, 'UTC'))",
+      level);
 }
 
 std::string fresh_statement(const Level& level) {
   return fill("WITH due AS (" + due_periods(level) +
-                  "), closed AS (INSERT INTO monitoring.rollup_periods"
+                  "), closed AS (INSERT INTO monitoring_internal.rollup_periods"
                   " (period, period_start, rolled_up_at)"
                   " SELECT '%level', start, pg_catalog.now() FROM due),"
-                  " fresh AS (INSERT INTO monitoring.rollup_state" +
+                  " fresh AS (INSERT INTO monitoring_internal.rollup_state" +
                   kStateColumns + ", published) SELECT '%level', due.start," + kMergedColumns +
-                  ", true FROM due JOIN monitoring.rollup_state f ON f.period = '%finer'"
+                  ", true FROM due JOIN monitoring_internal.rollup_state f ON f.period = '%finer'"
                   " AND f.published AND f.period_start >= due.start"
                   " AND f.period_start < due.start + interval '%length'"
                   " GROUP BY due.start, metric_name, dimensions_hash RETURNING *)",
@@ -96,9 +98,9 @@ std::string fresh_statement(const Level& level) {
 
 std::string late_statement(const Level& level) {
   return fill(
-             std::string("WITH late AS (DELETE FROM monitoring.rollup_pending"
+             std::string("WITH late AS (DELETE FROM monitoring_internal.rollup_pending"
                          " WHERE period = '%level' RETURNING *),"
-                         " merged AS (INSERT INTO monitoring.rollup_state AS s") +
+                         " merged AS (INSERT INTO monitoring_internal.rollup_state AS s") +
                  kStateColumns +
                  ", published) SELECT '%level', pg_catalog.date_trunc('%unit', period_start, 'UTC')"
                  " AS period_start," +
@@ -112,7 +114,7 @@ std::string late_statement(const Level& level) {
 
 bool has_work(pg::Spi& spi, const Level& level, Instant now) {
   const std::string probe = fill(
-      "SELECT EXISTS (SELECT FROM monitoring.rollup_pending WHERE period = '%level')"
+      "SELECT EXISTS (SELECT FROM monitoring_internal.rollup_pending WHERE period = '%level')"
       " OR EXISTS (" +
           due_periods(level) + ")",
       level);
@@ -133,7 +135,7 @@ std::int64_t roll_up_level(pg::Spi& spi, const Level& level, Instant now) {
 std::int64_t pending_in_level(pg::Spi& spi, const Level& level, Instant now) {
   const std::string count = fill(
       "SELECT pg_catalog.count(*) FROM (SELECT DISTINCT"
-      " pg_catalog.date_trunc('%unit', period_start, 'UTC') FROM monitoring.rollup_pending"
+      " pg_catalog.date_trunc('%unit', period_start, 'UTC') FROM monitoring_internal.rollup_pending"
       " WHERE period = '%level' UNION " +
           due_periods(level) + ") AS periods",
       level);
@@ -142,15 +144,15 @@ std::int64_t pending_in_level(pg::Spi& spi, const Level& level, Instant now) {
 
 void forget_level(pg::Spi& spi, const Level& level, Instant from, Instant to) {
   const char* const statements[] = {
-      "DELETE FROM monitoring.rollup_pending WHERE period = '%level' AND"
+      "DELETE FROM monitoring_internal.rollup_pending WHERE period = '%level' AND"
       " pg_catalog.date_trunc('%unit', period_start, 'UTC') IN (SELECT period_start FROM"
-      " monitoring.rollup_periods WHERE period = '%level'"
+      " monitoring_internal.rollup_periods WHERE period = '%level'"
       " AND period_start + interval '%length' > $1 AND period_start < $2)",
-      "DELETE FROM monitoring.rollup_state WHERE period = '%level'"
+      "DELETE FROM monitoring_internal.rollup_state WHERE period = '%level'"
       " AND period_start + interval '%length' > $1 AND period_start < $2",
       "DELETE FROM monitoring.aggregated_metrics WHERE period = '%level'"
       " AND period_start + interval '%length' > $1 AND period_start < $2",
-      "DELETE FROM monitoring.rollup_periods WHERE period = '%level'"
+      "DELETE FROM monitoring_internal.rollup_periods WHERE period = '%level'"
       " AND period_start + interval '%length' > $1 AND period_start < $2"};
   for (const char* statement : statements) {
     spi.execute(fill(statement, level).c_str(), {pg::timestamptz(from), pg::timestamptz(to)});

@@ -27,18 +27,19 @@ const char* const kMergeState =
     " m2_value = CASE"
     "   WHEN excluded.count_value = excluded.nonfinite_count THEN s.m2_value"
     "   WHEN s.count_value = s.nonfinite_count THEN excluded.m2_value"
-    "   ELSE monitoring._m2_merge(s.count_value - s.nonfinite_count, s.sum_value, s.m2_value,"
+    "   ELSE monitoring_internal.m2_merge(s.count_value - s.nonfinite_count, s.sum_value, "
+    "s.m2_value,"
     "     excluded.count_value - excluded.nonfinite_count, excluded.sum_value, excluded.m2_value)"
     " END,"
     " count_value = s.count_value + excluded.count_value,"
     " nonfinite_count = s.nonfinite_count + excluded.nonfinite_count,"
     " sum_value = CASE WHEN excluded.sum_value IS NULL THEN s.sum_value"
     "   WHEN s.sum_value IS NULL THEN excluded.sum_value"
-    "   ELSE monitoring._sum_add(s.sum_value, excluded.sum_value) END,"
+    "   ELSE monitoring_internal.sum_add(s.sum_value, excluded.sum_value) END,"
     " min_value = LEAST(s.min_value, excluded.min_value),"
     " max_value = GREATEST(s.max_value, excluded.max_value),"
-    " measures = monitoring._measures_add(s.measures, excluded.measures),"
-    " sketch = monitoring._sketch_merge(s.sketch, excluded.sketch) ";
+    " measures = monitoring_internal.measures_add(s.measures, excluded.measures),"
+    " sketch = monitoring_internal.sketch_merge(s.sketch, excluded.sketch) ";
 
 std::string publish_statement(const char* source) {
   return std::string(
@@ -48,11 +49,13 @@ std::string publish_statement(const char* source) {
              " SELECT metric_name, period, period_start, min_value, max_value, summary[1],"
              " sum_value, count_value, dimensions, summary[2], summary[3], summary[4], summary[5],"
              " nonfinite_count, measures"
-             " FROM (SELECT *, monitoring._summary(count_value - nonfinite_count, sum_value,"
+             " FROM (SELECT *, monitoring_internal.summary(count_value - nonfinite_count, "
+             "sum_value,"
              "  m2_value, min_value, max_value, sketch) AS summary FROM ") +
          // OFFSET 0: once a row, not once a column of it.
          source + " OFFSET 0) AS state WHERE true" +
-         " ON CONFLICT (metric_name, period, period_start, monitoring._dimensions_hash(dimensions))"
+         " ON CONFLICT (metric_name, period, period_start, "
+         "monitoring_internal.dimensions_hash(dimensions))"
          " DO UPDATE SET min_value = excluded.min_value, max_value = excluded.max_value,"
          " avg_value = excluded.avg_value, sum_value = excluded.sum_value,"
          " count_value = excluded.count_value, stddev_value = excluded.stddev_value,"
@@ -121,7 +124,8 @@ std::string flush_statement() {
          " FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) AS d (period_start, "
          "metric_name, dimensions_hash, dimensions, count_value,"
          " nonfinite_count, sum_value, min_value, max_value, m2_value, measures, sketch)),"
-         " merged AS (INSERT INTO monitoring.rollup_state AS s (period, period_start, metric_name,"
+         " merged AS (INSERT INTO monitoring_internal.rollup_state AS s (period, period_start, "
+         "metric_name,"
          " dimensions_hash, dimensions, count_value, nonfinite_count, sum_value, min_value,"
          " max_value, m2_value, measures, sketch, published)"
          " SELECT 'hourly', d.*, d.period_start < $13 FROM delta d"
@@ -129,14 +133,17 @@ std::string flush_statement() {
          " published = excluded.published," +
          std::string(kMergeState) +
          " RETURNING s.*),"
-         " pending AS (INSERT INTO monitoring.rollup_pending (period, period_start, metric_name,"
+         " pending AS (INSERT INTO monitoring_internal.rollup_pending (period, period_start, "
+         "metric_name,"
          " dimensions_hash, dimensions, count_value, nonfinite_count, sum_value, min_value,"
          " max_value, m2_value, measures, sketch)"
          " SELECT 'daily', r.period_start, d.metric_name, d.dimensions_hash, d.dimensions,"
          " d.count_value, d.nonfinite_count, d.sum_value, d.min_value, d.max_value, d.m2_value,"
-         " d.measures, d.sketch FROM delta d JOIN monitoring.rollup_periods r ON r.period = 'daily'"
+         " d.measures, d.sketch FROM delta d JOIN monitoring_internal.rollup_periods r ON r.period "
+         "= 'daily'"
          " AND r.period_start = pg_catalog.date_trunc('day', d.period_start, 'UTC')),"
-         " closed AS (INSERT INTO monitoring.rollup_periods (period, period_start, rolled_up_at)"
+         " closed AS (INSERT INTO monitoring_internal.rollup_periods (period, period_start, "
+         "rolled_up_at)"
          " SELECT DISTINCT 'hourly', period_start, pg_catalog.now() FROM merged WHERE published"
          " ON CONFLICT (period, period_start) DO NOTHING) " +
          publish_statement("merged WHERE published");
@@ -209,13 +216,13 @@ enum class Hour {
 
 Hour look_at(pg::Spi& spi, std::int64_t hour) {
   static pg::Prepared statement(
-      "SELECT EXISTS (SELECT FROM monitoring.rollup_periods WHERE period = 'daily'"
+      "SELECT EXISTS (SELECT FROM monitoring_internal.rollup_periods WHERE period = 'daily'"
       "  AND period_start = pg_catalog.date_trunc('day', $1, 'UTC'))"
-      " OR EXISTS (SELECT FROM monitoring.rollup_periods WHERE period = 'hourly'"
+      " OR EXISTS (SELECT FROM monitoring_internal.rollup_periods WHERE period = 'hourly'"
       "  AND period_start = $1)"
       " OR EXISTS (SELECT FROM monitoring.aggregated_metrics"
       "  WHERE period = 'hourly' AND period_start = $1),"
-      " EXISTS (SELECT FROM monitoring.rollup_state"
+      " EXISTS (SELECT FROM monitoring_internal.rollup_state"
       "  WHERE period_start = $1 AND period = 'hourly')",
       {TIMESTAMPTZOID});
   const pg::Rows rows = statement.query(spi, {pg::timestamptz(pg::instant_of(hour))});
@@ -225,7 +232,7 @@ Hour look_at(pg::Spi& spi, std::int64_t hour) {
 
 void note_closed(pg::Spi& spi, std::int64_t hour) {
   spi.execute(
-      "INSERT INTO monitoring.rollup_periods (period, period_start, rolled_up_at)"
+      "INSERT INTO monitoring_internal.rollup_periods (period, period_start, rolled_up_at)"
       " VALUES ('hourly', $1, pg_catalog.now()) ON CONFLICT (period, period_start) DO NOTHING",
       {pg::timestamptz(pg::instant_of(hour))});
 }

@@ -1,5 +1,5 @@
 #pragma once
-// Writes grouped measurements into monitoring.rollup_state.
+// Writes grouped measurements into monitoring_internal.rollup_state.
 
 #include <cstdint>
 

@@ -74,7 +74,7 @@ Writers open_writers(std::size_t rows) {
   writers.state = open_state_writer();
   writers.published = writers.state == nullptr
                           ? nullptr
-                          : pg::open_writer("aggregated_metrics", kPublished,
+                          : pg::open_writer("monitoring", "aggregated_metrics", kPublished,
                                             static_cast<int>(std::size(kPublished)));
   if (writers.published == nullptr) {
     if (writers.state != nullptr) pg::close_writer(writers.state);

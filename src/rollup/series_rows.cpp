@@ -57,7 +57,8 @@ SharedValues shared_values(const SeriesRow& row, const RowConstants& constants) 
 }
 
 pg::TableWriter* open_state_writer() {
-  return pg::open_writer("rollup_state", kState, static_cast<int>(std::size(kState)));
+  return pg::open_writer("monitoring_internal", "rollup_state", kState,
+                         static_cast<int>(std::size(kState)));
 }
 
 void fill_state(TupleTableSlot* slot, const SeriesRow& row, const SharedValues& shared,

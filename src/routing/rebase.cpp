@@ -21,16 +21,18 @@ struct Times {
 };
 
 constexpr Times kStoredTimes[] = {
-    {"alerts", {"active_at", "fired_at", "resolved_at", "keep_firing_since", "written_at"}, "true"},
-    {"alert_rule_errors", {"since"}, "true"},
-    {"alert_groups", {"created_at", "next_flush_at"}, "true"},
-    {"notification_log", {"sent_at", "expires_at"}, "true"},
-    {"alert_group_members", {"unseen_since", "starts_at", "ends_at"}, "true"},
-    {"alert_escalations", {"fired_at", "counted_from"}, "true"},
-    {"watchdogs", {"last_ping_at"}, "true"},
+    {"monitoring.alerts",
+     {"active_at", "fired_at", "resolved_at", "keep_firing_since", "written_at"},
+     "true"},
+    {"monitoring.alert_rule_errors", {"since"}, "true"},
+    {"monitoring.alert_groups", {"created_at", "next_flush_at"}, "true"},
+    {"monitoring.notification_log", {"sent_at", "expires_at"}, "true"},
+    {"monitoring.alert_group_members", {"unseen_since", "starts_at", "ends_at"}, "true"},
+    {"monitoring.alert_escalations", {"fired_at", "counted_from"}, "true"},
+    {"monitoring.watchdogs", {"last_ping_at"}, "true"},
     // When they are tried next is bring_outbox_nearer()'s.
-    {"notifications", {"queued_at", "expires_at"}, "status IN ('queued', 'retrying')"},
-    {"alert_progress", {"last_evaluated_at"}, "true"},
+    {"monitoring.notifications", {"queued_at", "expires_at"}, "status IN ('queued', 'retrying')"},
+    {"monitoring_internal.alert_progress", {"last_evaluated_at"}, "true"},
 };
 
 /// Where only one of two times of an alert was moved, their order may have turned round. When it
@@ -51,8 +53,8 @@ std::string statement_of(const Times& times) {
            " - $2 ELSE " + column + " END";
     behind += (behind.empty() ? "" : " OR ") + column + " > $1";
   }
-  return "UPDATE monitoring." + std::string(times.table) + " SET " + set + " WHERE (" + behind +
-         ") AND " + times.condition;
+  return "UPDATE " + std::string(times.table) + " SET " + set + " WHERE (" + behind + ") AND " +
+         times.condition;
 }
 
 void tell_log(Instant last, Instant now) {

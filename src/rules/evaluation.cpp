@@ -290,19 +290,21 @@ void Pass::wind_down() {
 }
 
 Oid progress_table() {
-  return pg::call(
-      [] { return get_relname_relid("alert_progress", get_namespace_oid("monitoring", false)); });
+  return pg::call([] {
+    return get_relname_relid("alert_progress", get_namespace_oid("monitoring_internal", false));
+  });
 }
 
 std::optional<Instant> stored_progress(pg::Spi& spi) {
-  const pg::Rows rows = spi.query("SELECT last_evaluated_at FROM monitoring.alert_progress");
+  const pg::Rows rows =
+      spi.query("SELECT last_evaluated_at FROM monitoring_internal.alert_progress");
   if (rows.empty()) return std::nullopt;
   return rows.timestamptz(0, 1);
 }
 
 void store_progress(pg::Spi& spi, Instant now) {
   spi.execute(
-      "INSERT INTO monitoring.alert_progress (last_evaluated_at) VALUES ($1)"
+      "INSERT INTO monitoring_internal.alert_progress (last_evaluated_at) VALUES ($1)"
       " ON CONFLICT (only_row) DO UPDATE SET last_evaluated_at = excluded.last_evaluated_at",
       {pg::timestamptz(now)});
 }
@@ -311,7 +313,7 @@ void refuse_the_past(std::optional<Instant> last, Instant now) {
   if (!last || now >= *last) return;
   throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE,
                    "alerts have been evaluated at a later time already")
-      .hint("The time of the last evaluation is in monitoring.alert_progress.");
+      .hint("The time of the last evaluation is in monitoring_internal.alert_progress.");
 }
 
 std::vector<StoredRule> rules_left(pg::Spi& spi, const DuePass& pass) {

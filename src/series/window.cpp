@@ -34,7 +34,7 @@ constexpr const char* kSamples =
     "   ELSE coalesce((SELECT jsonb_object_agg(l.key, l.value)"
     "    FROM jsonb_each_text(t.tags::jsonb) AS l"
     "    WHERE d.dimension_keys IS NULL OR l.key = ANY (d.dimension_keys)), '{}') END AS labels,"
-    "  EXISTS (SELECT FROM monitoring._recorded_increases i"
+    "  EXISTS (SELECT FROM monitoring_internal.recorded_increases i"
     "   WHERE i.recorded_name = t.metric_name) AS is_increase"
     "  FROM (SELECT DISTINCT metric_name, tags FROM seen) AS t"
     "  LEFT JOIN monitoring.effective_metric_definitions d USING (metric_name)),"
@@ -104,7 +104,7 @@ std::string histogram_query(const SeriesWindow& window) {
       "    CASE jsonb_typeof(m.tags) WHEN 'object' THEN m.tags ELSE '{}' END) AS l"
       "   WHERE l.key <> 'le' AND (d.dimension_keys IS NULL OR l.key = ANY (d.dimension_keys))),"
       "   '{}') AS labels"
-      "  FROM asked a JOIN monitoring._recorded_increases i"
+      "  FROM asked a JOIN monitoring_internal.recorded_increases i"
       "   ON i.metric_name = a.metric_name AND i.suffix <> ''"
       "  LEFT JOIN monitoring.metric_definitions d ON d.metric_name = a.metric_name"
       "  JOIN monitoring.pipeline_metrics m ON m.metric_name = i.recorded_name"
@@ -114,7 +114,7 @@ std::string histogram_query(const SeriesWindow& window) {
     return observed + "bucket AS (SELECT o.selector, " + labels +
            " AS labels, o.le::float8 AS le, sum(o.v) AS n FROM observed o"
            " WHERE o.suffix = '_bucket' GROUP BY 1, 2, 3),"
-           " histogram AS (SELECT selector, labels, monitoring._bucket_quantile(0." +
+           " histogram AS (SELECT selector, labels, monitoring_internal.bucket_quantile(0." +
            name.substr(1) +
            ", array_agg(le ORDER BY le), array_agg(n ORDER BY le)) AS value"
            " FROM bucket GROUP BY 1, 2)";
@@ -135,7 +135,7 @@ std::string histogram_query(const SeriesWindow& window) {
 /// Whether any of these is a histogram of which there are snapshots.
 bool has_histogram(pg::Spi& spi, const std::vector<std::string>& names) {
   return *spi.query(
-                 "SELECT EXISTS (SELECT FROM monitoring._recorded_increases i"
+                 "SELECT EXISTS (SELECT FROM monitoring_internal.recorded_increases i"
                  " WHERE i.suffix <> '' AND i.metric_name = ANY ($1))",
                  {pg::text_array(names)})
               .boolean(0, 1);

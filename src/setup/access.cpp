@@ -46,13 +46,18 @@ constexpr const char* kRevokes =
 /// The schema is the extension's only if CREATE EXTENSION has just made it; otherwise it may hold
 /// other things, whose users keep their USAGE. Nobody may add objects next to ours, though.
 constexpr const char* kSchemaRevokes =
-    "SELECT DISTINCT format('REVOKE %s ON SCHEMA monitoring FROM %s',"
+    "SELECT DISTINCT format('REVOKE %s ON SCHEMA %I FROM %s',"
     " CASE WHEN EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = n.oid AND NOT EXISTS"
     "  (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid"
-    "   AND d.deptype IN ('e', 'a', 'i', 'P', 'S'))) THEN 'CREATE' ELSE 'ALL' END,"
+    "   AND d.deptype IN ('e', 'a', 'i', 'P', 'S'))) THEN 'CREATE' ELSE 'ALL' END, n.nspname,"
     " CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END)"
     " FROM pg_namespace n, LATERAL aclexplode(n.nspacl) a"
-    " WHERE n.nspname = 'monitoring' AND a.grantee <> n.nspowner ORDER BY 1";
+    " WHERE n.nspname IN ('monitoring', 'monitoring_internal') AND a.grantee <> n.nspowner ORDER "
+    "BY 1";
+
+/// Names there are looked up with the rights of whoever uses what is public. Each object has rights
+/// of its own.
+constexpr const char* kInternalUsage = "GRANT USAGE ON SCHEMA monitoring_internal TO PUBLIC";
 
 constexpr const char* kRelationRevokes =
     "SELECT DISTINCT format('REVOKE ALL ON TABLE %I.%I FROM %s', n.nspname, c.relname,"
@@ -75,10 +80,11 @@ constexpr const char* kReaderGrants =
     " SELECT format('GRANT EXECUTE ON ROUTINE %s TO %I', p.oid::regprocedure, $1)"
     " FROM member m JOIN pg_proc p ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid"
     " WHERE p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)"
-    "  AND (p.provolatile <> 'v' AND NOT p.prosecdef AND p.proname NOT LIKE '\\_%'"
+    "  AND (p.provolatile <> 'v' AND NOT p.prosecdef AND p.pronamespace <> "
+    "'monitoring_internal'::regnamespace"
     "   OR p.proname IN ('get_system_health', 'health_check', 'liveness', 'readiness')"
-    // Of readiness(), the view _wanted_table_collectors, metric_values() and health_check().
-    "   OR p.proname IN ('_is_active', '_filled', '_bucket_quantile', '_integer_tag')"
+    // Of readiness(), the view wanted_table_collectors, metric_values() and health_check().
+    "   OR p.proname IN ('is_active', 'filled', 'bucket_quantile', 'integer_tag')"
     "   OR EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_rewrite'::regclass"
     "    AND d.refclassid = 'pg_proc'::regclass AND d.refobjid = p.oid))"
     " ORDER BY 1";
@@ -118,21 +124,22 @@ constexpr const char* kOperatorGrants =
     " SELECT format('GRANT EXECUTE ON ROUTINE %s TO %I', p.oid::regprocedure, $1)"
     " FROM member m JOIN pg_proc p ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid"
     " WHERE p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)"
-    "  AND (p.proname NOT LIKE '\\_%' AND p.proname NOT IN ('set_secret_from_file', 'adopt',"
+    "  AND (p.pronamespace <> 'monitoring_internal'::regnamespace AND p.proname NOT IN "
+    "('set_secret_from_file', 'adopt',"
     "    'release_vault_secret',"
     "    'grant_access', 'setup_supabase', 'apply_retention')"
-    // Of what is named without an underscore only those parts that run as its caller.
-    "   OR p.proname IN ('_try_alert_rule', '_try_collector', '_import_collectors',"
-    "    '_note_on_alert')"
-    "   OR p.proname IN ('_rollup_rebaseline', '_wake_worker')"  // activate()
-    "   OR p.proname = '_say_obstacles'"                         // send_test_alert()
-    "   OR p.proname = '_integer_tag'"                           // health_check()
-    "   OR p.proname IN ('_dimensions_hash', '_m2', '_m2_merge', '_measures_add', '_measures_sum',"
-    "    '_sketch_merge', '_sketch_merge_agg', '_sum', '_sum_add', '_summary')"  // roll-ups
-    "   OR p.proname IN ('_install_pack_rules', '_metrics_of_collector', '_refuse_odd_mapping',"
-    "    '_refuse_unknown_pack', '_settle_pack', '_settle_packs', '_settle_statements', "
-    "'_statement_metrics',"
-    "    '_statement_sums'))"  // packs and their collectors
+    // Of what is internal only those parts that run as the caller of what is not.
+    "   OR p.proname IN ('try_alert_rule', 'try_collector', 'import_collectors_on_path',"
+    "    'note_on_alert')"
+    "   OR p.proname IN ('rollup_rebaseline', 'wake_worker')"  // activate()
+    "   OR p.proname = 'say_obstacles'"                        // send_test_alert()
+    "   OR p.proname = 'integer_tag'"                          // health_check()
+    "   OR p.proname IN ('dimensions_hash', 'm2', 'm2_merge', 'measures_add', 'measures_sum',"
+    "    'sketch_merge', 'sketch_merge_agg', 'sum', 'sum_add', 'summary')"  // roll-ups
+    "   OR p.proname IN ('install_pack_rules', 'metrics_of_collector', 'refuse_odd_mapping',"
+    "    'refuse_unknown_pack', 'settle_pack', 'settle_packs', 'settle_statements', "
+    "'statement_metrics',"
+    "    'statement_sums'))"  // packs and their collectors
     " ORDER BY 1";
 
 void run_all(pg::Spi& spi, const std::string& query, std::initializer_list<pg::Param> params) {
@@ -155,6 +162,7 @@ void protect_members(pg::Spi& spi) {
   // The list of members goes first in both: kRevokes continues its WITH.
   run_all(spi, std::string(kMembers) + kRevokes, {});
   run_all(spi, kSchemaRevokes, {});
+  spi.run_script(kInternalUsage);
 }
 
 void protect_relation(pg::Spi& spi, Oid relation) {

@@ -22,8 +22,9 @@ std::vector<Job> all_jobs(pg::Spi& spi) {
       "SELECT d.job_name, d.schedule, d.command, "
       "       COALESCE(r.last_run_at, (SELECT pg_catalog.max(i.activated_at) "
       "                                FROM monitoring.instance AS i)) "
-      "FROM monitoring._job_definitions AS d "
-      "LEFT JOIN monitoring.job_runs AS r ON r.job_name OPERATOR(pg_catalog.=) d.job_name");
+      "FROM monitoring_internal.job_definitions AS d "
+      "LEFT JOIN monitoring_internal.job_runs AS r ON r.job_name OPERATOR(pg_catalog.=) "
+      "d.job_name");
   std::vector<Job> jobs;
   for (std::uint64_t row = 0; row < rows.size(); ++row) {
     jobs.push_back({*rows.text(row, 1), *rows.text(row, 2), *rows.text(row, 3),
@@ -34,7 +35,7 @@ std::vector<Job> all_jobs(pg::Spi& spi) {
 
 void record_success(pg::Spi& spi, std::string_view job_name, Instant run_at) {
   spi.execute(
-      "INSERT INTO monitoring.job_runs AS r (job_name, last_run_at, last_status) "
+      "INSERT INTO monitoring_internal.job_runs AS r (job_name, last_run_at, last_status) "
       "VALUES ($1, $2, 'succeeded') "
       "ON CONFLICT (job_name) DO UPDATE SET last_run_at = EXCLUDED.last_run_at, "
       "    last_status = EXCLUDED.last_status, last_error = NULL",
@@ -44,7 +45,8 @@ void record_success(pg::Spi& spi, std::string_view job_name, Instant run_at) {
 void record_failure(pg::Spi& spi, std::string_view job_name, Instant run_at,
                     std::string_view error) {
   spi.execute(
-      "INSERT INTO monitoring.job_runs AS r (job_name, last_run_at, last_status, last_error) "
+      "INSERT INTO monitoring_internal.job_runs AS r (job_name, last_run_at, last_status, "
+      "last_error) "
       "VALUES ($1, $2, 'failed', $3) "
       "ON CONFLICT (job_name) DO UPDATE SET last_run_at = EXCLUDED.last_run_at, "
       "    last_status = EXCLUDED.last_status, last_error = EXCLUDED.last_error",
@@ -87,7 +89,7 @@ void require_pg_cron(pg::Spi& spi) {
 
 bool pg_cron_has(pg::Spi& spi, std::string_view job_name) {
   const bool elsewhere = !spi.query(
-                                 "SELECT FROM monitoring.jobs_elsewhere AS e "
+                                 "SELECT FROM monitoring_internal.jobs_elsewhere AS e "
                                  "WHERE e.job_name OPERATOR(pg_catalog.=) $1",
                                  {pg::text(job_name)})
                               .empty();
@@ -120,7 +122,7 @@ PgCron find_pg_cron(pg::Spi& spi) {
 std::string scheduling_statement(pg::Spi& spi, const PgCron& pg_cron) {
   if (pg_cron.is_here) {
     return "SELECT cron.schedule(d.job_name, d.schedule, d.command) "
-           "FROM monitoring._job_definitions AS d";
+           "FROM monitoring_internal.job_definitions AS d";
   }
   // pg_cron knows a job by its name and user: each database needs names of its own there.
   return one_text(spi,
@@ -132,7 +134,7 @@ std::string scheduling_statement(pg::Spi& spi, const PgCron& pg_cron) {
                   "pg_catalog.current_database(), "
                   "        d.schedule, "
                   "                                            d.command), ', ')) "
-                  "FROM monitoring._job_definitions AS d");
+                  "FROM monitoring_internal.job_definitions AS d");
 }
 
 std::string unscheduling_statement(pg::Spi& spi) {
@@ -143,19 +145,19 @@ std::string unscheduling_statement(pg::Spi& spi) {
                   "    OPERATOR(pg_catalog.||) pg_catalog.array_agg(d.job_name "
                   "        OPERATOR(pg_catalog.||) ' in ' OPERATOR(pg_catalog.||) "
                   "        pg_catalog.current_database())) "
-                  "FROM monitoring._job_definitions AS d");
+                  "FROM monitoring_internal.job_definitions AS d");
 }
 
 void note_scheduled_elsewhere(pg::Spi& spi, const PgCron& pg_cron) {
   spi.execute(
-      "INSERT INTO monitoring.jobs_elsewhere (job_name, database) "
-      "SELECT d.job_name, $1 FROM monitoring._job_definitions AS d "
+      "INSERT INTO monitoring_internal.jobs_elsewhere (job_name, database) "
+      "SELECT d.job_name, $1 FROM monitoring_internal.job_definitions AS d "
       "ON CONFLICT (job_name) DO UPDATE SET database = EXCLUDED.database",
       {pg::text(pg_cron.database)});
 }
 
 void note_unscheduled_elsewhere(pg::Spi& spi) {
-  spi.execute("DELETE FROM monitoring.jobs_elsewhere");
+  spi.execute("DELETE FROM monitoring_internal.jobs_elsewhere");
 }
 
 }  // namespace monitoring::setup

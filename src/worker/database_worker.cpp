@@ -69,7 +69,7 @@ Installation DatabaseWorker::look() {
   Installation found = Installation::holding;
   {
     pg::Spi spi;
-    const pg::Rows rows = spi.query("SELECT monitoring._is_active()");
+    const pg::Rows rows = spi.query("SELECT monitoring_internal.is_active()");
     if (rows.boolean(0, 1).value_or(false)) found = Installation::active;
     if (found == Installation::active) issues::record_overrun(spi);
     if (found == Installation::active && !duties_) duties_.emplace(clock_, make_duties(spi));

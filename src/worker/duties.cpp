@@ -101,7 +101,7 @@ Duty snapshot() {
   duty.name = "metric-snapshots";
   duty.next_after = every(&pg::Settings::snapshot_interval_s);
   duty.run = [](DutyContext& context) {
-    const pg::Rows rows = context.spi.query("SELECT monitoring._snapshot_metrics()");
+    const pg::Rows rows = context.spi.query("SELECT monitoring_internal.snapshot_metrics()");
     context.rows_written = static_cast<std::uint64_t>(rows.int8(0, 1).value_or(0));
   };
   return duty;
@@ -118,7 +118,7 @@ Duty discard() {
 
 /// Once a day, for the first time when a new server has settled down.
 Duty invariants(Instant now) {
-  Duty duty = call_of("invariants", "monitoring._report_invariants()",
+  Duty duty = call_of("invariants", "monitoring_internal.report_invariants()",
                       [](Instant ran_at) { return ran_at + hours(24); });
   duty.first_at = now + hours(1);
   return duty;
@@ -211,19 +211,19 @@ void note_clock_step(Duration step) {
 std::vector<Duty> make_duties(pg::Spi& spi) {
   std::vector<Duty> duties;
   duties.push_back(settle_clock());
-  duties.push_back(call_of("partitions", "monitoring._maintain_partitions()",
+  duties.push_back(call_of("partitions", "monitoring_internal.maintain_partitions()",
                            [](Instant ran_at) { return ran_at + hours(1); }));
   duties.push_back(drain());
   duties.push_back(basics());
-  duties.push_back(
-      call_of("roll-up", "monitoring._rollup_advance()", every(&pg::Settings::rollup_interval_s)));
+  duties.push_back(call_of("roll-up", "monitoring_internal.rollup_advance()",
+                           every(&pg::Settings::rollup_interval_s)));
   for (const setup::Job& job : setup::all_jobs(spi)) duties.push_back(job_duty(job));
-  duties.push_back(call_of("health", "monitoring._check_health()",
+  duties.push_back(call_of("health", "monitoring_internal.check_health()",
                            every(&pg::Settings::health_check_interval_s)));
   duties.push_back(evaluate_alerts());
   duties.push_back(collect_duty());
   duties.push_back(collector_budget_duty());
-  duties.push_back(call_of("packs", "monitoring._settle_packs()",
+  duties.push_back(call_of("packs", "monitoring_internal.settle_packs()",
                            [](Instant ran_at) { return ran_at + seconds(60); }));
   duties.push_back(send_duty());
   duties.push_back(snapshot());

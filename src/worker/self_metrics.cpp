@@ -86,7 +86,8 @@ void publish_outbox(DutyContext& context) {
 
 void publish_rollup_lag(DutyContext& context) {
   const pg::Rows rows = context.spi.query(
-      "SELECT extract(epoch FROM $1 - p.last_run_at)::float8 FROM monitoring.rollup_progress AS p"
+      "SELECT extract(epoch FROM $1 - p.last_run_at)::float8 FROM "
+      "monitoring_internal.rollup_progress AS p"
       " WHERE p.last_run_at IS NOT NULL",
       {pg::timestamptz(context.now)});
   if (!rows.empty()) set(kRollupLag, *rows.float8(0, 1));

@@ -7,7 +7,7 @@ import urllib.request
 from harness import Sides, SqlError, pgbench
 
 # What an evaluation calls for each notification; the label tells the receiver when that was.
-QUEUE = """SELECT count(monitoring._queue_notification('%s', gen_random_uuid()::text,
+QUEUE = """SELECT count(monitoring_internal.queue_notification('%s', gen_random_uuid()::text,
   jsonb_build_object('alerts', jsonb_build_array(jsonb_build_object('labels', jsonb_build_object('alertname', 'Bench',
     'queued_us', (extract(epoch FROM clock_timestamp()) * 1000000)::bigint::text)))))) FROM generate_series(1, %d)"""
 UNSENT = "SELECT count(*) FROM monitoring.notifications WHERE receiver = 'fast' AND status IN ('queued', 'sending', 'retrying')"

@@ -5,7 +5,7 @@ import statistics
 from harness import Sides, interleaved
 
 PASS = "SELECT monitoring.aggregate_hourly_metrics()"
-ADVANCE = "SELECT monitoring._rollup_advance()"
+ADVANCE = "SELECT monitoring_internal.rollup_advance()"
 # Not what the extension records about the server.
 MINE = " WHERE metric_name LIKE 'metric!_%' ESCAPE '!'"
 # Values are multiples of 1/64, so that sums are exact whatever their order.

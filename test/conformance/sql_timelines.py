@@ -5,7 +5,7 @@ Every timeline is played in two ways, in steps of 100 ms on a virtual clock with
 
   rules   what is pushed are rows that rules read; monitoring.evaluate_alerts(at) does all the rest
   tables  what is pushed are rows of monitoring.alerts, with the times that their source gives and
-          merged as Alertmanager merges them; monitoring._route_alerts(at) does the rest
+          merged as Alertmanager merges them; monitoring_internal.route_alerts(at) does the rest
 
 and each notification in the outbox is carried to its webhook as the courier would. Prints what
 passed, failed and was skipped, and why; the status is 0 when nothing failed.
@@ -209,7 +209,7 @@ class Timeline:
         for at, statements in todo.items():
             script[at] = [one if isinstance(one, str) else one[1].row(at) for one in statements
                           if isinstance(one, str) or known[one[0]] is one[1]]
-        return "monitoring._route_alerts", script
+        return "monitoring_internal.route_alerts", script
 
     def through_rules(self):
         rows, names = [], collections.defaultdict(set)

@@ -56,6 +56,6 @@ ORDER BY p.oid::regprocedure::text COLLATE "C";
 SELECT c.oid::regclass AS relation, a.attname AS column_without_comment
 FROM pg_temp.member AS m JOIN pg_class AS c ON m.classid = 'pg_class'::regclass AND c.oid = m.objid
 JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-WHERE c.relkind IN ('r', 'p', 'v') AND NOT c.relispartition AND c.relname NOT LIKE '\_%'
+WHERE c.relkind IN ('r', 'p', 'v') AND NOT c.relispartition AND c.relnamespace <> 'monitoring_internal'::regnamespace
   AND col_description(c.oid, a.attnum) IS NULL
 ORDER BY c.oid::regclass::text COLLATE "C", a.attnum;

@@ -94,11 +94,11 @@ FROM monitoring.metric_values('node_cpu_seconds_total', 'rate', '5 minutes', now
 
 -- Every server version has each collector once.
 SELECT v.version, p.collector_name, count(*) FROM unnest('{150000,160000,170000,180000}'::int[]) AS v (version)
-JOIN monitoring._pack_collectors AS p ON v.version BETWEEN p.from_version AND p.to_version
+JOIN monitoring_internal.pack_collectors AS p ON v.version BETWEEN p.from_version AND p.to_version
 GROUP BY 1, 2 HAVING count(*) <> 1;
 SELECT DISTINCT count(*) OVER (PARTITION BY v.version) > 20 AS as_many
 FROM unnest('{150000,160000,170000,180000}'::int[]) AS v (version)
-JOIN monitoring._pack_collectors AS p ON v.version BETWEEN p.from_version AND p.to_version;
+JOIN monitoring_internal.pack_collectors AS p ON v.version BETWEEN p.from_version AND p.to_version;
 -- Those for version 17 read its views, here stood in for by tables with the columns that its manual
 -- names.
 CREATE SCHEMA seventeen;
@@ -116,7 +116,7 @@ CREATE FUNCTION pg_temp.rows_of(name text, version integer) RETURNS SETOF jsonb 
 SET search_path = seventeen, pg_catalog AS $$
 BEGIN
     RETURN QUERY EXECUTE (SELECT 'SELECT to_jsonb(r) FROM (' || query || ') AS r'
-                          FROM monitoring._pack_collectors AS p
+                          FROM monitoring_internal.pack_collectors AS p
                           WHERE collector_name = name AND version BETWEEN from_version AND to_version);
 END $$;
 SELECT r ->> 'metric_name' AS metric_name, r -> 'value' AS value FROM pg_temp.rows_of('postgres/stat_bgwriter', 170000) AS r
@@ -168,7 +168,7 @@ WHERE pack_name = 'application' ORDER BY 1, 3, 5;
 -- Columns that not everybody has bring and take their collectors.
 SELECT collector_name FROM monitoring.collectors WHERE collector_name LIKE 'application/ai%' ORDER BY 1;
 ALTER TABLE app.ledger DROP COLUMN vendor, DROP COLUMN latency_ms;
-SELECT monitoring._settle_packs();
+SELECT monitoring_internal.settle_packs();
 SELECT collector_name FROM monitoring.collectors WHERE collector_name LIKE 'application/ai%' ORDER BY 1;
 
 -- Document 002's security: 25 rejections by a rate limit in the last 5 minutes, 3 of a tenant before;
@@ -234,7 +234,7 @@ SELECT monitoring.enable_pack('application', mapping => '{"ingest_jobs": "app.wh
 SELECT * FROM monitoring.preview_collector('application/queue') ORDER BY metric_name;
 -- A table that goes takes its collectors along, and one that comes brings them.
 DROP VIEW app.who;
-SELECT monitoring._settle_packs(), monitoring._settle_packs();
+SELECT monitoring_internal.settle_packs(), monitoring_internal.settle_packs();
 SELECT * FROM pg_temp.enabled;
 
 -- What cannot be.

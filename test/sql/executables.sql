@@ -20,42 +20,42 @@ $$;
 
 CREATE TEMP TABLE allowed (who text, names text, why text);
 INSERT INTO allowed VALUES
-('owner', '_advise _bind_owner _check_alert_rule _check_health_threshold _check_owner _check_probe _check_receiver _check_routing '
-    '_check_secret _check_threshold _check_values _enable_pack_of_rows _follow_receiver _forget_overruns '
-    '_insert_system_metric _keep_used_receiver _note_correction _retry_mended',
+('owner', 'advise bind_owner check_alert_rule check_health_threshold check_owner check_probe check_receiver check_routing '
+    'check_secret check_threshold check_values enable_pack_of_rows follow_receiver forget_overruns '
+    'insert_system_metric keep_used_receiver note_correction retry_mended',
     'trigger function: fires without a right of the user, and is for the extension''s tables only'),
-('owner', '_changes_handler', 'handler of the access method'),
-('owner', '_sketch_add _sketch_add_piece _sketch_add_sketch _sketch_combine _sketch_deserialize '
-    '_sketch_quantile_of _sketch_serialize _m2_accumulate _m2_final',
+('owner', 'changes_handler', 'handler of the access method'),
+('owner', 'sketch_add sketch_add_piece sketch_add_sketch sketch_combine sketch_deserialize '
+    'sketch_quantile_of sketch_serialize m2_accumulate m2_final',
     'part of an aggregate, which runs it with the rights of its owner'),
-('owner', '_sketch_agg _sketch_quantile', 'for looking into roll-ups by hand'),
-('owner', '_check_health _maintain_partitions _report_invariants _rollup_advance _snapshot_metric '
-    '_snapshot_metrics',
+('owner', 'sketch_agg sketch_quantile', 'for looking into roll-ups by hand'),
+('owner', 'check_health maintain_partitions report_invariants rollup_advance snapshot_metric '
+    'snapshot_metrics',
     'duty of the worker'),
-('owner', '_index_partition _own_partition', 'of the duty that makes partitions'),
-('owner', '_protect_members _protect_relation _restoring', 'of the install script'),
-('owner', '_queue_notification', 'of the health duty; it writes to any receiver'),
-('owner', '_may_reach_somebody', 'of the trigger _advise()'),
-('operator', '_say_obstacles', 'of send_test_alert()'),
-('owner', '_route_alerts', 'for tests of routing without an evaluation'),
+('owner', 'index_partition own_partition', 'of the duty that makes partitions'),
+('owner', 'protect_members protect_relation restoring', 'of the install script'),
+('owner', 'queue_notification', 'of the health duty; it writes to any receiver'),
+('owner', 'may_reach_somebody', 'of the trigger advise()'),
+('operator', 'say_obstacles', 'of send_test_alert()'),
+('owner', 'route_alerts', 'for tests of routing without an evaluation'),
 ('owner', 'adopt apply_retention grant_access release_vault_secret set_secret_from_file setup_supabase',
     'reaches outside of the extension, drops partitions or gives rights'),
-('reader operator', '_counted_metrics _host_metrics _is_active _new_measurements '
-    '_measure_tag _next_run _pending_periods _pg_cron_jobs _record_status _sketch_quantile_agg '
-    '_statements _sum _whole '
-    '_table_collectors _worker_status', 'called by a view, as its reader'),
-('reader operator', '_integer_tag', 'called by health_check(), as its caller'),
-('reader operator', '_filled', 'called by _table_collectors(), as its caller'),
-('reader operator', '_bucket_quantile', 'called by metric_values(), as its caller'),
-('operator', '_try_alert_rule', 'of create_alert(), create_threshold(), create_ladder()'),
-('operator', '_try_collector _import_collectors', 'of create_collector(), import_collectors()'),
-('operator', '_note_on_alert', 'of acknowledge(), mark_false_positive(), add_incident_note()'),
-('operator', '_rollup_rebaseline _wake_worker', 'of activate()'),
-('operator', '_dimensions_hash _m2 _m2_merge _measures_add _measures_sum _sketch_merge '
-    '_sketch_merge_agg _sum_add _summary', 'of roll-ups that an operator runs'),
-('operator', '_install_pack_rules _refuse_odd_mapping _refuse_unknown_pack _settle_pack _settle_packs '
-    '_settle_statements', 'of enable_pack() and disable_pack()'),
-('operator', '_metrics_of_collector _statement_metrics _statement_sums',
+('reader operator', 'counted_metrics host_metrics is_active new_measurements '
+    'measure_tag next_run pending_periods pg_cron_jobs record_status sketch_quantile_agg '
+    'statements sum whole '
+    'table_collectors worker_status', 'called by a view, as its reader'),
+('reader operator', 'integer_tag', 'called by health_check(), as its caller'),
+('reader operator', 'filled', 'called by table_collectors(), as its caller'),
+('reader operator', 'bucket_quantile', 'called by metric_values(), as its caller'),
+('operator', 'try_alert_rule', 'of create_alert(), create_threshold(), create_ladder()'),
+('operator', 'try_collector import_collectors_on_path', 'of create_collector(), import_collectors()'),
+('operator', 'note_on_alert', 'of acknowledge(), mark_false_positive(), add_incident_note()'),
+('operator', 'rollup_rebaseline wake_worker', 'of activate()'),
+('operator', 'dimensions_hash m2 m2_merge measures_add measures_sum sketch_merge '
+    'sketch_merge_agg sum_add summary', 'of roll-ups that an operator runs'),
+('operator', 'install_pack_rules refuse_odd_mapping refuse_unknown_pack settle_pack settle_packs '
+    'settle_statements', 'of enable_pack() and disable_pack()'),
+('operator', 'metrics_of_collector statement_metrics statement_sums',
     'of collectors that enable_pack() makes the caller''s'),
 ('reader operator', 'explain_route exponential_buckets get_system_health health_check '
     'linear_buckets liveness metric_baseline metric_values prometheus_metrics readiness uptime',
@@ -123,18 +123,18 @@ INSERT INTO harmless VALUES
     'not run; measurements are data in it: no name or expression of a user is evaluated'),
 ('purge_old_monitoring_events', 'an age in days', 'old events are what it removes; below zero it '
     'is refused, and only operators may, who may delete events anyway'),
-('_forget_overruns', 'when a row with a query is changed', 'of queues, rules and collectors, by '
+('forget_overruns', 'when a row with a query is changed', 'of queues, rules and collectors, by '
     'their OIDs; it forgets what is remembered of the one query of that row'),
-('_enable_pack_of_rows', 'when a row is inserted into queues or probes', 'the table alone says '
+('enable_pack_of_rows', 'when a row is inserted into queues or probes', 'the table alone says '
     'which pack: no argument; another table is refused by its OID; the pack''s queries are shipped'),
-('_advise', 'the new row', 'it reads, and says of names in the row whether there is such a thing; it '
+('advise', 'the new row', 'it reads, and says of names in the row whether there is such a thing; it '
     'changes nothing, and evaluates no name or expression of a user'),
-('_check_health_threshold', 'a name', 'it says whether a check of health or a metric goes by it, which '
+('check_health_threshold', 'a name', 'it says whether a check of health or a metric goes by it, which '
     'whoever may write thresholds may read anyway'),
-('_follow_receiver', 'two names of a receiver, by renaming one', 'it replaces the one by the other where '
+('follow_receiver', 'two names of a receiver, by renaming one', 'it replaces the one by the other where '
     'configuration and state refer to receivers, which whoever may rename one may write anyway; another '
     'table is refused by its OID'),
-('_retry_mended', 'a receiver, or the name of a secret', 'what waits for a receiver is tried '
+('retry_mended', 'a receiver, or the name of a secret', 'what waits for a receiver is tried '
     'earlier; neither the secret nor the settings are read by it');
 SELECT x.name, x.who, h.choice, h.why
 FROM executable x JOIN pg_proc p USING (oid) LEFT JOIN harmless h USING (name)
@@ -156,7 +156,7 @@ LANGUAGE plpgsql AS $$
 DECLARE
     fired text;
 BEGIN
-    EXECUTE format('CREATE TRIGGER t %s EXECUTE FUNCTION monitoring.%I(''postgres'')',
+    EXECUTE format('CREATE TRIGGER t %s EXECUTE FUNCTION monitoring_internal.%I(''postgres'')',
                    format(shape, relation), function_name);
     EXECUTE format('INSERT INTO %s (owner, rule_name, kind, metric_name, rule_id)'
                    ' VALUES (12345, 1, 2, 3, ''x'')', relation);
@@ -198,7 +198,7 @@ ROLLBACK;
 
 -- Roots of jsonb that are no objects, where objects are expected. (The keys of the first one lie
 -- where an object's keys would.)
-SELECT monitoring._measures_add('{"KEYKEYKE":1}',
+SELECT monitoring_internal.measures_add('{"KEYKEYKE":1}',
     jsonb_build_array(E'\x7f\x7f\x7f\x0f'||E'AAA\x0f'||E'AAA\x10'||'AAAA', 'x', 'yyyyyyyy',
                       'fillfillKEYKEYKEzzzzzzzz'));
 CREATE TEMP TABLE root (json jsonb);
@@ -213,9 +213,9 @@ END
 $$;
 SELECT call, string_agg(DISTINCT pg_temp.refused(format(call, json)), ', ') AS outcome
 FROM root, unnest(ARRAY[
-    $$SELECT monitoring._measures_add('{"a": 1}', %L)$$,
-    $$SELECT monitoring._measures_add(%L, '{"a": 1}')$$,
-    $$SELECT monitoring._measures_sum(j) FROM unnest(ARRAY['{}', %L]::jsonb[]) AS j$$,
+    $$SELECT monitoring_internal.measures_add('{"a": 1}', %L)$$,
+    $$SELECT monitoring_internal.measures_add(%L, '{"a": 1}')$$,
+    $$SELECT monitoring_internal.measures_sum(j) FROM unnest(ARRAY['{}', %L]::jsonb[]) AS j$$,
     $$SELECT monitoring.counter_inc('root_test', 1, %L)$$,
     $$SELECT monitoring.gauge_set('root_test', 1, %L)$$,
     $$SELECT monitoring.histogram_observe('root_test', 1, %L)$$,
@@ -228,16 +228,16 @@ FROM root, unnest(ARRAY[
 GROUP BY call ORDER BY call COLLATE "C";
 
 -- Numbers that no state holds.
-SELECT monitoring._m2_accumulate('{NaN,1,1}', 1, 1, 1);
-SELECT monitoring._m2_accumulate('{Infinity,1,1}', 1, 1, 1);
-SELECT monitoring._m2_accumulate('{-1,1,1}', 1, 1, 1);
-SELECT monitoring._m2_accumulate('{9e15,1,1}', 9223372036854775807, 1, 1);
-SELECT monitoring._m2_accumulate('[5:7]={2,4,2}', 1, 1, 0);
-SELECT monitoring._m2_merge(-5, 1, 1, 2, 4, 2);
-SELECT monitoring._summary(-1, 1, 1, 1, 1, NULL);
+SELECT monitoring_internal.m2_accumulate('{NaN,1,1}', 1, 1, 1);
+SELECT monitoring_internal.m2_accumulate('{Infinity,1,1}', 1, 1, 1);
+SELECT monitoring_internal.m2_accumulate('{-1,1,1}', 1, 1, 1);
+SELECT monitoring_internal.m2_accumulate('{9e15,1,1}', 9223372036854775807, 1, 1);
+SELECT monitoring_internal.m2_accumulate('[5:7]={2,4,2}', 1, 1, 0);
+SELECT monitoring_internal.m2_merge(-5, 1, 1, 2, 4, 2);
+SELECT monitoring_internal.summary(-1, 1, 1, 1, 1, NULL);
 -- Extremes the wrong way round.
-SELECT monitoring._summary(2, 3, 1, 10, -10, monitoring._sketch_agg(v)) FROM unnest('{1,2}'::float8[]) AS v;
-SELECT monitoring._try_alert_rule(0);
+SELECT monitoring_internal.summary(2, 3, 1, 10, -10, monitoring_internal.sketch_agg(v)) FROM unnest('{1,2}'::float8[]) AS v;
+SELECT monitoring_internal.try_alert_rule(0);
 SELECT monitoring.define_metric('root_test', 'histogram', 'x', NULL, '{{1,2},{3,4}}');
 
 -- A read-only transaction changes nothing that the server does not guard, either.

@@ -5,7 +5,7 @@ SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS monitoring;
 
 BEGIN;
-LOCK TABLE monitoring.alert_progress, monitoring.worker_issues IN EXCLUSIVE MODE;
+LOCK TABLE monitoring_internal.alert_progress, monitoring.worker_issues IN EXCLUSIVE MODE;
 SET LOCAL monitoring.allow_superuser_rules = on;
 CREATE SCHEMA walk;
 CREATE TABLE walk.jobs (id int PRIMARY KEY, status text, created_at timestamptz, started_at timestamptz,
@@ -88,8 +88,8 @@ CREATE TABLE walk.calls AS
 SELECT 'SELECT ' || c AS call, n FROM unnest(ARRAY[
     $$monitoring.evaluate_alerts('2030-01-01 00:01Z')$$, $$monitoring.evaluate_alerts('2030-01-01 00:03Z')$$,
     'monitoring.check_queues()', 'monitoring.aggregate_hourly_metrics()', 'public.get_system_health()',
-    'monitoring.health_check()', 'monitoring.readiness()', 'monitoring._check_health()',
-    'count(*) FROM monitoring.apply_retention()', 'monitoring._snapshot_metrics()',
+    'monitoring.health_check()', 'monitoring.readiness()', 'monitoring_internal.check_health()',
+    'count(*) FROM monitoring.apply_retention()', 'monitoring_internal.snapshot_metrics()',
     $$monitoring.run_collector('good')$$, $$count(*) FROM monitoring.explain_route('{"alertname": "good"}')$$,
     'monitoring.prometheus_metrics()', $$monitoring.uptime('good')$$,
     'count(v.*::text) FROM public.queue_monitoring_view AS v', 'count(v.*::text) FROM monitoring.queue_metrics AS v',

@@ -97,7 +97,7 @@ WHERE NOT EXISTS (
 SELECT p.oid::regprocedure AS without_errors
 FROM pg_depend AS d JOIN pg_proc AS p ON d.classid = 'pg_proc'::regclass AND p.oid = d.objid
 JOIN pg_extension AS e ON e.oid = d.refobjid AND e.extname = 'monitoring'
-WHERE d.deptype = 'e' AND p.proname NOT LIKE '\_%' AND p.pronargs > 0
+WHERE d.deptype = 'e' AND p.pronamespace <> 'monitoring_internal'::regnamespace AND p.pronargs > 0
   AND obj_description(p.oid, 'pg_proc') NOT LIKE '%Errors: %'
 ORDER BY p.oid::regprocedure::text COLLATE "C";
 

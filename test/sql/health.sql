@@ -145,17 +145,17 @@ SELECT monitoring.create_receiver('quiet', 'webhook', '{"url": "http://127.0.0.1
 UPDATE monitoring.receivers SET enabled = false WHERE receiver_name = 'quiet';
 DELETE FROM public.monitoring_events;
 DELETE FROM monitoring.notifications;
-SELECT monitoring._check_health();
-SELECT monitoring._check_health();
+SELECT monitoring_internal.check_health();
+SELECT monitoring_internal.check_health();
 SELECT count(*) FROM public.monitoring_events;
 INSERT INTO monitoring.queue_state (queue_name, stuck_messages, last_check_time)
 VALUES ('imports', 1, now());
-SELECT monitoring._check_health();
-SELECT monitoring._check_health();
+SELECT monitoring_internal.check_health();
+SELECT monitoring_internal.check_health();
 UPDATE monitoring.queue_state SET stuck_messages = 11;
-SELECT monitoring._check_health();
+SELECT monitoring_internal.check_health();
 UPDATE monitoring.queue_state SET stuck_messages = 0;
-SELECT monitoring._check_health();
+SELECT monitoring_internal.check_health();
 SELECT event_type, details -> 'from' AS was, details -> 'to' AS is,
        details #> '{health,queue_health,reasons}' AS reasons
 FROM public.monitoring_events ORDER BY details #>> '{health,timestamp}';
@@ -231,7 +231,7 @@ SELECT 'a'::text = 'a'::text AS trap_works;
 ROLLBACK TO s;
 SELECT public.get_system_health() IS NOT NULL AS health,
        public.purge_old_monitoring_events() IS NOT NULL AS purge,
-       monitoring._check_health() IS NOT NULL AS check,
+       monitoring_internal.check_health() IS NOT NULL AS check,
        monitoring.health_check() IS NOT NULL AS health_check,
        monitoring.readiness() IS NOT NULL AS readiness,
        monitoring.check_queues() IS NOT NULL AS queues;

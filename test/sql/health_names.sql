@@ -103,7 +103,7 @@ DELETE FROM monitoring.alert_rules WHERE rule_name LIKE 'regress%';
 DELETE FROM monitoring.queues WHERE queue_name LIKE 'regress%';
 DELETE FROM monitoring.collectors WHERE collector_name LIKE 'regress%';
 -- What the first queue has brought along.
-DELETE FROM monitoring.enabled_packs WHERE pack_name = 'queues';
+DELETE FROM monitoring_internal.enabled_packs WHERE pack_name = 'queues';
 DELETE FROM monitoring.collectors WHERE collector_name LIKE 'queues/%';
 DROP TABLE public.regress_jobs;
 DROP ROLE regress_renamed;

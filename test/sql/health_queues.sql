@@ -290,7 +290,7 @@ SELECT monitoring.check_queues();
 \set VERBOSITY default
 ROLLBACK;
 
-SELECT monitoring._check_owner();
+SELECT monitoring_internal.check_owner();
 
 DO $$
 BEGIN

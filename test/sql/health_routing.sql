@@ -10,7 +10,7 @@ CREATE FUNCTION pg_temp.told() RETURNS TABLE (receiver text, part text, severity
 LANGUAGE plpgsql AS $$
 BEGIN
     DELETE FROM monitoring.notifications;
-    PERFORM monitoring._check_health();
+    PERFORM monitoring_internal.check_health();
     RETURN QUERY SELECT n.receiver, a #>> '{labels,part}', a #>> '{labels,severity}', a ->> 'status'
         FROM monitoring.notifications AS n, jsonb_array_elements(n.payload -> 'alerts') AS a
         WHERE a #>> '{labels,alertname}' = 'SystemHealth' ORDER BY 1, 2, 4;
@@ -23,7 +23,7 @@ DELETE FROM monitoring.queues;
 DELETE FROM monitoring.queue_state;
 DELETE FROM monitoring.worker_issues;
 DELETE FROM monitoring.worker_heartbeats;
-DELETE FROM monitoring.health_told;
+DELETE FROM monitoring_internal.health_told;
 DELETE FROM monitoring.pipeline_metrics WHERE metric_name IN ('queue_processing', 'api_call');
 SELECT monitoring.create_receiver(name, 'webhook', '{"url": "http://127.0.0.1:1/"}')
 FROM unnest('{chat,pager,switch}'::text[]) AS name;
@@ -77,7 +77,7 @@ ROLLBACK TO routed;
 
 -- Inhibited while an alert fires that explains it.
 DELETE FROM monitoring.alert_rules;
-DELETE FROM monitoring.alert_progress;
+DELETE FROM monitoring_internal.alert_progress;
 CREATE ROLE regress_maintainer;
 INSERT INTO monitoring.alert_rules (rule_name, expr, owner) VALUES ('Maintenance', 'SELECT 1 AS value', 'regress_maintainer');
 SELECT monitoring.create_inhibit_rule('{alertname=Maintenance}', '{alertname=SystemHealth,part=worker_health}') > 0 AS made;

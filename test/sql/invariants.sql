@@ -19,14 +19,14 @@ SELECT * FROM monitoring.check_invariants() WHERE NOT ok;
 -- Each kind of damage, undone after it is found.
 CREATE TABLE pg_temp.damage (n serial, command text);
 INSERT INTO pg_temp.damage (command) VALUES
-    ($$UPDATE monitoring.rollup_state SET count_value = count_value + 1 WHERE period = 'hourly'$$),
+    ($$UPDATE monitoring_internal.rollup_state SET count_value = count_value + 1 WHERE period = 'hourly'$$),
     ($$DELETE FROM monitoring.aggregated_metrics WHERE period = 'hourly'$$),
-    ($$UPDATE monitoring.rollup_state SET count_value = count_value + 1 WHERE period = 'daily'$$),
-    ($$DELETE FROM monitoring.rollup_periods WHERE period = 'weekly'$$),
+    ($$UPDATE monitoring_internal.rollup_state SET count_value = count_value + 1 WHERE period = 'daily'$$),
+    ($$DELETE FROM monitoring_internal.rollup_periods WHERE period = 'weekly'$$),
     ($$ALTER TABLE monitoring.pipeline_metrics DISABLE TRIGGER note_truncation$$),
-    ($$DROP INDEX monitoring.pipeline_metrics_default_changes_idx$$),
-    ($$ALTER TABLE monitoring.pipeline_metrics DETACH PARTITION monitoring.pipeline_metrics_default$$),
-    ($$ALTER TABLE monitoring.cost_hours SET UNLOGGED$$),
+    ($$DROP INDEX monitoring_internal.pipeline_metrics_default_changes_idx$$),
+    ($$ALTER TABLE monitoring.pipeline_metrics DETACH PARTITION monitoring_internal.pipeline_metrics_default$$),
+    ($$ALTER TABLE monitoring_internal.cost_hours SET UNLOGGED$$),
     ($$ALTER FUNCTION monitoring.check_queues() SET work_mem = '1MB'$$),
     ($$INSERT INTO monitoring.notifications (receiver, kind, group_key, payload, created_at, status) VALUES ('x', 'log', 'g', '{}', now(), 'sending')$$),
     ($$INSERT INTO monitoring.notifications (id, receiver, kind, group_key, payload, created_at) VALUES (1000000, 'x', 'log', 'g', '{}', now())$$),
@@ -44,15 +44,15 @@ BEGIN
 EXCEPTION WHEN SQLSTATE 'ZZ001' THEN
     RETURN SQLERRM;
 END $$;
-SELECT left(command, 70) AS command, pg_temp.found(command) FROM pg_temp.damage ORDER BY n;
+SELECT left(command, 90) AS command, pg_temp.found(command) FROM pg_temp.damage ORDER BY n;
 SELECT * FROM monitoring.check_invariants() WHERE NOT ok;
 
 -- What the worker does with it once a day.
 ALTER FUNCTION monitoring.check_queues() SET work_mem = '1MB';
-SELECT monitoring._report_invariants();
+SELECT monitoring_internal.report_invariants();
 SELECT severity, message, resolved FROM monitoring.worker_issues WHERE issue_type = 'invariant_violated';
 ALTER FUNCTION monitoring.check_queues() RESET work_mem;
-SELECT monitoring._report_invariants();
+SELECT monitoring_internal.report_invariants();
 SELECT severity, message, resolved FROM monitoring.worker_issues WHERE issue_type = 'invariant_violated';
 DELETE FROM monitoring.worker_issues WHERE issue_type = 'invariant_violated';
 
@@ -62,6 +62,6 @@ SELECT kind, removed FROM monitoring.apply_retention() WHERE kind = 'raw';
 SELECT metric_name, timestamp FROM monitoring.pipeline_metrics
  WHERE metric_name IN ('no time', 'never') ORDER BY timestamp;
 
-TRUNCATE monitoring.pipeline_metrics, monitoring.aggregated_metrics, monitoring.rollup_state,
-    monitoring.rollup_pending, monitoring.rollup_periods, monitoring.rollup_corrections, monitoring.rollup_purged;
+TRUNCATE monitoring.pipeline_metrics, monitoring.aggregated_metrics, monitoring_internal.rollup_state,
+    monitoring_internal.rollup_pending, monitoring_internal.rollup_periods, monitoring_internal.rollup_corrections, monitoring_internal.rollup_purged;
 DO $$ BEGIN PERFORM monitoring.resume_worker(); EXCEPTION WHEN object_not_in_prerequisite_state THEN END $$;

@@ -216,7 +216,7 @@ CREATE FUNCTION pg_temp.snapshot() RETURNS TABLE (metric_name text, tags jsonb, 
 LANGUAGE plpgsql AS $$
 BEGIN
   DELETE FROM monitoring.pipeline_metrics AS p WHERE p.metric_name LIKE 'snap%';
-  PERFORM monitoring._snapshot_metrics();
+  PERFORM monitoring_internal.snapshot_metrics();
   RETURN QUERY SELECT p.metric_name, p.tags, p.metric_value FROM monitoring.pipeline_metrics AS p
     WHERE p.metric_name LIKE 'snap%' ORDER BY p.metric_name, p.tags::text;
 END $$;
@@ -240,7 +240,7 @@ SELECT * FROM pg_temp.snapshot() WHERE metric_name = 'snap_total';
 SELECT monitoring.remove_metric('snap_total');
 SELECT monitoring.counter_inc('snap_total', 50, '{"k": "v"}');
 SELECT * FROM pg_temp.snapshot() WHERE metric_name = 'snap_total';
-SELECT count(*) AS remembered FROM monitoring.metric_snapshots AS s JOIN monitoring._counted_metrics() AS m USING (origin) WHERE m.metric_name LIKE 'snap%';
+SELECT count(*) AS remembered FROM monitoring_internal.metric_snapshots AS s JOIN monitoring_internal.counted_metrics() AS m USING (origin) WHERE m.metric_name LIKE 'snap%';
 SELECT monitoring.resume_worker();
 
 -- Access: a writer counts without reading; nobody else does either.

@@ -22,20 +22,20 @@ SELECT receiver, kind, group_key, status, attempts, last_error, sent_at, leased_
 FROM monitoring.notifications;
 
 -- Resolved alerts are left out where the receiver is not told of them.
-SELECT monitoring._queue_notification('quiet', 'g', '{"alerts": [
+SELECT monitoring_internal.queue_notification('quiet', 'g', '{"alerts": [
     {"status": "firing", "labels": {"alertname": "A"}},
     {"status": "resolved", "labels": {"alertname": "B"}}]}') IS NOT NULL AS queued;
 SELECT payload ->> 'status' AS status, payload ->> 'receiver' AS receiver,
        jsonb_array_length(payload -> 'alerts') AS alerts, payload -> 'commonLabels' AS common_labels
 FROM monitoring.notifications WHERE receiver = 'quiet';
-SELECT monitoring._queue_notification('quiet', 'g',
+SELECT monitoring_internal.queue_notification('quiet', 'g',
     '{"alerts": [{"status": "resolved", "labels": {"alertname": "B"}}]}') IS NULL AS left_out;
-SELECT monitoring._queue_notification('ops', 'g',
+SELECT monitoring_internal.queue_notification('ops', 'g',
     '{"alerts": [{"status": "resolved", "labels": {"alertname": "B"}}]}') IS NOT NULL AS queued;
 
 -- Nothing is queued for a disabled receiver.
 UPDATE monitoring.receivers SET enabled = false WHERE receiver_name = 'ops';
-SELECT monitoring._queue_notification('ops', 'g', '{"alerts": []}') IS NULL AS left_out;
+SELECT monitoring_internal.queue_notification('ops', 'g', '{"alerts": []}') IS NULL AS left_out;
 
 -- A dead one goes back into the queue.
 UPDATE monitoring.notifications SET status = 'dead', attempts = 3 WHERE receiver = 'quiet';
@@ -93,9 +93,9 @@ SELECT monitoring.retry_notification(-1);
 \echo :LAST_ERROR_SQLSTATE
 SELECT monitoring.retry_notification(NULL);
 \echo :LAST_ERROR_SQLSTATE
-SELECT monitoring._queue_notification('nobody', 'g', '{}');
+SELECT monitoring_internal.queue_notification('nobody', 'g', '{}');
 \echo :LAST_ERROR_SQLSTATE
-SELECT monitoring._queue_notification('nobody', 'g', '{"alerts": [{"status": "burning"}]}');
+SELECT monitoring_internal.queue_notification('nobody', 'g', '{"alerts": [{"status": "burning"}]}');
 \echo :LAST_ERROR_SQLSTATE
 SELECT monitoring.set_secret('token', '');
 \echo :LAST_ERROR_SQLSTATE

@@ -15,7 +15,7 @@ CREATE FUNCTION pg_temp.minute(number float8) RETURNS timestamptz LANGUAGE sql I
 RETURN '2032-01-01 00:00Z'::timestamptz + number * interval '1 minute';
 CREATE FUNCTION pg_temp.set_up() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    LOCK TABLE monitoring.alert_progress IN EXCLUSIVE MODE;
+    LOCK TABLE monitoring_internal.alert_progress IN EXCLUSIVE MODE;
     DELETE FROM monitoring.worker_issues;
     CREATE TABLE public.trouble (name text, severity text, since float8, until float8);
     PERFORM monitoring.create_alert(initcap(level), format(
@@ -87,7 +87,7 @@ SELECT monitoring.create_receiver(name, 'webhook', '{"url": "https://hooks.examp
 FROM unnest('{off,paused,limited,failed,leased,free,gone}'::text[]) AS name;
 UPDATE monitoring.receivers SET enabled = false WHERE receiver_name = 'off';
 DELETE FROM monitoring.receivers WHERE receiver_name = 'gone';
-INSERT INTO monitoring.receiver_pace (receiver_name, paused_until, limited_until) VALUES
+INSERT INTO monitoring_internal.receiver_pace (receiver_name, paused_until, limited_until) VALUES
     ('paused', now() + '1 hour', NULL), ('limited', NULL, now() + '1 hour'),
     ('free', now() - interval '1 hour', now() - interval '1 hour');
 UPDATE monitoring.notifications SET status = 'retrying', next_attempt_at = now() + interval '2 hours'

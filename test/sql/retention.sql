@@ -8,8 +8,8 @@ SET TimeZone = 'UTC';
 DO $$ BEGIN PERFORM monitoring.pause_worker(); EXCEPTION WHEN object_not_in_prerequisite_state THEN END $$;
 CREATE PROCEDURE pg_temp.start_over() LANGUAGE plpgsql AS $$
 BEGIN
-    TRUNCATE monitoring.pipeline_metrics, monitoring.aggregated_metrics, monitoring.rollup_state,
-        monitoring.rollup_pending, monitoring.rollup_periods, monitoring.rollup_corrections, monitoring.rollup_purged,
+    TRUNCATE monitoring.pipeline_metrics, monitoring.aggregated_metrics, monitoring_internal.rollup_state,
+        monitoring_internal.rollup_pending, monitoring_internal.rollup_periods, monitoring_internal.rollup_corrections, monitoring_internal.rollup_purged,
         monitoring.retention, public.monitoring_events, monitoring.worker_issues;
 END $$;
 CREATE FUNCTION pg_temp.passes(OUT hourly integer, OUT daily integer, OUT weekly integer)
@@ -43,7 +43,7 @@ DO $$
 DECLARE
     day timestamptz := (SELECT date_trunc('day', hour, 'UTC') FROM days WHERE ago = 20);
 BEGIN
-    EXECUTE format('CREATE TABLE monitoring.pipeline_metrics_%s PARTITION OF monitoring.pipeline_metrics'
+    EXECUTE format('CREATE TABLE monitoring_internal.pipeline_metrics_%s PARTITION OF monitoring.pipeline_metrics'
                    ' FOR VALUES FROM (%L) TO (%L)', to_char(day, 'YYYYMMDD'), day, day + interval '24 hours');
 END $$;
 -- Nine values in each hour.
@@ -67,7 +67,7 @@ SELECT * FROM pg_temp.late;
 SELECT count(*) AS raw, min(timestamp) > now() - interval '14 days' AS young FROM monitoring.pipeline_metrics;
 SELECT count(*) AS old_partitions FROM pg_inherits
 WHERE inhparent = 'monitoring.pipeline_metrics'::regclass
-    AND inhrelid::regclass::text < 'monitoring.pipeline_metrics_' || to_char(now() - interval '16 days', 'YYYYMMDD')
+    AND inhrelid::regclass::text < 'monitoring_internal.pipeline_metrics_' || to_char(now() - interval '16 days', 'YYYYMMDD')
     AND inhrelid::regclass::text ~ '[0-9]{8}$';
 
 ---- Late rows after retention: raw rows are gone, of some levels the rolled-up rows too.
@@ -77,16 +77,16 @@ SELECT * FROM pg_temp.late;
 SELECT * FROM pg_temp.passes();
 -- The worker's steps in between, several at a time.
 CALL pg_temp.come_late(400);
-SELECT monitoring._rollup_advance();
+SELECT monitoring_internal.rollup_advance();
 CALL pg_temp.come_late(500);
 CALL pg_temp.come_late(600);
-SELECT monitoring._rollup_advance();
+SELECT monitoring_internal.rollup_advance();
 SELECT * FROM pg_temp.passes();
 SELECT * FROM pg_temp.late;
 SELECT * FROM monitoring.apply_retention() WHERE removed <> 0;
 SELECT * FROM pg_temp.passes();
 SELECT * FROM pg_temp.late;
-SELECT count(*) AS unpublished FROM monitoring.rollup_state
+SELECT count(*) AS unpublished FROM monitoring_internal.rollup_state
 WHERE NOT published AND period_start < date_trunc('hour', now());
 
 ---- Rows that no pass has seen: apply_retention() makes the pass itself, and counts them once.
@@ -126,12 +126,12 @@ SELECT message FROM monitoring.worker_issues ORDER BY message;
 SELECT event_type FROM public.monitoring_events ORDER BY event_type;
 
 -- Somebody's own partition, whose name is nearly that of a day.
-CREATE TABLE monitoring.pipeline_metrics_20250231 PARTITION OF monitoring.pipeline_metrics
+CREATE TABLE monitoring_internal.pipeline_metrics_20250231 PARTITION OF monitoring.pipeline_metrics
 FOR VALUES FROM ('1999-01-01 00:00Z') TO ('1999-01-02 00:00Z');
 INSERT INTO monitoring.pipeline_metrics (metric_name, metric_value, timestamp) VALUES ('m', 1, '1999-01-01 10:00Z');
 SELECT kind, removed FROM monitoring.apply_retention() WHERE removed <> 0;
-SELECT count(*) FROM monitoring.pipeline_metrics_20250231;
-DROP TABLE monitoring.pipeline_metrics_20250231;
+SELECT count(*) FROM monitoring_internal.pipeline_metrics_20250231;
+DROP TABLE monitoring_internal.pipeline_metrics_20250231;
 
 CALL pg_temp.start_over();
 DO $$ BEGIN PERFORM monitoring.resume_worker(); EXCEPTION WHEN object_not_in_prerequisite_state THEN END $$;

@@ -10,8 +10,8 @@ SET TimeZone = 'UTC';
 DO $$ BEGIN PERFORM monitoring.pause_worker(); EXCEPTION WHEN object_not_in_prerequisite_state THEN END $$;
 CREATE PROCEDURE pg_temp.start_over() LANGUAGE plpgsql AS $$
 BEGIN
-    TRUNCATE monitoring.pipeline_metrics, monitoring.aggregated_metrics, monitoring.rollup_state,
-        monitoring.rollup_pending, monitoring.rollup_periods, monitoring.rollup_corrections, monitoring.rollup_purged,
+    TRUNCATE monitoring.pipeline_metrics, monitoring.aggregated_metrics, monitoring_internal.rollup_state,
+        monitoring_internal.rollup_pending, monitoring_internal.rollup_periods, monitoring_internal.rollup_corrections, monitoring_internal.rollup_purged,
         monitoring.metric_definitions;
 END $$;
 CALL pg_temp.start_over();
@@ -202,7 +202,7 @@ JOIN monitoring.aggregated_metrics AS a USING (metric_name)
 WHERE a.period = 'weekly' AND metric_name <> 'pareto' GROUP BY metric_name ORDER BY metric_name;
 
 ---- Names that are no periods.
-SELECT monitoring._pending_periods('monthly');
+SELECT monitoring_internal.pending_periods('monthly');
 
 ---- Tags of 8 kB, which are stored out of line, and tags that compress.
 CALL pg_temp.start_over();
@@ -246,25 +246,25 @@ CREATE PROCEDURE add_to_crowd(members integer) LANGUAGE sql AS $$
   FROM generate_series(1, members) AS i, generate_series(1, 1 + members % 30) AS j
 $$;
 CALL add_to_crowd(450);
-SELECT monitoring._rollup_advance();
+SELECT monitoring_internal.rollup_advance();
 CALL add_to_crowd(300);
-SELECT monitoring._rollup_advance();
+SELECT monitoring_internal.rollup_advance();
 CALL add_to_crowd(515);
-SELECT monitoring._rollup_advance();
+SELECT monitoring_internal.rollup_advance();
 CALL add_to_crowd(450);
-SELECT monitoring._rollup_advance();
+SELECT monitoring_internal.rollup_advance();
 CREATE VIEW crowd_difference AS
 (SELECT (tags ->> 'n')::integer AS n, count(*) AS count_value, sum(metric_value) AS sum_value,
    min(metric_value) AS min_value, max(metric_value) AS max_value, sum((tags ->> 'cost')::integer) AS cost
  FROM monitoring.pipeline_metrics WHERE metric_name = 'crowd' GROUP BY 1)
 EXCEPT
 SELECT (dimensions ->> 'n')::integer, count_value, sum_value, min_value, max_value, (measures ->> 'cost')::integer
-FROM monitoring.rollup_state WHERE metric_name = 'crowd' AND NOT published;
+FROM monitoring_internal.rollup_state WHERE metric_name = 'crowd' AND NOT published;
 SELECT count(*) AS differing FROM crowd_difference;
-SELECT count(*) AS states, sum(count_value) FROM monitoring.rollup_state WHERE metric_name = 'crowd';
+SELECT count(*) AS states, sum(count_value) FROM monitoring_internal.rollup_state WHERE metric_name = 'crowd';
 -- Its percentiles are those of the raw rows, within 1 %.
-SELECT n, monitoring._sketch_quantile(sketch, 0.5) BETWEEN 0.99 * exact AND 1.01 * exact AS close
-FROM (SELECT (dimensions ->> 'n')::integer AS n, sketch FROM monitoring.rollup_state WHERE metric_name = 'crowd') AS s
+SELECT n, monitoring_internal.sketch_quantile(sketch, 0.5) BETWEEN 0.99 * exact AND 1.01 * exact AS close
+FROM (SELECT (dimensions ->> 'n')::integer AS n, sketch FROM monitoring_internal.rollup_state WHERE metric_name = 'crowd') AS s
 JOIN (SELECT (tags ->> 'n')::integer AS n, percentile_cont(0.5) WITHIN GROUP (ORDER BY metric_value) AS exact
       FROM monitoring.pipeline_metrics WHERE metric_name = 'crowd' GROUP BY 1) AS r USING (n)
 WHERE n IN (1, 300, 450, 515) ORDER BY n;

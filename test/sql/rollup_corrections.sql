@@ -9,8 +9,8 @@ SET TimeZone = 'UTC';
 DO $$ BEGIN PERFORM monitoring.pause_worker(); EXCEPTION WHEN object_not_in_prerequisite_state THEN END $$;
 CREATE PROCEDURE pg_temp.start_over() LANGUAGE plpgsql AS $$
 BEGIN
-    TRUNCATE monitoring.pipeline_metrics, monitoring.aggregated_metrics, monitoring.rollup_state,
-        monitoring.rollup_pending, monitoring.rollup_periods, monitoring.rollup_corrections, monitoring.rollup_purged,
+    TRUNCATE monitoring.pipeline_metrics, monitoring.aggregated_metrics, monitoring_internal.rollup_state,
+        monitoring_internal.rollup_pending, monitoring_internal.rollup_periods, monitoring_internal.rollup_corrections, monitoring_internal.rollup_purged,
         monitoring.retention;
 END $$;
 CREATE VIEW pg_temp.closed AS
@@ -20,7 +20,7 @@ FROM monitoring.aggregated_metrics ORDER BY period, period_start, dimensions::te
 CREATE VIEW pg_temp.hours AS
 SELECT to_char(period_start, 'YYYY-MM-DD HH24') AS start, published AS closed, sum(count_value) AS n,
        sum(sum_value) AS total
-FROM monitoring.rollup_state WHERE period = 'hourly' GROUP BY period_start, published ORDER BY 1;
+FROM monitoring_internal.rollup_state WHERE period = 'hourly' GROUP BY period_start, published ORDER BY 1;
 CREATE FUNCTION pg_temp.passes(OUT hourly integer, OUT daily integer, OUT weekly integer)
 LANGUAGE plpgsql AS $$
 BEGIN
@@ -30,7 +30,7 @@ BEGIN
 END $$;
 
 CALL pg_temp.start_over();
-CREATE TABLE monitoring.pipeline_metrics_test PARTITION OF monitoring.pipeline_metrics
+CREATE TABLE monitoring_internal.pipeline_metrics_test PARTITION OF monitoring.pipeline_metrics
     FOR VALUES FROM ('2024-03-06 00:00+00') TO ('2024-03-07 00:00+00');
 INSERT INTO monitoring.pipeline_metrics (metric_name, metric_value, tags, timestamp)
 SELECT 'm', v, '{"k": 1}', t::timestamptz FROM (VALUES
@@ -59,12 +59,12 @@ SELECT * FROM pg_temp.passes();
 
 -- A deletion counts while the hour is open; of a closed hour it is housekeeping.
 DELETE FROM monitoring.pipeline_metrics WHERE metric_value IN (4, 64);
-SELECT monitoring._rollup_advance();
+SELECT monitoring_internal.rollup_advance();
 SELECT * FROM pg_temp.passes();
 SELECT * FROM pg_temp.hours;
 -- Truncation the same.
 TRUNCATE monitoring.pipeline_metrics;
-SELECT monitoring._rollup_advance();
+SELECT monitoring_internal.rollup_advance();
 SELECT * FROM pg_temp.passes();
 SELECT * FROM pg_temp.hours;
 SELECT count(*) AS closed_stay FROM pg_temp.closed;
@@ -188,7 +188,7 @@ INSERT INTO monitoring.retention VALUES ('raw', NULL);
 INSERT INTO monitoring.pipeline_metrics (metric_name, metric_value, timestamp)
 SELECT 'm', 1, t FROM generate_series('2024-03-05 00:00+00'::timestamptz, '2024-03-05 03:59+00', '20 minutes') AS t;
 SELECT * FROM pg_temp.passes();
-UPDATE monitoring.rollup_periods SET rows_removed = true
+UPDATE monitoring_internal.rollup_periods SET rows_removed = true
 WHERE period = 'hourly' AND period_start < '2024-03-05 02:00+00';
 SELECT monitoring.refresh_rollups('2024-03-05 02:00+00', '2024-03-05 04:00+00');
 UPDATE monitoring.pipeline_metrics SET metric_value = 5 WHERE timestamp = '2024-03-05 03:00+00';
@@ -196,5 +196,5 @@ SELECT * FROM pg_temp.passes();
 SELECT * FROM pg_temp.closed WHERE period <> 'hourly';
 
 CALL pg_temp.start_over();
-DROP TABLE monitoring.pipeline_metrics_test;
+DROP TABLE monitoring_internal.pipeline_metrics_test;
 DO $$ BEGIN PERFORM monitoring.resume_worker(); EXCEPTION WHEN object_not_in_prerequisite_state THEN END $$;

@@ -8,9 +8,9 @@ SET TimeZone = 'UTC';
 DO $$ BEGIN PERFORM monitoring.pause_worker(); EXCEPTION WHEN object_not_in_prerequisite_state THEN END $$;
 CREATE PROCEDURE pg_temp.start_over() LANGUAGE plpgsql AS $$
 BEGIN
-    TRUNCATE monitoring.pipeline_metrics, monitoring.aggregated_metrics, monitoring.rollup_state,
-        monitoring.rollup_pending, monitoring.rollup_periods, monitoring.rollup_corrections,
-        monitoring.rollup_purged, monitoring.retention;
+    TRUNCATE monitoring.pipeline_metrics, monitoring.aggregated_metrics, monitoring_internal.rollup_state,
+        monitoring_internal.rollup_pending, monitoring_internal.rollup_periods, monitoring_internal.rollup_corrections,
+        monitoring_internal.rollup_purged, monitoring.retention;
     INSERT INTO monitoring.retention VALUES ('raw', NULL);
 END $$;
 CREATE FUNCTION pg_temp.passes(OUT hourly integer, OUT daily integer, OUT weekly integer)
@@ -47,7 +47,7 @@ UPDATE monitoring.pipeline_metrics SET metric_value = 9 WHERE metric_name = 'a';
 CALL pg_temp.put('b', 10, '2024-03-05 10:30+00');
 SELECT * FROM pg_temp.passes();
 SELECT * FROM pg_temp.closed WHERE period <> 'weekly';
-TABLE monitoring.rollup_purged;
+TABLE monitoring_internal.rollup_purged;
 SELECT * FROM pg_temp.not_ok;
 -- A deletion of what no pass has seen takes no history: nothing is purged.
 CALL pg_temp.put('c', 1, '2024-03-05 11:00+00');
@@ -60,25 +60,25 @@ SELECT * FROM pg_temp.closed WHERE name = 'c' AND period = 'hourly';
 -- Asked for in so many words, hours are computed from what is there.
 SELECT monitoring.refresh_rollups('2024-03-05 10:00+00', '2024-03-05 11:00+00');
 SELECT * FROM pg_temp.closed WHERE period <> 'weekly';
-TABLE monitoring.rollup_purged;
+TABLE monitoring_internal.rollup_purged;
 
 ---- Each rewrite of a day: nothing is counted twice, what was not taken yet is, and what was purged stays.
 CALL pg_temp.start_over();
-CREATE TABLE monitoring.pipeline_metrics_20240306 PARTITION OF monitoring.pipeline_metrics
+CREATE TABLE monitoring_internal.pipeline_metrics_20240306 PARTITION OF monitoring.pipeline_metrics
     FOR VALUES FROM ('2024-03-06 00:00+00') TO ('2024-03-07 00:00+00');
-SELECT monitoring._index_partition('monitoring.pipeline_metrics_20240306');
+SELECT monitoring_internal.index_partition('monitoring_internal.pipeline_metrics_20240306');
 CREATE TABLE pg_temp.rewrites (n serial, command text);
 INSERT INTO pg_temp.rewrites (command) VALUES
     ('ALTER TABLE monitoring.pipeline_metrics ADD COLUMN trace uuid DEFAULT gen_random_uuid()'),
     ('ALTER TABLE monitoring.pipeline_metrics ADD COLUMN twice float8 GENERATED ALWAYS AS (metric_value * 2) STORED'),
     ('ALTER TABLE monitoring.pipeline_metrics ALTER COLUMN created_at TYPE timestamp'),
     ('ALTER TABLE monitoring.pipeline_metrics ALTER COLUMN created_at TYPE timestamptz'),
-    ('ALTER TABLE monitoring.pipeline_metrics_20240306 SET UNLOGGED'),
-    ('ALTER TABLE monitoring.pipeline_metrics_20240306 SET LOGGED'),
-    ('VACUUM FULL monitoring.pipeline_metrics_20240306'),
-    ('CLUSTER monitoring.pipeline_metrics_20240306 USING pipeline_metrics_20240306_pkey'),
-    ('ALTER TABLE monitoring.pipeline_metrics_20240306 SET TABLESPACE pg_default'),
-    ('REINDEX TABLE monitoring.pipeline_metrics_20240306'),
+    ('ALTER TABLE monitoring_internal.pipeline_metrics_20240306 SET UNLOGGED'),
+    ('ALTER TABLE monitoring_internal.pipeline_metrics_20240306 SET LOGGED'),
+    ('VACUUM FULL monitoring_internal.pipeline_metrics_20240306'),
+    ('CLUSTER monitoring_internal.pipeline_metrics_20240306 USING pipeline_metrics_20240306_pkey'),
+    ('ALTER TABLE monitoring_internal.pipeline_metrics_20240306 SET TABLESPACE pg_default'),
+    ('REINDEX TABLE monitoring_internal.pipeline_metrics_20240306'),
     ('ALTER TABLE monitoring.pipeline_metrics DROP COLUMN trace');
 CALL pg_temp.put('seen', 1, '2024-03-06 10:00+00');
 CALL pg_temp.put('purged', 1, '2024-03-06 10:00+00');
@@ -90,11 +90,11 @@ SELECT format('CALL pg_temp.put(''late'', 1, ''2024-03-06 10:%s+00'')', n + 10),
        format('CALL pg_temp.put(''h%s'', 1, ''2024-03-06 %s:00+00'')', n, n + 10),
        format('CALL pg_temp.put(''open'', 1, ''2100-01-01 10:%s+00'')', n + 10),
        command,
-       format('SELECT count(*) AS new_to_views FROM monitoring._new_measurements(''seen'', NULL)'),
+       format('SELECT count(*) AS new_to_views FROM monitoring_internal.new_measurements(''seen'', NULL)'),
        'SELECT FROM pg_temp.passes()',
        'SELECT string_agg(name || '' '' || n, '', '' ORDER BY name) AS hour_10 FROM pg_temp.closed '
        'WHERE period = ''hourly'' AND start = ''2024-03-06 10'' OR start = ''2024-03-06 '' || ' || n + 10 || ' AND period = ''hourly''',
-       'SELECT sum(count_value) AS open FROM monitoring.rollup_state WHERE NOT published',
+       'SELECT sum(count_value) AS open FROM monitoring_internal.rollup_state WHERE NOT published',
        'SELECT * FROM pg_temp.not_ok WHERE check_name <> ''tables'''
 FROM pg_temp.rewrites ORDER BY n \gexec
 
@@ -110,7 +110,7 @@ CALL pg_temp.put('own', 4, '2024-03-06 09:00+00');
 SELECT FROM pg_temp.passes();
 SELECT * FROM pg_temp.closed WHERE name = 'own' AND period <> 'weekly';
 -- Truncation of one day: history stays, late rows are added to it, updates of others are taken.
-TRUNCATE monitoring.pipeline_metrics_20240306;
+TRUNCATE monitoring_internal.pipeline_metrics_20240306;
 SELECT FROM pg_temp.passes();
 CALL pg_temp.put('own', 8, '2024-03-06 09:00+00');
 SELECT FROM pg_temp.passes();
@@ -125,7 +125,7 @@ INSERT INTO monitoring.attached (metric_name, metric_value, timestamp)
 SELECT 'attached', v, '2024-03-07 10:00+00' FROM generate_series(1, 3) AS v;
 CALL pg_temp.put('other', 1, '2024-03-05 10:00+00');
 SELECT FROM pg_temp.passes();
-SELECT monitoring._index_partition('monitoring.attached');
+SELECT monitoring_internal.index_partition('monitoring.attached');
 ALTER TABLE monitoring.pipeline_metrics ATTACH PARTITION monitoring.attached
     FOR VALUES FROM ('2024-03-07 00:00+00') TO ('2024-03-08 00:00+00');
 SELECT FROM pg_temp.passes();
@@ -137,7 +137,7 @@ SELECT * FROM pg_temp.not_ok;
 
 ---- Columns that roll-ups read keep their types.
 CALL pg_temp.start_over();
-DROP TABLE monitoring.attached, monitoring.pipeline_metrics_20240306;
+DROP TABLE monitoring.attached, monitoring_internal.pipeline_metrics_20240306;
 ALTER TABLE monitoring.pipeline_metrics DROP COLUMN twice, DROP COLUMN trace;
 ALTER TABLE monitoring.pipeline_metrics ALTER COLUMN metric_value TYPE numeric;
 ALTER TABLE monitoring.pipeline_metrics ALTER COLUMN tags TYPE json;
@@ -149,10 +149,10 @@ ALTER TABLE monitoring.pipeline_metrics ADD CONSTRAINT named CHECK (metric_name 
 CREATE FUNCTION pg_temp.note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.tags := ''{"noted": 1}''; RETURN NEW; END';
 CREATE INDEX users_idx ON monitoring.pipeline_metrics (host);
 CREATE TRIGGER users BEFORE INSERT ON monitoring.pipeline_metrics FOR EACH ROW EXECUTE FUNCTION pg_temp.note();
-SELECT monitoring._maintain_partitions(12) - monitoring._maintain_partitions(12) > 0 AS made;
+SELECT monitoring_internal.maintain_partitions(12) - monitoring_internal.maintain_partitions(12) > 0 AS made;
 INSERT INTO monitoring.pipeline_metrics (metric_name, metric_value, timestamp)
 VALUES ('yes', 1, date_trunc('day', now(), 'UTC') + interval '11 days')
-RETURNING tags, host, half, tableoid <> 'monitoring.pipeline_metrics_default'::regclass AS in_a_day;
+RETURNING tags, host, half, tableoid <> 'monitoring_internal.pipeline_metrics_default'::regclass AS in_a_day;
 \set VERBOSITY sqlstate
 INSERT INTO monitoring.pipeline_metrics (metric_name, metric_value, timestamp)
 VALUES ('no', 1, date_trunc('day', now(), 'UTC') + interval '11 days');
@@ -166,7 +166,7 @@ DECLARE
     day regclass;
 BEGIN
     FOR day IN SELECT inhrelid FROM pg_inherits WHERE inhparent = 'monitoring.pipeline_metrics'::regclass
-        AND inhrelid::regclass::text > 'monitoring.pipeline_metrics_' || to_char(now() + interval '7 days', 'YYYYMMDD')
+        AND inhrelid::regclass::text > 'monitoring_internal.pipeline_metrics_' || to_char(now() + interval '7 days', 'YYYYMMDD')
         AND inhrelid::regclass::text ~ '_[0-9]{8}$'
     LOOP
         EXECUTE format('DROP TABLE %s', day);

@@ -30,7 +30,7 @@ CREATE FUNCTION pg_temp.told(after_start interval) RETURNS SETOF text LANGUAGE p
 DECLARE
     before bigint := coalesce((SELECT max(id) FROM monitoring.notifications), 0);
 BEGIN
-    PERFORM monitoring._route_alerts('2030-01-01 00:00Z'::timestamptz + after_start);
+    PERFORM monitoring_internal.route_alerts('2030-01-01 00:00Z'::timestamptz + after_start);
     RETURN QUERY
         SELECT n.receiver || ': ' || (
             SELECT string_agg(concat_ws(' ', a ->> 'status', a #>> '{labels,alertname}',
@@ -263,12 +263,12 @@ SELECT monitoring.create_receiver('duty', 'pagerduty', '{"routing_key": {"secret
 SELECT monitoring.create_route('duty', parent => NULL, group_wait => '0');
 SELECT pg_temp.fire('{"alertname": "A", "n": "1"}', '0');
 SELECT pg_temp.fire('{"alertname": "A", "n": "2"}', '0');
-SELECT monitoring._route_alerts('2030-01-01 00:00:01Z');
+SELECT monitoring_internal.route_alerts('2030-01-01 00:00:01Z');
 SELECT monitoring.acknowledge(fingerprint, 'mine') FROM monitoring.alerts WHERE labels ->> 'n' = '1';
-SELECT monitoring._route_alerts('2030-01-01 00:00:02Z');
+SELECT monitoring_internal.route_alerts('2030-01-01 00:00:02Z');
 SELECT monitoring.acknowledge(fingerprint, 'mine') FROM monitoring.alerts WHERE labels ->> 'n' = '2';
-SELECT monitoring._route_alerts('2030-01-01 00:00:03Z');
-SELECT monitoring._route_alerts('2030-01-01 00:00:04Z');
+SELECT monitoring_internal.route_alerts('2030-01-01 00:00:03Z');
+SELECT monitoring_internal.route_alerts('2030-01-01 00:00:04Z');
 SELECT payload ->> 'event_action' AS action, n.group_key, reason,
        replace(detail, current_user, '<me>') AS detail
 FROM monitoring.notifications AS n
@@ -284,12 +284,12 @@ SELECT * FROM pg_temp.told('1 second');
 SELECT * FROM pg_temp.told('2 seconds');
 COMMIT;
 BEGIN;
-SELECT monitoring._route_alerts('2030-01-01 00:00:10Z');
+SELECT monitoring_internal.route_alerts('2030-01-01 00:00:10Z');
 SELECT pg_current_xact_id_if_assigned() IS NULL AS nothing_written;
 ROLLBACK;
 DELETE FROM monitoring.alerts;
 DELETE FROM monitoring.routes;
-SELECT monitoring._route_alerts('2030-01-01 00:00:10Z');
+SELECT monitoring_internal.route_alerts('2030-01-01 00:00:10Z');
 SELECT count(*) FROM monitoring.alert_groups;
 DELETE FROM monitoring.receivers;
 

@@ -30,7 +30,7 @@ CREATE FUNCTION pg_temp.told(after_start interval) RETURNS SETOF text LANGUAGE p
 DECLARE
     before bigint := coalesce((SELECT max(id) FROM monitoring.notifications), 0);
 BEGIN
-    PERFORM monitoring._route_alerts('2030-01-01 00:00Z'::timestamptz + after_start);
+    PERFORM monitoring_internal.route_alerts('2030-01-01 00:00Z'::timestamptz + after_start);
     RETURN QUERY
         SELECT n.receiver || ': ' || (
             SELECT string_agg(concat_ws(' ', a ->> 'status', a #>> '{labels,alertname}',
@@ -198,7 +198,7 @@ ROLLBACK;
 -- The same through the worker's own way of forgetting.
 BEGIN;
 SET LOCAL monitoring.allow_superuser_rules = on;
-LOCK TABLE monitoring.alert_progress IN EXCLUSIVE MODE;
+LOCK TABLE monitoring_internal.alert_progress IN EXCLUSIVE MODE;
 SELECT pg_temp.receivers('ops');
 SELECT monitoring.create_route('ops', parent => NULL, group_wait => '10s', group_interval => '1 hour') AS root;
 CREATE TABLE public.firing_anew (since timestamptz, until timestamptz);
@@ -337,7 +337,7 @@ ROLLBACK;
 -- A rule that has too many instances, or fails otherwise, is told to those whom its alerts go to.
 BEGIN;
 SET LOCAL monitoring.allow_superuser_rules = on;
-LOCK TABLE monitoring.alert_progress IN EXCLUSIVE MODE;
+LOCK TABLE monitoring_internal.alert_progress IN EXCLUSIVE MODE;
 SELECT pg_temp.receivers('pager', 'mail');
 SELECT monitoring.create_route('mail', parent => NULL, group_wait => '0') AS root;
 SELECT monitoring.create_route('pager', '{"severity=\"critical\"","team=\"db\""}') > 0 AS made;

@@ -5,7 +5,7 @@ CREATE EXTENSION IF NOT EXISTS monitoring;
 
 -- All of it in one transaction, so that the worker of this database has no rule to evaluate.
 BEGIN;
-LOCK TABLE monitoring.alert_progress, monitoring.worker_issues IN EXCLUSIVE MODE;
+LOCK TABLE monitoring_internal.alert_progress, monitoring.worker_issues IN EXCLUSIVE MODE;
 CREATE ROLE regress_monitoring_app;
 CREATE ROLE regress_monitoring_other;
 SELECT monitoring.grant_access('regress_monitoring_app', 'operator');
@@ -265,5 +265,5 @@ SELECT value, labels OPERATOR(pg_catalog.->>) 'a' AS a FROM monitoring.alerts
 WHERE rule_name OPERATOR(pg_catalog.=) 'path';
 ROLLBACK;
 
-SELECT monitoring._check_alert_rule();
-SELECT monitoring._check_threshold();
+SELECT monitoring_internal.check_alert_rule();
+SELECT monitoring_internal.check_threshold();

@@ -11,7 +11,7 @@ DECLARE
 BEGIN
     DELETE FROM monitoring.receivers WHERE receiver_name = 'to';
     PERFORM monitoring.create_receiver('to', tell.kind, settings, true);
-    told := monitoring._queue_notification('to', 'key', jsonb_build_object(
+    told := monitoring_internal.queue_notification('to', 'key', jsonb_build_object(
         'groupLabels', '{"alertname": "HighCPU"}'::jsonb, 'externalURL', 'https://db.example', 'alerts', alerts));
     RETURN QUERY SELECT n.payload, n.note FROM monitoring.notifications AS n WHERE n.id = told;
 END

@@ -4,7 +4,7 @@ CREATE EXTENSION IF NOT EXISTS monitoring;
 -- Rules are made before whom they lead to, which is said each time.
 
 BEGIN;
-LOCK TABLE monitoring.alert_progress, monitoring.worker_issues IN EXCLUSIVE MODE;
+LOCK TABLE monitoring_internal.alert_progress, monitoring.worker_issues IN EXCLUSIVE MODE;
 SET LOCAL search_path = pg_catalog;
 CREATE FUNCTION pg_temp.record(metric text, value float8, at text, tags jsonb DEFAULT '{}')
 RETURNS float8 LANGUAGE sql

@@ -14,7 +14,7 @@ RETURN '2031-01-01 00:00Z'::timestamptz + number * interval '1 second';
 CREATE FUNCTION pg_temp.set_up(root_options text, VARIADIC alertnames text[]) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
-    LOCK TABLE monitoring.alert_progress IN EXCLUSIVE MODE;
+    LOCK TABLE monitoring_internal.alert_progress IN EXCLUSIVE MODE;
     CREATE TABLE public.timeline (alertname text, lbl text, since timestamptz, until timestamptz);
     CREATE TEMP TABLE wanted (earliest float8, latest float8, alerts text) ON COMMIT DROP;
     PERFORM monitoring.create_receiver('co', 'webhook', '{"url": "https://hooks.example.com/x"}');

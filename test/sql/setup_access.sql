@@ -67,7 +67,7 @@ SELECT 'public' AS role, c.oid::regclass FROM pg_temp.member m JOIN pg_class c O
 -- The same for what is made at run time.
 CREATE TABLE monitoring.made_later (x integer);
 SELECT has_table_privilege('regress_authenticated', 'monitoring.made_later', 'SELECT') AS before;
-SELECT monitoring._protect_relation('monitoring.made_later');
+SELECT monitoring_internal.protect_relation('monitoring.made_later');
 SELECT has_table_privilege('regress_authenticated', 'monitoring.made_later', 'SELECT') AS after;
 DROP TABLE monitoring.made_later;
 

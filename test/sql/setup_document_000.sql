@@ -25,7 +25,7 @@ ROLLBACK;
 -- The same by the pack, on the real clock: figures that do not change for nine minutes.
 \set ECHO none
 BEGIN;
-LOCK TABLE monitoring.alert_progress, monitoring.worker_issues IN EXCLUSIVE MODE;
+LOCK TABLE monitoring_internal.alert_progress, monitoring.worker_issues IN EXCLUSIVE MODE;
 \o /dev/null
 \set at 'now()'
 \i :data

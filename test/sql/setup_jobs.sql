@@ -9,22 +9,22 @@ SELECT job_name, schedule, runner FROM monitoring.jobs ORDER BY job_name;
 
 -- Schedules: pg_cron's five fields, in UTC whatever the session's time zone.
 SET timezone = 'Asia/Kolkata';
-SELECT monitoring._next_run('5 * * * *', '2026-03-01 10:05:00+00') AT TIME ZONE 'UTC' AS hourly,
-       monitoring._next_run('0 0 * * 0', '2026-03-01 00:00:00+00') AT TIME ZONE 'UTC' AS weekly,
-       monitoring._next_run('[1-59] seconds', NULL) IS NULL AS strict;
+SELECT monitoring_internal.next_run('5 * * * *', '2026-03-01 10:05:00+00') AT TIME ZONE 'UTC' AS hourly,
+       monitoring_internal.next_run('0 0 * * 0', '2026-03-01 00:00:00+00') AT TIME ZONE 'UTC' AS weekly,
+       monitoring_internal.next_run('[1-59] seconds', NULL) IS NULL AS strict;
 RESET timezone;
-SELECT monitoring._next_run('30 seconds', '2026-03-01 10:05:00+00') AT TIME ZONE 'UTC' AS seconds,
-       monitoring._next_run('0 0 30 2 *', '2026-03-01 10:05:00+00') AS never,
-       monitoring._next_run('* * * * *', 'infinity') AS no_end;
-SELECT monitoring._next_run('60 * * * *', '2026-03-01');
-SELECT monitoring._next_run('0 0 * foo *', '2026-03-01');
-SELECT monitoring._next_run('', '2026-03-01');
+SELECT monitoring_internal.next_run('30 seconds', '2026-03-01 10:05:00+00') AT TIME ZONE 'UTC' AS seconds,
+       monitoring_internal.next_run('0 0 30 2 *', '2026-03-01 10:05:00+00') AS never,
+       monitoring_internal.next_run('* * * * *', 'infinity') AS no_end;
+SELECT monitoring_internal.next_run('60 * * * *', '2026-03-01');
+SELECT monitoring_internal.next_run('0 0 * foo *', '2026-03-01');
+SELECT monitoring_internal.next_run('', '2026-03-01');
 
 -- CREATE EXTENSION has activated itself; a copy has not.
-SELECT monitoring._is_active(), monitoring.activate() AS activated_now;
+SELECT monitoring_internal.is_active(), monitoring.activate() AS activated_now;
 UPDATE monitoring.instance SET relation_oid = 1;
-SELECT monitoring._is_active(), monitoring.activate() AS activated_now;
-SELECT monitoring._is_active(), count(*) FROM monitoring.instance;
+SELECT monitoring_internal.is_active(), monitoring.activate() AS activated_now;
+SELECT monitoring_internal.is_active(), count(*) FROM monitoring.instance;
 
 -- Settings have limits and units.
 SELECT name, setting, unit, context FROM pg_settings

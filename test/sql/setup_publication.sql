@@ -10,7 +10,7 @@ SELECT count(*) > 50 AS many,
            OR c.relreplident = 'n') AS without_identity
 FROM pg_class AS c
 WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p'
-  AND (c.relnamespace = 'monitoring'::regnamespace OR c.oid = 'public.monitoring_events'::regclass);
+  AND (c.relnamespace IN ('monitoring'::regnamespace, 'monitoring_internal'::regnamespace) OR c.oid = 'public.monitoring_events'::regclass);
 BEGIN;
 SET LOCAL client_min_messages = error;
 CREATE PUBLICATION everything FOR ALL TABLES;
@@ -19,7 +19,7 @@ SELECT monitoring.record_metric('published', 1);
 SELECT monitoring.refresh_rollups(now() - interval '2 hours', now()) >= 0 AS rolled_up;
 SELECT count(*) > 0 AS kept FROM monitoring.apply_retention();
 SELECT monitoring.evaluate_alerts() >= 0 AS evaluated;
-SELECT monitoring._check_health() IS NOT NULL AS looked;
+SELECT monitoring_internal.check_health() IS NOT NULL AS looked;
 DO $$
 DECLARE
     published regclass;
@@ -27,7 +27,7 @@ BEGIN
     FOR published IN
         SELECT c.oid FROM pg_class AS c
         WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p'
-          AND (c.relnamespace = 'monitoring'::regnamespace OR c.oid = 'public.monitoring_events'::regclass)
+          AND (c.relnamespace IN ('monitoring'::regnamespace, 'monitoring_internal'::regnamespace) OR c.oid = 'public.monitoring_events'::regclass)
     LOOP
         EXECUTE format('DELETE FROM %s WHERE ctid IS NULL', published);
     END LOOP;

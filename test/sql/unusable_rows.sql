@@ -5,7 +5,7 @@ SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS monitoring;
 RESET client_min_messages;
 BEGIN;
-LOCK TABLE monitoring.alert_progress, monitoring.worker_issues IN EXCLUSIVE MODE;
+LOCK TABLE monitoring_internal.alert_progress, monitoring.worker_issues IN EXCLUSIVE MODE;
 \set ON_ERROR_ROLLBACK on
 SET monitoring.allow_superuser_rules = on;
 SELECT monitoring.create_receiver('ops', 'log', '{}');
@@ -35,7 +35,7 @@ SELECT monitoring.heartbeat('evil', '292000 years');
 INSERT INTO monitoring.worker_heartbeats VALUES ('evil', 'infinity', '292000 years');
 SELECT monitoring.set_secret(repeat('x', 201), 'not to be seen');
 CREATE TABLE of_mine (a int CHECK (a > 0));
-CREATE TRIGGER x AFTER INSERT ON of_mine FOR EACH ROW EXECUTE FUNCTION monitoring._check_values();
+CREATE TRIGGER x AFTER INSERT ON of_mine FOR EACH ROW EXECUTE FUNCTION monitoring_internal.check_values();
 INSERT INTO of_mine VALUES (1);
 DROP TABLE of_mine;
 \set VERBOSITY terse

@@ -72,7 +72,7 @@ is_deeply([ grep { /"orders"/ } exposed('pg_stat_user_tables_seq_scan') ],
 
 $node->safe_psql('alpha', q(SELECT monitoring.disable_pack('postgres')));
 runs('beta', 'postgres/up');
-wait_until($node, q(SELECT count(*) = 0 FROM monitoring.collector_metrics), dbname => 'alpha',
+wait_until($node, q(SELECT count(*) = 0 FROM monitoring_internal.collector_metrics), dbname => 'alpha',
 	what => 'alpha takes its metrics away');
 my $ran_at = $node->safe_psql('beta', 'SELECT clock_timestamp()');
 wait_until($node, qq(SELECT last_run_at > '$ran_at' FROM monitoring.collectors WHERE collector_name = 'postgres/up'),

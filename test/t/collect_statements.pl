@@ -10,24 +10,24 @@ my $node = new_node(preload => 'monitoring,pg_stat_statements');
 
 sub sql { return $node->safe_psql('postgres', $_[0]); }
 
-sub settle { sql('SELECT monitoring._settle_statements(1)'); }
+sub settle { sql('SELECT monitoring_internal.settle_statements(1)'); }
 
 # The query of the statement in the set, and a metric of it or of the others.
 sub member
 {
-	return sql(q(SELECT string_agg(s.query, '; ') FROM monitoring.statement_set AS m
+	return sql(q(SELECT string_agg(s.query, '; ') FROM monitoring_internal.statement_set AS m
 		JOIN pg_stat_statements AS s USING (queryid, userid, dbid)));
 }
 
 sub metric
 {
 	my ($name, $is_other) = @_;
-	return sql("SELECT value FROM monitoring._statement_metrics()
+	return sql("SELECT value FROM monitoring_internal.statement_metrics()
 		WHERE metric_name = 'pg_stat_statements_$name' AND (queryid = 'other') = ($is_other = 1)");
 }
 
 is(sql('SELECT count(*) FROM monitoring.slow_queries'), '0', 'nothing to show without the extension');
-is(sql('SELECT count(*) FROM monitoring._statement_metrics()'), '0', 'and nothing to collect');
+is(sql('SELECT count(*) FROM monitoring_internal.statement_metrics()'), '0', 'and nothing to collect');
 # In a schema that is on nobody's path.
 sql('SELECT monitoring.pause_worker(); CREATE SCHEMA elsewhere; CREATE EXTENSION pg_stat_statements SCHEMA elsewhere');
 sql('ALTER DATABASE postgres SET search_path = elsewhere, public');
@@ -39,9 +39,9 @@ settle();
 is(member(), 'SELECT pg_sleep($1)', 'the statement that takes most time is in the set');
 is(metric('calls_total', 0), '300', 'its calls');
 is(metric('rows_total', 0), '300', 'its rows');
-is(sql(q(SELECT value >= 0.6 FROM monitoring._statement_metrics()
+is(sql(q(SELECT value >= 0.6 FROM monitoring_internal.statement_metrics()
 	WHERE metric_name = 'pg_stat_statements_seconds_total' AND queryid <> 'other')), 't', 'its seconds');
-is(sql(q(SELECT user_name || ' ' || datname FROM monitoring._statement_metrics()
+is(sql(q(SELECT user_name || ' ' || datname FROM monitoring_internal.statement_metrics()
 	WHERE metric_name = 'pg_stat_statements_calls_total' AND queryid <> 'other')),
 	sql('SELECT current_user') . ' postgres', 'who ran it, and where');
 
@@ -84,7 +84,7 @@ is(sql(q(SELECT count(*) FROM monitoring.slow_queries AS v JOIN pg_stat_statemen
 # After a reset there is nobody in the set, then others are.
 sql('SELECT pg_stat_statements_reset()');
 settle();
-is(sql('SELECT count(*) FROM monitoring.statement_set'), '1', 'the set is filled again');
+is(sql('SELECT count(*) FROM monitoring_internal.statement_set'), '1', 'the set is filled again');
 unlike(member(), qr/pg_sleep/, 'and a statement that is gone is no member');
 
 $node->stop;

@@ -35,7 +35,7 @@ sub queue_numbers
 {
 	my ($from, $to) = @_;
 	return defined patient_sql($node, <<~"SQL");
-		SELECT count(monitoring._queue_notification('stream', 'g' || n % $groups,
+		SELECT count(monitoring_internal.queue_notification('stream', 'g' || n % $groups,
 		  jsonb_build_object('alerts', jsonb_build_array(jsonb_build_object('labels',
 		    jsonb_build_object('alertname', 'N', 'number', n::text, 'group', (n % $groups)::text))))))
 		FROM (SELECT n FROM generate_series($from, $to) n

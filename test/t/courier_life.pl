@@ -55,7 +55,7 @@ cmp_ok($later[1]{time} - $later[0]{time}, '<', 30, 'and not with the next safety
 
 # Order: the second notification of a group waits for the first, that of another group does not.
 my ($first, $second, $other) = split /\n/, sql(q(
-	SELECT monitoring._queue_notification('ordered', g, '{"alerts": [{"labels": {"a": "b"}}]}')
+	SELECT monitoring_internal.queue_notification('ordered', g, '{"alerts": [{"labels": {"a": "b"}}]}')
 	FROM unnest(ARRAY['one', 'one', 'two']) g));
 ends_as($second, 'sent', 'the second of a group is sent');
 is(sql("SELECT status FROM monitoring.notifications WHERE id = $first"), 'sent', 'after the first');

@@ -43,7 +43,7 @@ sub queue_mail
 {
 	my ($name, $group, $status, %alert) = @_;
 	my $json = encode_json({ alerts => [ { status => $status, startsAt => '2026-01-02T03:04:05Z', %alert } ] });
-	return sql("SELECT monitoring._queue_notification('$name', '$group', \$json\$$json\$json\$)");
+	return sql("SELECT monitoring_internal.queue_notification('$name', '$group', \$json\$$json\$json\$)");
 }
 
 sub attempts_of

@@ -178,7 +178,7 @@ $node->safe_psql('postgres', 'UPDATE public.hosts SET is_down = false');
 wait_until($node, q(SELECT count(*) FROM monitoring.notifications WHERE status IN ('queued', 'sending', 'retrying')), expect => '0',
 	what => 'nothing is left to send');
 $node->safe_psql('postgres', 'SELECT monitoring.aggregate_hourly_metrics()');
-is($node->safe_psql('postgres', q(SELECT (SELECT sum(count_value) FROM monitoring.rollup_state WHERE period = 'hourly' AND metric_name = 'crash')
+is($node->safe_psql('postgres', q(SELECT (SELECT sum(count_value) FROM monitoring_internal.rollup_state WHERE period = 'hourly' AND metric_name = 'crash')
 	= (SELECT sum(n) FROM public.committed))), 't', 'every committed measurement is rolled up once');
 is($node->safe_psql('postgres', 'SELECT * FROM monitoring.check_invariants() WHERE NOT ok'), '', 'all invariants hold');
 

@@ -26,7 +26,7 @@ $node->command_ok([ 'psql', '-X', '-v', 'ON_ERROR_STOP=1', '-h', $node->host, '-
 
 $node->safe_psql('utf', q(SELECT monitoring.enable_pack('postgres')));
 pass('the postgres pack can be enabled');
-$node->safe_psql('utf', 'SELECT monitoring._settle_packs(); SELECT count(*) FROM monitoring.slow_queries');
+$node->safe_psql('utf', 'SELECT monitoring_internal.settle_packs(); SELECT count(*) FROM monitoring.slow_queries');
 is($node->safe_psql('utf', q(
 	SELECT count(*) FROM monitoring.collectors AS c, LATERAL monitoring.run_collector(c.collector_name)
 	WHERE c.enabled)) > 0, 1, 'its collectors run');

@@ -84,7 +84,7 @@ sub fault
 	push @table, sprintf('%-24s | %-120s | %4.1f s | %s', $name, substr($said // '', 0, 120), $seconds, $told);
 	$args{mend}->();
 	ok(defined wait_for_finding($args{says}, $args{by_http}, 1), "$name: and nothing more when it is mended");
-	wait_until($node, q(SELECT count(*) FROM monitoring.health_told), expect => '0', what => "$name: and tells its end")
+	wait_until($node, q(SELECT count(*) FROM monitoring_internal.health_told), expect => '0', what => "$name: and tells its end")
 		if defined $args{told};
 	return;
 }
@@ -111,7 +111,7 @@ fault('collector late', says => qr/^collectors_late: 1 collectors have missed th
 	mend => sub { sql('SELECT monitoring.resume_worker()'); });
 sql(q(DELETE FROM monitoring.collectors; DROP ROLE lateness; CREATE TABLE mended AS SELECT clock_timestamp() AS at));
 # On its way to its turn the worker may have told of it.
-wait_until($node, q(SELECT status = 'healthy' AND checked_at > at AND NOT EXISTS (SELECT FROM monitoring.health_told)
+wait_until($node, q(SELECT status = 'healthy' AND checked_at > at AND NOT EXISTS (SELECT FROM monitoring_internal.health_told)
 	FROM monitoring.health_state, mended), what => 'collector late: and all is healthy again');
 
 fault('owner gone', says => qr/^owner_gone: .*"alert rule orphan of leaving"/, told => 'ops',
@@ -213,8 +213,8 @@ my $count = q(SELECT count(*) FROM monitoring.pipeline_metrics WHERE metric_name
 my $before;
 fault('clock back by an hour', says => qr/^clock_behind: the clock is \d+ s behind/,
 	inject => sub {
-		sql(q(UPDATE monitoring.alert_progress SET last_evaluated_at = now();
-			INSERT INTO monitoring.alert_progress (last_evaluated_at) SELECT now() WHERE NOT EXISTS (SELECT FROM monitoring.alert_progress)));
+		sql(q(UPDATE monitoring_internal.alert_progress SET last_evaluated_at = now();
+			INSERT INTO monitoring_internal.alert_progress (last_evaluated_at) SELECT now() WHERE NOT EXISTS (SELECT FROM monitoring_internal.alert_progress)));
 		$before = sql($count);
 		$faults->clock(-3600);
 	},

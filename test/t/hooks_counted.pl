@@ -260,7 +260,7 @@ cmp_ok(abs($after->{'db_query_duration_ms_sum{datname="postgres"}'} / $after->{'
 	'<', 1e-6, 'and the sums');
 is($node->safe_psql('postgres', q(INSERT INTO monitoring.metric_definitions (metric_name, metric_type, snapshot)
 	VALUES ('db_query_duration_ms', 'histogram', true), ('database_query_duration_seconds', 'histogram', true);
-	SELECT monitoring._snapshot_metrics() >= 4)), 't', 'both may be recorded');
+	SELECT monitoring_internal.snapshot_metrics() >= 4)), 't', 'both may be recorded');
 $node->safe_psql('postgres', q(SELECT monitoring.histogram_observe('db_query_duration_ms', 7)));
 is(samples($port)->{'db_query_duration_ms_count{datname="postgres"}'}, 1, 'what somebody counts under that name');
 $node->safe_psql('postgres', q(SELECT monitoring.remove_metric('db_query_duration_ms')));

@@ -36,14 +36,14 @@ INSERT INTO "Weird ""schema"" 'x'"."Job's ""table""" VALUES (1, 'pending', now()
 SELECT monitoring.grant_access(:'reader', 'reader'), monitoring.grant_access(:'reader', 'writer'), monitoring.grant_access(:'reader', 'operator');
 INSERT INTO monitoring.pipeline_metrics (metric_name, metric_value, tags, timestamp)
 	VALUES ('m', 1.5, '{"k": "it''s \\ \"x\""}', date_trunc('hour', now(), 'UTC') - interval '2 hours'), ('m', 2.5, NULL, now());
-SELECT monitoring._maintain_partitions(9);
+SELECT monitoring_internal.maintain_partitions(9);
 SELECT monitoring.aggregate_hourly_metrics(), monitoring.aggregate_daily_metrics(), monitoring.aggregate_weekly_metrics();
 SELECT monitoring.refresh_rollups(now() - interval '4 hours', now());
 UPDATE monitoring.pipeline_metrics SET metric_value = 3 WHERE metric_value = 1.5;
 DELETE FROM monitoring.pipeline_metrics WHERE metric_value = 2.5;
 SELECT monitoring.aggregate_hourly_metrics();
 SELECT monitoring.activate();
-SELECT monitoring._rollup_rebaseline();
+SELECT monitoring_internal.rollup_rebaseline();
 SELECT monitoring.create_receiver('rec"eiver''s', 'log', '{}');
 SELECT monitoring.create_alert('Al"ert''s', 'SELECT 1 AS value', 'critical');
 SELECT monitoring.evaluate_alerts(now());
@@ -54,7 +54,7 @@ SELECT public.get_system_health() IS NOT NULL, monitoring.health_check() IS NOT 
 SELECT count(*) FROM monitoring.queue_metrics;
 SELECT count(*) FROM monitoring.metric_values('m', 'avg', '1 hour');
 SELECT count(*) FROM monitoring.apply_retention();
-SELECT monitoring._snapshot_metrics();
+SELECT monitoring_internal.snapshot_metrics();
 SELECT monitoring.create_collector('mine', 'SELECT 1 AS value'), monitoring.run_collector('mine');
 SQL
 

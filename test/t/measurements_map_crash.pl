@@ -18,9 +18,9 @@ my $writes = 8;
 my @days = map { sprintf '2024-02-%02d', $_ } 1 .. $writes + 2;
 $node->safe_psql('postgres', join('', map {
 		(my $name = $_) =~ tr/-//d;
-		"CREATE TABLE monitoring.pipeline_metrics_$name (LIKE monitoring.pipeline_metrics INCLUDING DEFAULTS);
-		 SELECT monitoring._index_partition('monitoring.pipeline_metrics_$name');
-		 ALTER TABLE monitoring.pipeline_metrics ATTACH PARTITION monitoring.pipeline_metrics_$name
+		"CREATE TABLE monitoring_internal.pipeline_metrics_$name (LIKE monitoring.pipeline_metrics INCLUDING DEFAULTS);
+		 SELECT monitoring_internal.index_partition('monitoring_internal.pipeline_metrics_$name');
+		 ALTER TABLE monitoring.pipeline_metrics ATTACH PARTITION monitoring_internal.pipeline_metrics_$name
 		   FOR VALUES FROM ('$_ 00:00+00') TO ('$_ 24:00+00');"
 	} @days) . 'CHECKPOINT;');
 
@@ -63,7 +63,7 @@ is(not_ok_checks(), '', 'all invariants hold');
 
 # Pages that are zero, or not there, on disk.
 my $day = $days[0];
-(my $table = "monitoring.pipeline_metrics_$day") =~ s/(\d+)-(\d+)-/$1$2/;
+(my $table = "monitoring_internal.pipeline_metrics_$day") =~ s/(\d+)-(\d+)-/$1$2/;
 my $map = $node->data_dir . '/' . $node->safe_psql('postgres', "SELECT pg_relation_filepath('${table}_changes_idx')");
 my %damage = (
 	'the meta page is zero' => sub { zero(0); },
@@ -90,7 +90,7 @@ for my $what (sort keys %damage)
 	$node->stop;
 	$damage{$what}->();
 	$disk->start($node);
-	is($node->safe_psql('postgres', 'SELECT count(*) FROM monitoring._new_measurements($$m$$, NULL)'), 1, "$what: a view finds the row");
+	is($node->safe_psql('postgres', 'SELECT count(*) FROM monitoring_internal.new_measurements($$m$$, NULL)'), 1, "$what: a view finds the row");
 	is($node->psql('postgres', insert($day)), 0, "$what: a row goes in");
 	$rows += 2;
 	is(rolled_up($day), "$rows of $rows", "$what: nothing is lost, nothing counted twice");

@@ -35,7 +35,7 @@ sub told
 create('limited', '{"rate_limit": {"per_second": 1, "burst": 2}}');
 create('free', '{}');
 my $started = Time::HiRes::time();
-sql(q(SELECT monitoring._queue_notification('limited', 'group', jsonb_build_object('alerts',
+sql(q(SELECT monitoring_internal.queue_notification('limited', 'group', jsonb_build_object('alerts',
 	jsonb_build_array(jsonb_build_object('labels', jsonb_build_object('alertname', i::text)))))
 	FROM generate_series(1, 6) AS i; SELECT monitoring.send_test_alert('free') FROM generate_series(1, 6)));
 my @limited = $receiver->wait_for_requests(6, path => '/limited');
@@ -60,7 +60,7 @@ wait_until($node, q(SELECT count(*) FROM monitoring.waiting_notifications), expe
 $node->append_conf('postgresql.conf', "monitoring.courier_destination_concurrency = 1\n");
 $node->reload;
 create('quick', '{}');
-my $tests = q(SELECT count(monitoring._queue_notification('quick', i::text, '{"alerts": [{"labels": {"alertname": "A"}}]}'))
+my $tests = q(SELECT count(monitoring_internal.queue_notification('quick', i::text, '{"alerts": [{"labels": {"alertname": "A"}}]}'))
 	FROM generate_series(1, 60) AS i);
 sql($tests);
 $receiver->wait_for_requests(60, path => '/quick');

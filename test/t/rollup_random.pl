@@ -42,8 +42,8 @@ END $$;
 CREATE PROCEDURE rewrite() LANGUAGE plpgsql AS $$
 BEGIN
 	CALL settle();
-	ALTER TABLE monitoring.pipeline_metrics_default SET UNLOGGED;
-	ALTER TABLE monitoring.pipeline_metrics_default SET LOGGED;
+	ALTER TABLE monitoring_internal.pipeline_metrics_default SET UNLOGGED;
+	ALTER TABLE monitoring_internal.pipeline_metrics_default SET LOGGED;
 END $$;
 CREATE PROCEDURE put(n integer, name text, hour timestamptz, pick integer) LANGUAGE plpgsql AS $$
 BEGIN
@@ -68,7 +68,7 @@ BEGIN
 END $$;
 CREATE PROCEDURE passes(levels integer) LANGUAGE plpgsql AS $$
 BEGIN
-	IF levels = 0 THEN PERFORM monitoring._rollup_advance(); END IF;
+	IF levels = 0 THEN PERFORM monitoring_internal.rollup_advance(); END IF;
 	IF levels > 0 THEN PERFORM monitoring.aggregate_hourly_metrics(); END IF;
 	IF levels > 1 THEN PERFORM monitoring.aggregate_daily_metrics(); END IF;
 	IF levels > 2 THEN PERFORM monitoring.aggregate_weekly_metrics(); END IF;
@@ -103,7 +103,7 @@ SELECT date_trunc('hour', timestamp, 'UTC') AS period_start, metric_name, count(
 FROM monitoring.pipeline_metrics WHERE timestamp >= '2100-01-01' GROUP BY 1, 2;
 CREATE VIEW got_open AS
 SELECT period_start, metric_name, sum(count_value) AS n, sum(sum_value) AS total
-FROM monitoring.rollup_state WHERE NOT published AND period = 'hourly' GROUP BY 1, 2;
+FROM monitoring_internal.rollup_state WHERE NOT published AND period = 'hourly' GROUP BY 1, 2;
 -- A percentile lies between the two values next to its rank, give or take 1 %.
 CREATE VIEW wrong_percentiles AS
 SELECT a.period, a.period_start, a.metric_name, q.p, q.got, low, high
@@ -207,9 +207,9 @@ sub action
 	# These wait for prepared transactions.
 	return step(1) if @prepared;
 	return pick('CALL rewrite();', "CALL settle();\nVACUUM FULL monitoring.pipeline_metrics;", 'VACUUM FREEZE monitoring.pipeline_metrics;',
-		'REINDEX TABLE monitoring.pipeline_metrics_default;',
-		'REINDEX INDEX CONCURRENTLY monitoring.pipeline_metrics_default_changes_idx;',
-		"CALL settle();\nCLUSTER monitoring.pipeline_metrics_default USING pipeline_metrics_default_pkey;");
+		'REINDEX TABLE monitoring_internal.pipeline_metrics_default;',
+		'REINDEX INDEX CONCURRENTLY monitoring_internal.pipeline_metrics_default_changes_idx;',
+		"CALL settle();\nCLUSTER monitoring_internal.pipeline_metrics_default USING pipeline_metrics_default_pkey;");
 }
 
 sub finish_prepared { return (chance(0.7) ? 'COMMIT' : 'ROLLBACK') . " PREPARED '$_[0]';"; }
@@ -229,8 +229,8 @@ for (my $first = 0; $first < $cases; $first += $cases_per_round)
 	my $script = "SET TimeZone = '" . pick('UTC', 'Asia/Kolkata', 'America/New_York') . "';\n"
 	  # Every third round shares even a single block out among parallel workers.
 	  . ($first / $cases_per_round % 3 == 1 ? "SET min_parallel_table_scan_size = 0;\n" : '')
-	  . "TRUNCATE monitoring.pipeline_metrics, monitoring.aggregated_metrics, monitoring.rollup_state,"
-	  . " monitoring.rollup_pending, monitoring.rollup_periods, monitoring.rollup_corrections, monitoring.rollup_purged, fresh, ghosts;\n";
+	  . "TRUNCATE monitoring.pipeline_metrics, monitoring.aggregated_metrics, monitoring_internal.rollup_state,"
+	  . " monitoring_internal.rollup_pending, monitoring_internal.rollup_periods, monitoring_internal.rollup_corrections, monitoring_internal.rollup_purged, fresh, ghosts;\n";
 	for my $i (0 .. $#round)
 	{
 		$script .= "$round[$i]\nCALL passes(3);\nSELECT 'case $i: ' || differences();\n"

@@ -56,8 +56,8 @@ is(sql($taken), '1550 1550', 'and stays so');
 
 # A pass that is cancelled or killed when it has read the rows and is about to write: it waits there
 # for a lock.
-my $lock = 'BEGIN; LOCK TABLE monitoring.rollup_state IN SHARE MODE; SELECT pg_sleep(600)';
-my $locked = q(SELECT count(*) FROM pg_locks WHERE relation = 'monitoring.rollup_state'::regclass AND mode = 'ShareLock' AND granted);
+my $lock = 'BEGIN; LOCK TABLE monitoring_internal.rollup_state IN SHARE MODE; SELECT pg_sleep(600)';
+my $locked = q(SELECT count(*) FROM pg_locks WHERE relation = 'monitoring_internal.rollup_state'::regclass AND mode = 'ShareLock' AND granted);
 sql(insert(20_000));
 my $locker = session($lock);
 wait_until($node, $locked, expect => '1', what => 'a table is locked');
@@ -106,7 +106,7 @@ for my $series (10, 5000)
 		SELECT 'm', 1, jsonb_build_object('k', wide), '2024-03-05 10:00+00'
 		FROM generate_series(1, 100) AS i, LATERAL (SELECT string_agg(md5(i || ' ' || j), '') AS wide FROM generate_series(1, 100) AS j) AS w));
 	my $values = $node->data_dir . '/' . sql(q(SELECT pg_relation_filepath(reltoastrelid) FROM pg_class
-		WHERE oid = 'monitoring.pipeline_metrics_default'::regclass));
+		WHERE oid = 'monitoring_internal.pipeline_metrics_default'::regclass));
 	$node->stop;
 	rename $values, "$values.kept" or die "$values: $!";
 	append_to_file($values, '');
@@ -124,7 +124,7 @@ for my $series (10, 5000)
 
 # Tables written anew while rows wait.
 for my $command ('VACUUM FULL monitoring.pipeline_metrics', 'REINDEX TABLE monitoring.pipeline_metrics',
-	'CLUSTER monitoring.pipeline_metrics_default USING pipeline_metrics_default_pkey',
+	'CLUSTER monitoring_internal.pipeline_metrics_default USING pipeline_metrics_default_pkey',
 	'REINDEX TABLE CONCURRENTLY monitoring.pipeline_metrics')
 {
 	my ($before) = split / /, sql($taken);
@@ -217,16 +217,16 @@ sql(q(
 	BEGIN
 		FOR i IN since .. since + 2 LOOP
 			day := date_trunc('day', now(), 'UTC') - i * interval '24 hours';
-			EXECUTE format('CREATE TABLE monitoring.pipeline_metrics_%s (LIKE monitoring.pipeline_metrics INCLUDING DEFAULTS)',
+			EXECUTE format('CREATE TABLE monitoring_internal.pipeline_metrics_%s (LIKE monitoring.pipeline_metrics INCLUDING DEFAULTS)',
 				to_char(day AT TIME ZONE 'UTC', 'YYYYMMDD'));
-			EXECUTE format('ALTER TABLE monitoring.pipeline_metrics ATTACH PARTITION monitoring.pipeline_metrics_%s FOR VALUES FROM (%L) TO (%L)',
+			EXECUTE format('ALTER TABLE monitoring.pipeline_metrics ATTACH PARTITION monitoring_internal.pipeline_metrics_%s FOR VALUES FROM (%L) TO (%L)',
 				to_char(day AT TIME ZONE 'UTC', 'YYYYMMDD'), day, day + interval '24 hours');
 			INSERT INTO monitoring.pipeline_metrics (metric_name, metric_value, timestamp)
 			SELECT 'old', 1, day + s * interval '1 second' FROM generate_series(0, 19999) AS s;
 		END LOOP;
 	END $$));
 my $old = q(SELECT count(*) FROM pg_inherits WHERE inhparent = 'monitoring.pipeline_metrics'::regclass
-	AND inhrelid::regclass::text < 'monitoring.pipeline_metrics_' || to_char(now() AT TIME ZONE 'UTC' - interval '16 days', 'YYYYMMDD')
+	AND inhrelid::regclass::text < 'monitoring_internal.pipeline_metrics_' || to_char(now() AT TIME ZONE 'UTC' - interval '16 days', 'YYYYMMDD')
 	AND inhrelid::regclass::text ~ '[0-9]{8}$');
 
 # Runs the code beside a writer, which notes its longest INSERT as that of $what.
@@ -246,7 +246,7 @@ my $ahead = 8;
 sub maintain
 {
 	$ahead++ if $ahead < 30;
-	sql("SELECT monitoring._maintain_partitions($ahead)");
+	sql("SELECT monitoring_internal.maintain_partitions($ahead)");
 	sql('SELECT * FROM monitoring.apply_retention()');
 	return;
 }
@@ -285,9 +285,9 @@ cmp_ok(sql(q(SELECT max(to_date(substr(inhrelid::regclass::text, 29), 'YYYYMMDD'
 	FROM pg_inherits WHERE inhparent = 'monitoring.pipeline_metrics'::regclass AND inhrelid::regclass::text ~ '[0-9]{8}$')),
 	'>=', 8, 'days to come have partitions');
 sql($pass);
-is(sql(q(SELECT sum(count_value) FROM monitoring.rollup_state WHERE period = 'hourly' AND metric_name = 'w')),
+is(sql(q(SELECT sum(count_value) FROM monitoring_internal.rollup_state WHERE period = 'hourly' AND metric_name = 'w')),
 	sql('SELECT sum(inserts) FROM delays'), 'and every row was counted once');
-is(sql(q(SELECT sum(count_value) FROM monitoring.rollup_state WHERE period = 'hourly' AND metric_name = 'old')),
+is(sql(q(SELECT sum(count_value) FROM monitoring_internal.rollup_state WHERE period = 'hourly' AND metric_name = 'old')),
 	60_000 * $rounds, 'those of the dropped days too');
 
 # Many sets of tags: a worker issue names the metric and the tags that vary.

@@ -105,7 +105,7 @@ my $before = $node->safe_psql('postgres', $alerts);
 $node->stop('immediate');
 $node->start;
 wait_until($node, "SELECT count(*) FROM ($worker_pid) AS w", expect => '1', what => 'the worker is back');
-wait_until($node, 'SELECT last_evaluated_at > pg_postmaster_start_time() FROM monitoring.alert_progress',
+wait_until($node, 'SELECT last_evaluated_at > pg_postmaster_start_time() FROM monitoring_internal.alert_progress',
 	expect => 't', what => 'and evaluates', timeout => 180);
 is($node->safe_psql('postgres', $alerts), $before, 'the alerts are as they were');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM monitoring.alert_history

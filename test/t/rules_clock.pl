@@ -20,7 +20,7 @@ wait_until($node, "SELECT ($states) = '$settled'", what => 'alerts are there');
 my $since = $node->safe_psql('postgres', 'SELECT max(active_at), max(fired_at) FROM monitoring.alerts');
 
 $node->safe_psql('postgres', q(SELECT monitoring.evaluate_alerts(now() + '1 year')));
-wait_until($node, q(SELECT last_evaluated_at <= now() FROM monitoring.alert_progress),
+wait_until($node, q(SELECT last_evaluated_at <= now() FROM monitoring_internal.alert_progress),
     what => 'the worker has taken up the time');
 is($node->safe_psql('postgres', $states), $settled, 'alerts keep their state');
 is($node->safe_psql('postgres', 'SELECT max(active_at), max(fired_at) FROM monitoring.alerts'), $since,

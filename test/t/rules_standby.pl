@@ -54,9 +54,9 @@ my $state = q(SELECT jsonb_pretty(jsonb_build_object(
 	'groups', (SELECT jsonb_agg(to_jsonb(g) ORDER BY id) FROM monitoring.alert_groups AS g),
 	'log', (SELECT jsonb_agg(to_jsonb(l) ORDER BY group_key) FROM monitoring.notification_log AS l),
 	'silences', (SELECT jsonb_agg(to_jsonb(s)) FROM monitoring.silences AS s),
-	'progress', (SELECT jsonb_agg(to_jsonb(p)) FROM monitoring.alert_progress AS p))));
+	'progress', (SELECT jsonb_agg(to_jsonb(p)) FROM monitoring_internal.alert_progress AS p))));
 my $before = sql($state);
-sql(q(BEGIN; LOCK TABLE monitoring.alert_progress IN EXCLUSIVE MODE; PREPARE TRANSACTION 'no pass'));
+sql(q(BEGIN; LOCK TABLE monitoring_internal.alert_progress IN EXCLUSIVE MODE; PREPARE TRANSACTION 'no pass'));
 $primary->backup('base');
 my $standby = PostgreSQL::Test::Cluster->new('standby');
 $standby->init_from_backup($primary, 'base', has_streaming => 1);

@@ -25,7 +25,7 @@ wait_until($node, q(SELECT state FROM monitoring.worker_status
 
 my $url = $receiver->url('/hook');
 $node->safe_psql('original', qq{
-	SELECT monitoring._maintain_partitions(3);
+	SELECT monitoring_internal.maintain_partitions(3);
 	-- Several days, the default partition, and what has no day.
 	INSERT INTO monitoring.pipeline_metrics (metric_name, metric_value, tags, "timestamp")
 	SELECT 'api_call', i, jsonb_build_object('api', 'a' || i % 3, 'success', 'true'),

@@ -64,7 +64,7 @@ is($node->safe_psql('postgres', q(SELECT string_agg(DISTINCT runner, ' ') FROM m
 # A run by pg_cron: its grain is a minute.
 wait_until($node, q(SELECT last_status FROM monitoring.jobs WHERE job_name = 'queue-check'),
 	expect => 'succeeded', timeout => 150, what => 'pg_cron has run one of them');
-is($node->safe_psql('postgres', q(SELECT count(*) FROM monitoring.job_runs
+is($node->safe_psql('postgres', q(SELECT count(*) FROM monitoring_internal.job_runs
 	WHERE job_name = 'queue-check' AND last_run_at > (SELECT min(start_time) FROM cron.job_run_details))),
 	'0', 'and the worker has not');
 

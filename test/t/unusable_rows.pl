@@ -74,7 +74,7 @@ restored(q(
 		('good', '{"status": "firing"}', 0, now()), ('tried for ever', '{"status": "firing"}', 2147483647, now()),
 		('unrecorded', '{"status": "firing"}', 0, now()), ('minus', '{"status": "firing"}', -2147483648, now()),
 		('last', '{"status": "firing"}', 0, now())) AS v(k, p, a, q)));
-sql(q(SELECT monitoring._wake_worker()));
+sql(q(SELECT monitoring_internal.wake_worker()));
 my $sent = q(SELECT string_agg(group_key, ', ' ORDER BY group_key) FROM monitoring.notifications
 	WHERE status = 'sent' AND group_key <> 'no object' AND group_key NOT LIKE '{%');
 wait_until($node, $sent, expect => 'good, last, minus, tried for ever', what => 'the good notifications are sent');
@@ -86,10 +86,10 @@ sql(q(INSERT INTO monitoring.notifications (receiver, kind, group_key, payload, 
 wait_until($node, "SELECT ($sent) LIKE '%later%'", what => 'the next one is sent, too');
 
 # Packs.
-my $pack = sql(q(SELECT min(pack_name) FROM monitoring._table_packs WHERE pack_name <> 'queues'));
-restored("INSERT INTO monitoring.enabled_packs (pack_name, with_alerts, mapping, owner, owner_oid)
+my $pack = sql(q(SELECT min(pack_name) FROM monitoring_internal.table_packs WHERE pack_name <> 'queues'));
+restored("INSERT INTO monitoring_internal.enabled_packs (pack_name, with_alerts, mapping, owner, owner_oid)
 	VALUES ('$pack', false, '[7]', current_user, current_user::regrole)");
-is(sql(q(SELECT monitoring._settle_packs() >= 0)), 't', 'packs are settled');
+is(sql(q(SELECT monitoring_internal.settle_packs() >= 0)), 't', 'packs are settled');
 
 # Mended, it resolves by itself: after its rest, which is a minute.
 sql(q(DROP TRIGGER refused ON monitoring.collectors; DROP TRIGGER refused ON monitoring.notifications;

@@ -50,7 +50,7 @@ my $made = 0;
 sub maintain
 {
 	my ($days_ahead) = @_;
-	$made += $node->safe_psql('postgres', "SELECT monitoring._maintain_partitions($days_ahead)");
+	$made += $node->safe_psql('postgres', "SELECT monitoring_internal.maintain_partitions($days_ahead)");
 	return;
 }
 maintain(9) for 1 .. 5;
@@ -65,7 +65,7 @@ like($out, qr/number of failed transactions: 0 /, 'none of them fails') or diag(
 unlike(slurp_file($node->logfile, $offset), qr/still waiting for/, 'and none waits long for a lock');
 is($node->safe_psql('postgres', q(SELECT (count(*) FILTER (WHERE metric_name = 'now') > 100)
 		AND count(*) FILTER (WHERE metric_name = 'now') = count(*) FILTER (WHERE metric_name = 'old')
-		AND count(*) FILTER (WHERE metric_name = 'now' AND tableoid = 'monitoring.pipeline_metrics_default'::regclass) = 0
+		AND count(*) FILTER (WHERE metric_name = 'now' AND tableoid = 'monitoring_internal.pipeline_metrics_default'::regclass) = 0
 		FROM monitoring.pipeline_metrics WHERE metric_name IN ('now', 'old'))),
 	't', 'and every row is where it belongs');
 

@@ -1,6 +1,6 @@
 #pragma once
-// What the work of this process costs. Counted in its memory, and added to monitoring.cost_hours
-// every so often.
+// What the work of this process costs. Counted in its memory, and added to
+// monitoring_internal.cost_hours every so often.
 
 #include "monitoring/pg/spi.hpp"
 // clang-format keeps the server's header first.

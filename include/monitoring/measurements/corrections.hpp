@@ -15,8 +15,8 @@ struct Correction {
   std::uint64_t inserter;
 };
 
-/// Writes one row into monitoring.rollup_corrections, as part of the current transaction and
-/// whoever the user is; as a rule once for a metric, hour and transaction. Of deleted rows the
+/// Writes one row into monitoring_internal.rollup_corrections, as part of the current transaction
+/// and whoever the user is; as a rule once for a metric, hour and transaction. Of deleted rows the
 /// oldest inserter is what counts, and rows lie about in the order of their age.
 void note_correction(const Correction& correction);
 

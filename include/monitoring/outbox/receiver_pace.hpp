@@ -1,7 +1,8 @@
 #pragma once
-// monitoring.receiver_pace: receivers that are left alone for a while, because of their rate limit
-// or because they asked for it. Rows, so that neither a crash nor the courier's leaving forgets
-// them. Every function runs in the caller's transaction; search_path is "pg_catalog, pg_temp".
+// monitoring_internal.receiver_pace: receivers that are left alone for a while, because of their
+// rate limit or because they asked for it. Rows, so that neither a crash nor the courier's leaving
+// forgets them. Every function runs in the caller's transaction; search_path is "pg_catalog,
+// pg_temp".
 
 #include "monitoring/pg/spi.hpp"
 // clang-format keeps the server's header first.

@@ -41,7 +41,8 @@ struct TableWriter {
 };
 
 /// nullptr if the table is not plain: SQL must do it then. Locks the table as INSERT does.
-TableWriter* open_writer(const char* table, const TableColumn* columns, int column_count);
+TableWriter* open_writer(const char* schema, const char* table, const TableColumn* columns,
+                         int column_count);
 /// The next row to fill, all columns NULL. What its columns point to must live until write_rest().
 TupleTableSlot* next_row(TableWriter* writer);
 /// Writes the rows that were filled and not written yet.

@@ -23,9 +23,9 @@ struct StoredRule;
 std::optional<Error> error_of_rows(const StoredRule& stored,
                                    const std::vector<alerting::Sample>& samples, Instant now);
 
-/// One pass over every enabled rule. Passes are serialised by a lock on monitoring.alert_progress
-/// until the transaction ends. Returns the number of changes of state. Throws 22023 for a `now`
-/// before the last pass.
+/// One pass over every enabled rule. Passes are serialised by a lock on
+/// monitoring_internal.alert_progress until the transaction ends. Returns the number of changes of
+/// state. Throws 22023 for a `now` before the last pass.
 std::int64_t evaluate(pg::Spi& spi, Instant now);
 
 /// A pass of the worker. It may take several transactions, so that rules that are slow keep neither

@@ -34,7 +34,7 @@ std::optional<std::string> readable_table_of_pg_cron(pg::Spi& spi, const char* t
 void require_pg_cron(pg::Spi& spi);
 
 /// Whether pg_cron has a job of this name for this database: its own table says so where it works
-/// in this database, and monitoring.jobs_elsewhere where it works in another one.
+/// in this database, and monitoring_internal.jobs_elsewhere where it works in another one.
 bool pg_cron_has(pg::Spi& spi, std::string_view job_name);
 
 struct PgCron {

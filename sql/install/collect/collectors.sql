@@ -87,26 +87,26 @@ SELECT pg_catalog.pg_extension_config_dump('monitoring.collectors', '');
 
 CREATE TRIGGER check_owner BEFORE INSERT OR UPDATE OF owner, owner_oid, query, search_path, source
 ON monitoring.collectors
-FOR EACH ROW EXECUTE FUNCTION monitoring._check_owner();
+FOR EACH ROW EXECUTE FUNCTION monitoring_internal.check_owner();
 CREATE TRIGGER bind_owner BEFORE INSERT OR UPDATE OF owner, owner_oid ON monitoring.collectors
-FOR EACH ROW EXECUTE FUNCTION monitoring._bind_owner();
+FOR EACH ROW EXECUTE FUNCTION monitoring_internal.bind_owner();
 -- Not of what the worker writes itself after each run.
 CREATE TRIGGER forget_overruns AFTER DELETE OR UPDATE OF collector_name, query, timeout, series_limit,
     source, enabled, owner, search_path
 ON monitoring.collectors
-FOR EACH ROW EXECUTE FUNCTION monitoring._forget_overruns('collector', 'collector_name');
+FOR EACH ROW EXECUTE FUNCTION monitoring_internal.forget_overruns('collector', 'collector_name');
 
-CREATE TABLE monitoring.collector_metrics (
+CREATE TABLE monitoring_internal.collector_metrics (
     collector_name text NOT NULL,
     metric_name text NOT NULL,
     whole_cluster boolean NOT NULL,
     PRIMARY KEY (collector_name, metric_name)
 );
-COMMENT ON TABLE monitoring.collector_metrics IS
+COMMENT ON TABLE monitoring_internal.collector_metrics IS
     'The metrics in shared memory that are a collector''s. Not dumped: a copy has exposed none.';
-COMMENT ON COLUMN monitoring.collector_metrics.collector_name IS 'The collector';
-COMMENT ON COLUMN monitoring.collector_metrics.metric_name IS 'A metric that it exposes';
-COMMENT ON COLUMN monitoring.collector_metrics.whole_cluster IS
+COMMENT ON COLUMN monitoring_internal.collector_metrics.collector_name IS 'The collector';
+COMMENT ON COLUMN monitoring_internal.collector_metrics.metric_name IS 'A metric that it exposes';
+COMMENT ON COLUMN monitoring_internal.collector_metrics.whole_cluster IS
     'Whether the metric is exposed for the whole server and not for one database';
 
 CREATE FUNCTION monitoring.create_collector(
@@ -123,10 +123,10 @@ COMMENT ON FUNCTION monitoring.create_collector(text, text, interval, interval, 
     'yet is kept with a warning. Owner: the caller, or a role that the caller is a member of. '
     'Errors: 22023 for an empty name or a bad interval.';
 
-CREATE FUNCTION monitoring._try_collector(collector_name text) RETURNS void
+CREATE FUNCTION monitoring_internal.try_collector(collector_name text) RETURNS void
 AS 'MODULE_PATHNAME', 'monitoring_try_collector' LANGUAGE C VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION monitoring._try_collector(text) IS 'Warns of a collector that does not work';
+COMMENT ON FUNCTION monitoring_internal.try_collector(text) IS 'Warns of a collector that does not work';
 
 CREATE FUNCTION monitoring.drop_collector(collector_name text) RETURNS boolean
 AS 'MODULE_PATHNAME', 'monitoring_drop_collector' LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -150,13 +150,13 @@ COMMENT ON FUNCTION monitoring.preview_collector(text) IS
     'What a collector would collect now, as its owner; nothing is kept, a failure is an error. '
     'Errors: 42704 for a collector that is not there, and those of the query.';
 
-CREATE FUNCTION monitoring._import_collectors(
+CREATE FUNCTION monitoring_internal.import_collectors_on_path(
     yaml text, every interval, owner text, search_path text,
     OUT collector_name text, OUT metric_names text[])
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'monitoring_import_collectors' LANGUAGE C VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION monitoring._import_collectors(text, interval, text, text) IS
+COMMENT ON FUNCTION monitoring_internal.import_collectors_on_path(text, interval, text, text) IS
     'import_collectors(), with the search_path that the queries are to have';
 
 CREATE FUNCTION monitoring.import_collectors(
@@ -165,7 +165,7 @@ CREATE FUNCTION monitoring.import_collectors(
 RETURNS SETOF record LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $$
     SELECT i.collector_name, i.metric_names
-    FROM monitoring._import_collectors(
+    FROM monitoring_internal.import_collectors_on_path(
         yaml, every, owner::pg_catalog.text, pg_catalog.current_setting('search_path')) AS i
 $$;
 COMMENT ON FUNCTION monitoring.import_collectors(text, interval, name) IS

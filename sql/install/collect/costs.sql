@@ -1,6 +1,6 @@
 -- What the monitoring itself costs: time of the worker, rows, bytes.
 
-CREATE TABLE monitoring.cost_hours (
+CREATE TABLE monitoring_internal.cost_hours (
     hour timestamptz NOT NULL,
     part text NOT NULL CHECK (part IN ('duty', 'collector')),
     name text NOT NULL,
@@ -11,16 +11,16 @@ CREATE TABLE monitoring.cost_hours (
     rows_written bigint NOT NULL,
     PRIMARY KEY (hour, part, name)
 ) WITH (fillfactor = 70);
-COMMENT ON TABLE monitoring.cost_hours IS
+COMMENT ON TABLE monitoring_internal.cost_hours IS
     'What monitoring.cost is made of. Not dumped: it is about this server''s worker.';
-COMMENT ON COLUMN monitoring.cost_hours.hour IS 'Start of the UTC hour';
-COMMENT ON COLUMN monitoring.cost_hours.part IS 'duty or collector';
-COMMENT ON COLUMN monitoring.cost_hours.name IS 'Name of the duty or collector';
-COMMENT ON COLUMN monitoring.cost_hours.counted_since IS 'From when in this hour it was counted';
-COMMENT ON COLUMN monitoring.cost_hours.runs IS 'How often it ran';
-COMMENT ON COLUMN monitoring.cost_hours.failures IS 'How many of these runs failed';
-COMMENT ON COLUMN monitoring.cost_hours.seconds IS 'How long the worker was at it, waits included';
-COMMENT ON COLUMN monitoring.cost_hours.rows_written IS 'Measurements that it wrote';
+COMMENT ON COLUMN monitoring_internal.cost_hours.hour IS 'Start of the UTC hour';
+COMMENT ON COLUMN monitoring_internal.cost_hours.part IS 'duty or collector';
+COMMENT ON COLUMN monitoring_internal.cost_hours.name IS 'Name of the duty or collector';
+COMMENT ON COLUMN monitoring_internal.cost_hours.counted_since IS 'From when in this hour it was counted';
+COMMENT ON COLUMN monitoring_internal.cost_hours.runs IS 'How often it ran';
+COMMENT ON COLUMN monitoring_internal.cost_hours.failures IS 'How many of these runs failed';
+COMMENT ON COLUMN monitoring_internal.cost_hours.seconds IS 'How long the worker was at it, waits included';
+COMMENT ON COLUMN monitoring_internal.cost_hours.rows_written IS 'Measurements that it wrote';
 
 CREATE VIEW monitoring.cost AS
 WITH hours AS (
@@ -28,9 +28,9 @@ WITH hours AS (
            extract(epoch FROM least(pg_catalog.now(), c.hour + interval '1 hour')
                - min(c.counted_since)) AS elapsed,
            sum(c.rows_written) FILTER (WHERE c.part = 'duty') AS all_rows,
-           pg_catalog.to_regclass('monitoring.pipeline_metrics_'
+           pg_catalog.to_regclass('monitoring_internal.pipeline_metrics_'
                || pg_catalog.to_char(c.hour AT TIME ZONE 'UTC', 'YYYYMMDD')) AS partition
-    FROM monitoring.cost_hours AS c GROUP BY c.hour
+    FROM monitoring_internal.cost_hours AS c GROUP BY c.hour
 ), sizes AS (
     SELECT h.hour, h.elapsed,
            pg_catalog.pg_total_relation_size(h.partition)
@@ -40,11 +40,11 @@ WITH hours AS (
     FROM hours AS h
 ), parts AS (
     SELECT c.hour, c.part, c.name, c.runs, c.failures, c.seconds, c.rows_written
-    FROM monitoring.cost_hours AS c
+    FROM monitoring_internal.cost_hours AS c
     UNION ALL
     SELECT c.hour, 'all', 'all', sum(c.runs)::bigint, sum(c.failures)::bigint, sum(c.seconds),
            sum(c.rows_written)::bigint
-    FROM monitoring.cost_hours AS c WHERE c.part = 'duty' GROUP BY c.hour
+    FROM monitoring_internal.cost_hours AS c WHERE c.part = 'duty' GROUP BY c.hour
 )
 SELECT p.hour, p.part, p.name, p.runs, p.failures, p.seconds,
        p.seconds / greatest(s.elapsed, 1)::float8 AS duty_cycle, p.rows_written,

@@ -1,6 +1,6 @@
 -- What the metrics of the packs are: type and help. The packs themselves are in packs.sql.
 
-CREATE VIEW monitoring._setting_metrics AS
+CREATE VIEW monitoring_internal.setting_metrics AS
 SELECT 'pg_settings_' || pg_catalog.regexp_replace(s.name, '[^a-zA-Z0-9_]', '_', 'g') || u.suffix
        AS metric_name,
        CASE WHEN s.vartype = 'bool' THEN (u.setting = 'on')::integer::float8
@@ -18,10 +18,10 @@ FROM pg_catalog.pg_settings AS s, LATERAL (SELECT
          WHEN s.unit ~ '^.B$' THEN pg_catalog.pg_size_bytes('1' || s.unit)
          ELSE 1 END::float8 AS factor) AS u
 WHERE s.vartype IN ('bool', 'integer', 'real');
-COMMENT ON VIEW monitoring._setting_metrics IS
+COMMENT ON VIEW monitoring_internal.setting_metrics IS
     'Settings that are numbers, in seconds and bytes, as metrics of the postgres pack';
 
-CREATE VIEW monitoring._pack_metrics AS
+CREATE VIEW monitoring_internal.pack_metrics AS
 SELECT 'postgres/' || m.collector AS collector_name, m.prefix || line[2] AS metric_name,
        line[1] AS metric_type, line[3] AS help
 FROM (VALUES
@@ -195,7 +195,7 @@ counter block_write_seconds_total Seconds that the statement spent writing block
 ) AS m (collector, prefix, lines),
 LATERAL pg_catalog.regexp_matches(m.lines, '^(\w+) (\w+) (.+)$', 'gn') AS line
 UNION ALL
-SELECT 'postgres/settings', s.metric_name, 'gauge', s.help FROM monitoring._setting_metrics AS s
+SELECT 'postgres/settings', s.metric_name, 'gauge', s.help FROM monitoring_internal.setting_metrics AS s
 UNION ALL
 SELECT 'probes/results', line[1], 'gauge', line[2]
 FROM pg_catalog.regexp_matches('
@@ -277,7 +277,7 @@ FROM (SELECT DISTINCT t.prefix, t.metric_type, m.metric_name
       FROM (VALUES ('', 'gauge', 'machine'), ('', 'counter', 'machine'),
                    ('network_', 'gauge', 'network'), ('network_', 'counter', 'network'))
           AS t (prefix, metric_type, topic),
-      LATERAL monitoring._host_metrics(t.metric_type, t.topic) AS m) AS h
+      LATERAL monitoring_internal.host_metrics(t.metric_type, t.topic) AS m) AS h
 JOIN pg_catalog.regexp_matches('
 node_cpu_seconds_total Seconds that the CPUs spent in each mode.
 node_cpu_guest_seconds_total Seconds that the CPUs spent running virtual machines.
@@ -321,16 +321,16 @@ node_filesystem_device_error Whether the size of the file system could not be re
 node_filesystem_used_ratio Used part of the bytes of the file system that users other than root can have, 0 to 1.', '^(\S+) (.+)$', 'gn') AS line
     ON h.metric_name ~ ('^(?:' || line[1] || ')$')
 GROUP BY h.prefix, h.metric_type, h.metric_name;
-COMMENT ON VIEW monitoring._pack_metrics IS 'The metrics of the packs, with type and help';
+COMMENT ON VIEW monitoring_internal.pack_metrics IS 'The metrics of the packs, with type and help';
 
-CREATE FUNCTION monitoring._metrics_of_collector(collector_name text) RETURNS jsonb
+CREATE FUNCTION monitoring_internal.metrics_of_collector(collector_name text) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT coalesce(jsonb_object_agg(m.metric_name,
                                      jsonb_build_object('type', m.metric_type, 'help', m.help)), '{}')
-    FROM monitoring._pack_metrics AS m
-    WHERE m.collector_name = _metrics_of_collector.collector_name
+    FROM monitoring_internal.pack_metrics AS m
+    WHERE m.collector_name = metrics_of_collector.collector_name
 $$;
-COMMENT ON FUNCTION monitoring._metrics_of_collector(text) IS
+COMMENT ON FUNCTION monitoring_internal.metrics_of_collector(text) IS
     'The same of one collector, as in monitoring.collectors.metrics';

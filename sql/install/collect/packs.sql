@@ -1,7 +1,7 @@
 -- Packs: collectors, and alerts on what they collect, that come with the extension. enable_pack()
 -- makes rows of them, which are the user's from then on.
 
-CREATE VIEW monitoring._pack_collectors AS
+CREATE VIEW monitoring_internal.pack_collectors AS
 SELECT p.pack_name, p.pack_name || '/' || p.name AS collector_name, p.every, p.scope, p.store,
        CASE WHEN p.name ~ 'counters$' THEN 'counter' ELSE 'gauge' END AS metric_type,
        p.series_limit, p.from_version, p.to_version, p.query
@@ -218,7 +218,7 @@ FROM (SELECT count(*) AS segments, sum(size) AS bytes FROM pg_ls_waldir()
 LATERAL (VALUES ('pg_wal_segments', w.segments::float8), ('pg_wal_size_bytes', w.bytes::float8))
     AS m (metric_name, value)$q$),
 ('postgres', 'settings', interval '5 minutes', 'cluster', false, 1000, 0, 999999, $q$
-SELECT metric_name, value, NULL AS short_version, NULL AS version FROM monitoring._setting_metrics
+SELECT metric_name, value, NULL AS short_version, NULL AS version FROM monitoring_internal.setting_metrics
 UNION ALL
 SELECT 'pg_static', 1, format('%s.%s.0', v.number / 10000, v.number % 10000), version()
 FROM (SELECT current_setting('server_version_num')::int AS number) AS v$q$),
@@ -293,7 +293,7 @@ FROM pg_stat_progress_vacuum AS v, LATERAL (
 ) AS m
 WHERE v.datname = current_database()$q$),
 ('postgres', 'stat_statements', interval '1 minute', 'cluster', false, 1000, 0, 999999, $q$
-SELECT metric_name, value, queryid, user_name AS "user", datname FROM monitoring._statement_metrics()$q$),
+SELECT metric_name, value, queryid, user_name AS "user", datname FROM monitoring_internal.statement_metrics()$q$),
 -- blackbox_exporter's, of monitoring.probes.
 ('probes', 'results', interval '15 seconds', 'database', true, 5000, 0, 999999, $q$
 SELECT m.metric_name, m.value, s.probe_name AS probe
@@ -344,18 +344,18 @@ LEFT JOIN monitoring.metrics AS m ON m.metric_name = k.counted AND m.labels @> k
 GROUP BY k.name$q$),
 -- node_exporter's.
 ('host', 'gauges', interval '1 minute', 'cluster', true, 2000, 0, 999999, $q$
-SELECT metric_name, value, labels FROM monitoring._host_metrics('gauge', 'machine')$q$),
+SELECT metric_name, value, labels FROM monitoring_internal.host_metrics('gauge', 'machine')$q$),
 ('host', 'counters', interval '1 minute', 'cluster', true, 5000, 0, 999999, $q$
-SELECT metric_name, value, labels FROM monitoring._host_metrics('counter', 'machine')$q$),
+SELECT metric_name, value, labels FROM monitoring_internal.host_metrics('counter', 'machine')$q$),
 ('host', 'network_gauges', interval '1 minute', 'cluster', false, 5000, 0, 999999, $q$
-SELECT metric_name, value, labels FROM monitoring._host_metrics('gauge', 'network')$q$),
+SELECT metric_name, value, labels FROM monitoring_internal.host_metrics('gauge', 'network')$q$),
 ('host', 'network_counters', interval '1 minute', 'cluster', false, 5000, 0, 999999, $q$
-SELECT metric_name, value, labels FROM monitoring._host_metrics('counter', 'network')$q$)
+SELECT metric_name, value, labels FROM monitoring_internal.host_metrics('counter', 'network')$q$)
 ) AS p (pack_name, name, every, scope, store, series_limit, from_version, to_version, query);
-COMMENT ON VIEW monitoring._pack_collectors IS
+COMMENT ON VIEW monitoring_internal.pack_collectors IS
     'The collectors of each pack, as shipped, with the server versions that they are for';
 
-CREATE VIEW monitoring._pack_alerts AS
+CREATE VIEW monitoring_internal.pack_alerts AS
 SELECT * FROM (VALUES
     -- Document 000's thresholds.
     ('application', 'AiErrorRate', 'ai_error_rate', '>=', 1::float8, 5::float8, 'last',
@@ -444,11 +444,11 @@ SELECT * FROM (VALUES
      'checkpoints come early: max_wal_size is too small for the load')
 ) AS a (pack_name, rule_name, metric_name, comparison, warning, critical, aggregate, over_last,
         for_duration, summary);
-COMMENT ON VIEW monitoring._pack_alerts IS
+COMMENT ON VIEW monitoring_internal.pack_alerts IS
     'The alert rules of each pack: thresholds, as shipped. Comparison >=: what is equal to the first '
     'level is a warning, what is above the second is critical';
 
-CREATE TABLE monitoring.enabled_packs (
+CREATE TABLE monitoring_internal.enabled_packs (
     pack_name text PRIMARY KEY,
     with_alerts boolean NOT NULL,
     mapping jsonb NOT NULL,
@@ -456,23 +456,23 @@ CREATE TABLE monitoring.enabled_packs (
     owner_oid oid NOT NULL DEFAULT 0,
     enabled_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
 );
-COMMENT ON TABLE monitoring.enabled_packs IS
+COMMENT ON TABLE monitoring_internal.enabled_packs IS
     'What enable_pack() was told. Its collectors and rules are rows of monitoring.collectors and '
     'monitoring.alert_rules';
-COMMENT ON COLUMN monitoring.enabled_packs.pack_name IS 'Name of the pack';
-COMMENT ON COLUMN monitoring.enabled_packs.with_alerts IS
+COMMENT ON COLUMN monitoring_internal.enabled_packs.pack_name IS 'Name of the pack';
+COMMENT ON COLUMN monitoring_internal.enabled_packs.with_alerts IS
     'Whether its rules are enabled; NULL: none were made';
-COMMENT ON COLUMN monitoring.enabled_packs.mapping IS 'Other names of tables, columns and values';
-COMMENT ON COLUMN monitoring.enabled_packs.owner IS
+COMMENT ON COLUMN monitoring_internal.enabled_packs.mapping IS 'Other names of tables, columns and values';
+COMMENT ON COLUMN monitoring_internal.enabled_packs.owner IS
     'Role that enabled it, as which its collectors run';
-COMMENT ON COLUMN monitoring.enabled_packs.enabled_at IS 'When it was enabled';
-SELECT pg_catalog.pg_extension_config_dump('monitoring.enabled_packs', '');
-COMMENT ON COLUMN monitoring.enabled_packs.owner_oid IS
+COMMENT ON COLUMN monitoring_internal.enabled_packs.enabled_at IS 'When it was enabled';
+SELECT pg_catalog.pg_extension_config_dump('monitoring_internal.enabled_packs', '');
+COMMENT ON COLUMN monitoring_internal.enabled_packs.owner_oid IS
     'which role had that name when owner was last set';
-CREATE TRIGGER check_owner BEFORE INSERT OR UPDATE ON monitoring.enabled_packs
-FOR EACH ROW EXECUTE FUNCTION monitoring._check_owner();
-CREATE TRIGGER bind_owner BEFORE INSERT OR UPDATE OF owner, owner_oid ON monitoring.enabled_packs
-FOR EACH ROW EXECUTE FUNCTION monitoring._bind_owner();
+CREATE TRIGGER check_owner BEFORE INSERT OR UPDATE ON monitoring_internal.enabled_packs
+FOR EACH ROW EXECUTE FUNCTION monitoring_internal.check_owner();
+CREATE TRIGGER bind_owner BEFORE INSERT OR UPDATE OF owner, owner_oid ON monitoring_internal.enabled_packs
+FOR EACH ROW EXECUTE FUNCTION monitoring_internal.bind_owner();
 
 CREATE VIEW monitoring.packs AS
 SELECT p.pack_name, p.description, e.pack_name IS NOT NULL AS enabled,
@@ -491,7 +491,7 @@ FROM (VALUES
     ('security', 'violations of row level security, rejected logins and errors that this server has '
                  'counted; events and tenants, from the tables security_events and audit_log')
 ) AS p (pack_name, description)
-LEFT JOIN monitoring.enabled_packs AS e USING (pack_name);
+LEFT JOIN monitoring_internal.enabled_packs AS e USING (pack_name);
 COMMENT ON VIEW monitoring.packs IS 'The packs that there are, and what is enabled of them';
 COMMENT ON COLUMN monitoring.packs.pack_name IS 'Name of the pack';
 COMMENT ON COLUMN monitoring.packs.description IS 'What it is about';
@@ -503,24 +503,24 @@ COMMENT ON COLUMN monitoring.packs.enabled_at IS 'When it was enabled';
 COMMENT ON COLUMN monitoring.packs.collectors IS 'How many collectors of it there are';
 COMMENT ON COLUMN monitoring.packs.alert_rules IS 'How many rules of it there are';
 
-CREATE FUNCTION monitoring._refuse_unknown_pack(pack_name text) RETURNS void
+CREATE FUNCTION monitoring_internal.refuse_unknown_pack(pack_name text) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF NOT EXISTS (SELECT FROM monitoring.packs AS p
-                   WHERE p.pack_name = _refuse_unknown_pack.pack_name) THEN
+                   WHERE p.pack_name = refuse_unknown_pack.pack_name) THEN
         RAISE EXCEPTION USING ERRCODE = 'undefined_object',
             MESSAGE = format('there is no pack "%s"', pack_name),
             HINT = 'See monitoring.packs.';
     END IF;
 END
 $$;
-COMMENT ON FUNCTION monitoring._refuse_unknown_pack(text) IS 'An error unless there is such a pack';
+COMMENT ON FUNCTION monitoring_internal.refuse_unknown_pack(text) IS 'An error unless there is such a pack';
 
-CREATE VIEW monitoring._wanted_table_collectors AS
+CREATE VIEW monitoring_internal.wanted_table_collectors AS
 SELECT e.pack_name, e.owner, e.owner_oid, a.collector_name, a.source, a.every, a.query
-FROM monitoring.enabled_packs AS e, monitoring._table_collectors(e.pack_name, e.mapping) AS a
+FROM monitoring_internal.enabled_packs AS e, monitoring_internal.table_collectors(e.pack_name, e.mapping) AS a
 WHERE pg_catalog.to_regclass(a.source) IS NOT NULL
   AND NOT EXISTS (
       SELECT FROM pg_catalog.unnest(a.needs) AS needed (name)
@@ -528,11 +528,11 @@ WHERE pg_catalog.to_regclass(a.source) IS NOT NULL
           SELECT FROM pg_catalog.pg_attribute AS c
           WHERE c.attrelid = pg_catalog.to_regclass(a.source) AND c.attname = needed.name
             AND c.attnum > 0 AND NOT c.attisdropped));
-COMMENT ON VIEW monitoring._wanted_table_collectors IS
+COMMENT ON VIEW monitoring_internal.wanted_table_collectors IS
     'Collectors of the enabled packs whose tables and columns are there';
 
 -- jit: these views are wide and their rows few; compiling took a hundred times as long as running.
-CREATE FUNCTION monitoring._settle_pack(only_pack text) RETURNS integer
+CREATE FUNCTION monitoring_internal.settle_pack(only_pack text) RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
@@ -542,9 +542,9 @@ DECLARE
 BEGIN
     INSERT INTO monitoring.collectors
         (collector_name, query, every, metrics, pack_name, source, owner, search_path)
-    SELECT w.collector_name, w.query, w.every, monitoring._metrics_of_collector(w.collector_name),
+    SELECT w.collector_name, w.query, w.every, monitoring_internal.metrics_of_collector(w.collector_name),
            w.pack_name, w.source, w.owner, ''
-    FROM monitoring._wanted_table_collectors AS w
+    FROM monitoring_internal.wanted_table_collectors AS w
     WHERE (only_pack IS NULL OR w.pack_name = only_pack)
       AND NOT EXISTS (SELECT FROM monitoring.collectors AS c
                       WHERE c.collector_name = w.collector_name)
@@ -552,37 +552,37 @@ BEGIN
     ON CONFLICT (collector_name) DO NOTHING;
     GET DIAGNOSTICS made = ROW_COUNT;
     DELETE FROM monitoring.collectors AS c
-    WHERE c.pack_name IN (SELECT t.pack_name FROM monitoring._table_packs AS t)
+    WHERE c.pack_name IN (SELECT t.pack_name FROM monitoring_internal.table_packs AS t)
       AND c.source IS NOT NULL AND (only_pack IS NULL OR c.pack_name = only_pack)
-      AND NOT EXISTS (SELECT FROM monitoring._wanted_table_collectors AS w
+      AND NOT EXISTS (SELECT FROM monitoring_internal.wanted_table_collectors AS w
                       WHERE w.collector_name = c.collector_name
                         AND (only_pack IS NULL OR w.pack_name = only_pack));
     GET DIAGNOSTICS removed = ROW_COUNT;
-    IF EXISTS (SELECT FROM monitoring.enabled_packs AS e WHERE e.pack_name = 'postgres'
+    IF EXISTS (SELECT FROM monitoring_internal.enabled_packs AS e WHERE e.pack_name = 'postgres'
                AND (only_pack IS NULL OR e.pack_name = only_pack)) THEN
-        PERFORM monitoring._settle_statements(50);
+        PERFORM monitoring_internal.settle_statements(50);
     END IF;
     RETURN made + removed;
 END
 $$;
-COMMENT ON FUNCTION monitoring._settle_pack(text) IS
+COMMENT ON FUNCTION monitoring_internal.settle_pack(text) IS
     'Of one pack, or, with NULL, of all: collectors over tables of the application come and go with these; returns how many did. Renews the set of statements of the postgres pack';
 
-CREATE FUNCTION monitoring._settle_packs() RETURNS integer
+CREATE FUNCTION monitoring_internal.settle_packs() RETURNS integer
 AS 'MODULE_PATHNAME', 'monitoring_settle_packs' LANGUAGE C VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp SET jit = off;
-COMMENT ON FUNCTION monitoring._settle_packs() IS
-    'What _settle_pack() does, of all packs; one that fails costs itself, and is an issue';
+COMMENT ON FUNCTION monitoring_internal.settle_packs() IS
+    'What settle_pack() does, of all packs; one that fails costs itself, and is an issue';
 
 CREATE FUNCTION monitoring.disable_pack(pack_name text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM monitoring._refuse_unknown_pack(pack_name);
+    PERFORM monitoring_internal.refuse_unknown_pack(pack_name);
     DELETE FROM monitoring.collectors AS c WHERE c.pack_name = disable_pack.pack_name;
     DELETE FROM monitoring.alert_rules AS r WHERE r.group_name = 'pack ' || disable_pack.pack_name;
-    DELETE FROM monitoring.enabled_packs AS e WHERE e.pack_name = disable_pack.pack_name;
+    DELETE FROM monitoring_internal.enabled_packs AS e WHERE e.pack_name = disable_pack.pack_name;
     RETURN FOUND;
 END
 $$;
@@ -591,7 +591,7 @@ COMMENT ON FUNCTION monitoring.disable_pack(text) IS
     'what was measured; false if it was not enabled. '
     'Errors: 42704 for a pack that is not there.';
 
-CREATE FUNCTION monitoring._refuse_odd_mapping(pack_name text, mapping jsonb) RETURNS void
+CREATE FUNCTION monitoring_internal.refuse_odd_mapping(pack_name text, mapping jsonb) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -604,8 +604,8 @@ BEGIN
             MESSAGE = 'mapping must be a JSON object';
     END IF;
     SELECT k INTO unknown FROM jsonb_object_keys(mapping) AS k
-    WHERE k NOT IN (SELECT t.source_key FROM monitoring._table_packs AS t
-                    WHERE t.pack_name = _refuse_odd_mapping.pack_name)
+    WHERE k NOT IN (SELECT t.source_key FROM monitoring_internal.table_packs AS t
+                    WHERE t.pack_name = refuse_odd_mapping.pack_name)
     ORDER BY k LIMIT 1;
     IF unknown IS NOT NULL THEN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
@@ -614,11 +614,11 @@ BEGIN
                 SELECT format('Map %s, for example {"%s": {"table": "app.jobs", "columns": '
                               '{"created_at": "since"}}}.',
                               string_agg(DISTINCT t.source_key, ', '), min(t.source_key))
-                FROM monitoring._table_packs AS t
-                WHERE t.pack_name = _refuse_odd_mapping.pack_name HAVING count(*) > 0),
+                FROM monitoring_internal.table_packs AS t
+                WHERE t.pack_name = refuse_odd_mapping.pack_name HAVING count(*) > 0),
                 'It has no mapping.');
     END IF;
-    FOR named IN SELECT c.source FROM monitoring._table_collectors(pack_name, mapping) AS c LOOP
+    FOR named IN SELECT c.source FROM monitoring_internal.table_collectors(pack_name, mapping) AS c LOOP
         -- An error of its own for what is no name.
         IF cardinality(parse_ident(named.source)) <> 2 THEN
             RAISE EXCEPTION USING ERRCODE = 'invalid_name',
@@ -628,20 +628,20 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION monitoring._refuse_odd_mapping(text, jsonb) IS
+COMMENT ON FUNCTION monitoring_internal.refuse_odd_mapping(text, jsonb) IS
     'An error for a mapping that enable_pack() could not use';
 
-CREATE FUNCTION monitoring._install_pack_rules(pack_name text, enabled boolean) RETURNS void
+CREATE FUNCTION monitoring_internal.install_pack_rules(pack_name text, enabled boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
-    rule monitoring._pack_alerts;
+    rule monitoring_internal.pack_alerts;
     -- Where an application did nothing there is nothing wrong with what it did.
     no_data text := CASE WHEN pack_name IN ('application', 'queues', 'security') THEN 'ok' ELSE 'keep' END;
 BEGIN
-    FOR rule IN SELECT * FROM monitoring._pack_alerts AS a
-                WHERE a.pack_name = _install_pack_rules.pack_name ORDER BY a.rule_name LOOP
+    FOR rule IN SELECT * FROM monitoring_internal.pack_alerts AS a
+                WHERE a.pack_name = install_pack_rules.pack_name ORDER BY a.rule_name LOOP
         -- One that is off does not stand in the way of a rule that has its name already.
         CONTINUE WHEN NOT enabled AND EXISTS (
             SELECT FROM monitoring.alert_rules AS r WHERE r.rule_name = rule.rule_name);
@@ -665,7 +665,7 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION monitoring._install_pack_rules(text, boolean) IS 'Makes the alert rules of a pack';
+COMMENT ON FUNCTION monitoring_internal.install_pack_rules(text, boolean) IS 'Makes the alert rules of a pack';
 
 CREATE FUNCTION monitoring.enable_pack(
     pack_name text, with_alerts boolean DEFAULT false, mapping jsonb DEFAULT '{}')
@@ -677,24 +677,24 @@ DECLARE
     server_version integer := current_setting('server_version_num');
     collectors integer;
 BEGIN
-    PERFORM monitoring._refuse_unknown_pack(pack_name);
-    PERFORM monitoring._refuse_odd_mapping(pack_name, mapping);
+    PERFORM monitoring_internal.refuse_unknown_pack(pack_name);
+    PERFORM monitoring_internal.refuse_odd_mapping(pack_name, mapping);
     PERFORM monitoring.disable_pack(pack_name);
-    INSERT INTO monitoring.enabled_packs (pack_name, with_alerts, mapping, owner)
+    INSERT INTO monitoring_internal.enabled_packs (pack_name, with_alerts, mapping, owner)
     VALUES (pack_name, coalesce(with_alerts, false), mapping, current_user);
     INSERT INTO monitoring.collectors (collector_name, query, every, scope, store, series_limit,
                                        metric_type, metrics, pack_name, owner, search_path)
     SELECT p.collector_name, p.query, p.every, p.scope, p.store, p.series_limit,
-           p.metric_type, monitoring._metrics_of_collector(p.collector_name), p.pack_name,
+           p.metric_type, monitoring_internal.metrics_of_collector(p.collector_name), p.pack_name,
            current_user, ''
-    FROM monitoring._pack_collectors AS p
+    FROM monitoring_internal.pack_collectors AS p
     WHERE p.pack_name = enable_pack.pack_name
       AND server_version BETWEEN p.from_version AND p.to_version;
-    PERFORM monitoring._settle_packs();
+    PERFORM monitoring_internal.settle_packs();
     IF with_alerts IS NOT NULL THEN
-        PERFORM monitoring._install_pack_rules(pack_name, with_alerts);
+        PERFORM monitoring_internal.install_pack_rules(pack_name, with_alerts);
     END IF;
-    PERFORM monitoring._wake_worker();
+    PERFORM monitoring_internal.wake_worker();
     SELECT count(*) INTO collectors FROM monitoring.collectors AS c
     WHERE c.pack_name = enable_pack.pack_name;
     RETURN collectors;
@@ -708,7 +708,7 @@ COMMENT ON FUNCTION monitoring.enable_pack(text, boolean, jsonb) IS
     'superuser, those that read a table of the application run as its owner. '
     'Errors: 42704 for a pack that is not there, 22023 for a bad mapping.';
 
-CREATE FUNCTION monitoring._enable_pack_of_rows() RETURNS trigger
+CREATE FUNCTION monitoring_internal.enable_pack_of_rows() RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -719,19 +719,19 @@ DECLARE
         WHEN 'monitoring.probes'::regclass THEN 'probes' END;
 BEGIN
     IF of_rows IS NULL THEN
-        RAISE 'monitoring._enable_pack_of_rows() is for tables of the extension only'
+        RAISE 'monitoring_internal.enable_pack_of_rows() is for tables of the extension only'
             USING ERRCODE = 'trigger_protocol_violated',
                   HINT = 'It is a part of the extension; do not make triggers with it.';
     END IF;
     -- A dump brings the collectors itself.
-    IF NOT monitoring._restoring()
-       AND NOT EXISTS (SELECT FROM monitoring.enabled_packs AS e WHERE e.pack_name = of_rows) THEN
+    IF NOT monitoring_internal.restoring()
+       AND NOT EXISTS (SELECT FROM monitoring_internal.enabled_packs AS e WHERE e.pack_name = of_rows) THEN
         PERFORM monitoring.enable_pack(of_rows, with_alerts => NULL);
     END IF;
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION monitoring._enable_pack_of_rows() IS
+COMMENT ON FUNCTION monitoring_internal.enable_pack_of_rows() IS
     'Trigger: new rows of queues or probes enable the pack that shows them';
 CREATE TRIGGER enable_pack AFTER INSERT ON monitoring.queues
-FOR EACH STATEMENT EXECUTE FUNCTION monitoring._enable_pack_of_rows();
+FOR EACH STATEMENT EXECUTE FUNCTION monitoring_internal.enable_pack_of_rows();

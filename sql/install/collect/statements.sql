@@ -1,16 +1,16 @@
 -- Statements: a set that changes little, so that counters do not jump from series to series.
-CREATE TABLE monitoring.statement_set (
+CREATE TABLE monitoring_internal.statement_set (
     queryid bigint NOT NULL,
     userid oid NOT NULL,
     dbid oid NOT NULL,
     PRIMARY KEY (queryid, userid, dbid)
 );
-COMMENT ON TABLE monitoring.statement_set IS
+COMMENT ON TABLE monitoring_internal.statement_set IS
     'The statements that the postgres pack shows one by one. Not dumped: a copy has others.';
-COMMENT ON COLUMN monitoring.statement_set.queryid IS 'As in pg_stat_statements';
-COMMENT ON COLUMN monitoring.statement_set.userid IS 'As in pg_stat_statements';
-COMMENT ON COLUMN monitoring.statement_set.dbid IS 'As in pg_stat_statements';
-CREATE TABLE monitoring.statement_other (
+COMMENT ON COLUMN monitoring_internal.statement_set.queryid IS 'As in pg_stat_statements';
+COMMENT ON COLUMN monitoring_internal.statement_set.userid IS 'As in pg_stat_statements';
+COMMENT ON COLUMN monitoring_internal.statement_set.dbid IS 'As in pg_stat_statements';
+CREATE TABLE monitoring_internal.statement_other (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     calls float8 NOT NULL DEFAULT 0,
     milliseconds float8 NOT NULL DEFAULT 0,
@@ -18,21 +18,21 @@ CREATE TABLE monitoring.statement_other (
     read_milliseconds float8 NOT NULL DEFAULT 0,
     write_milliseconds float8 NOT NULL DEFAULT 0
 );
-COMMENT ON TABLE monitoring.statement_other IS
+COMMENT ON TABLE monitoring_internal.statement_other IS
     'What is added to the sums of all other statements, so that they go on where they were when '
     'the set changes. Not dumped.';
-COMMENT ON COLUMN monitoring.statement_other.only_row IS 'Always true: there is one row';
-COMMENT ON COLUMN monitoring.statement_other.calls IS 'Runs to be added';
-COMMENT ON COLUMN monitoring.statement_other.milliseconds IS 'Time to be added, in ms';
-COMMENT ON COLUMN monitoring.statement_other.rows IS 'Rows to be added';
-COMMENT ON COLUMN monitoring.statement_other.read_milliseconds IS
+COMMENT ON COLUMN monitoring_internal.statement_other.only_row IS 'Always true: there is one row';
+COMMENT ON COLUMN monitoring_internal.statement_other.calls IS 'Runs to be added';
+COMMENT ON COLUMN monitoring_internal.statement_other.milliseconds IS 'Time to be added, in ms';
+COMMENT ON COLUMN monitoring_internal.statement_other.rows IS 'Rows to be added';
+COMMENT ON COLUMN monitoring_internal.statement_other.read_milliseconds IS
     'Time of reading blocks to be added, in ms';
-COMMENT ON COLUMN monitoring.statement_other.write_milliseconds IS
+COMMENT ON COLUMN monitoring_internal.statement_other.write_milliseconds IS
     'Time of writing blocks to be added, in ms';
 
 -- pg_stat_statements converts every text, also where none is asked for, and fails for all of them at one
 -- from a database in another encoding: texts are asked for only where they are shown.
-CREATE FUNCTION monitoring._statements(
+CREATE FUNCTION monitoring_internal.statements(
     with_texts boolean,
     OUT queryid bigint, OUT userid oid, OUT dbid oid, OUT query text, OUT calls float8,
     OUT milliseconds float8, OUT mean_milliseconds float8, OUT max_milliseconds float8,
@@ -73,14 +73,14 @@ BEGIN
             '(a statement text is not valid in the encoding of this database)', s.calls,
             s.milliseconds, s.mean_milliseconds, s.max_milliseconds, s.rows, s.read_milliseconds,
             s.write_milliseconds, s.toplevel
-        FROM monitoring._statements(false) AS s;
+        FROM monitoring_internal.statements(false) AS s;
     END;
 END
 $$;
-COMMENT ON FUNCTION monitoring._statements(boolean) IS
+COMMENT ON FUNCTION monitoring_internal.statements(boolean) IS
     'Statements of pg_stat_statements, wherever it is installed; none where it is not. Texts only where they can be read';
 
-CREATE FUNCTION monitoring._statement_sums(
+CREATE FUNCTION monitoring_internal.statement_sums(
     OUT is_member boolean, OUT queryid bigint, OUT userid oid, OUT dbid oid, OUT calls float8,
     OUT milliseconds float8, OUT rows float8, OUT read_milliseconds float8,
     OUT write_milliseconds float8)
@@ -89,15 +89,15 @@ SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT m.queryid IS NOT NULL, m.queryid, m.userid, m.dbid, sum(s.calls), sum(s.milliseconds),
            sum(s.rows), sum(s.read_milliseconds), sum(s.write_milliseconds)
-    FROM monitoring._statements(false) AS s
-    LEFT JOIN monitoring.statement_set AS m USING (queryid, userid, dbid)
+    FROM monitoring_internal.statements(false) AS s
+    LEFT JOIN monitoring_internal.statement_set AS m USING (queryid, userid, dbid)
     WHERE s.toplevel
     GROUP BY m.queryid, m.userid, m.dbid
 $$;
-COMMENT ON FUNCTION monitoring._statement_sums() IS
+COMMENT ON FUNCTION monitoring_internal.statement_sums() IS
     'One row for each statement of the set, one for all others together; without those within others';
 
-CREATE FUNCTION monitoring._settle_statements(set_size integer) RETURNS void
+CREATE FUNCTION monitoring_internal.settle_statements(set_size integer) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -105,21 +105,21 @@ DECLARE
     before record;
     later record;
 BEGIN
-    SELECT * INTO before FROM monitoring._statement_sums() WHERE NOT is_member;
+    SELECT * INTO before FROM monitoring_internal.statement_sums() WHERE NOT is_member;
     -- A member stays as long as it is among the first two sets' worth.
-    DELETE FROM monitoring.statement_set AS m
+    DELETE FROM monitoring_internal.statement_set AS m
     WHERE NOT EXISTS (
-        SELECT FROM (SELECT * FROM monitoring._statements(false) WHERE toplevel
+        SELECT FROM (SELECT * FROM monitoring_internal.statements(false) WHERE toplevel
                      ORDER BY milliseconds DESC LIMIT 2 * set_size) AS s
         WHERE (s.queryid, s.userid, s.dbid) = (m.queryid, m.userid, m.dbid));
-    INSERT INTO monitoring.statement_set
-    SELECT s.queryid, s.userid, s.dbid FROM monitoring._statements(false) AS s
-    WHERE s.toplevel AND NOT EXISTS (SELECT FROM monitoring.statement_set AS m
+    INSERT INTO monitoring_internal.statement_set
+    SELECT s.queryid, s.userid, s.dbid FROM monitoring_internal.statements(false) AS s
+    WHERE s.toplevel AND NOT EXISTS (SELECT FROM monitoring_internal.statement_set AS m
                       WHERE (s.queryid, s.userid, s.dbid) = (m.queryid, m.userid, m.dbid))
     ORDER BY s.milliseconds DESC
-    LIMIT greatest(0, set_size - (SELECT count(*) FROM monitoring.statement_set));
-    SELECT * INTO later FROM monitoring._statement_sums() WHERE NOT is_member;
-    INSERT INTO monitoring.statement_other AS o
+    LIMIT greatest(0, set_size - (SELECT count(*) FROM monitoring_internal.statement_set));
+    SELECT * INTO later FROM monitoring_internal.statement_sums() WHERE NOT is_member;
+    INSERT INTO monitoring_internal.statement_other AS o
         (calls, milliseconds, rows, read_milliseconds, write_milliseconds)
     VALUES (coalesce(before.calls, 0) - coalesce(later.calls, 0),
             coalesce(before.milliseconds, 0) - coalesce(later.milliseconds, 0),
@@ -136,10 +136,10 @@ BEGIN
            excluded.write_milliseconds) IS DISTINCT FROM (0, 0, 0, 0, 0);
 END
 $$;
-COMMENT ON FUNCTION monitoring._settle_statements(integer) IS
+COMMENT ON FUNCTION monitoring_internal.settle_statements(integer) IS
     'Puts the statements that take most time into the set, in place of those that no longer do';
 
-CREATE FUNCTION monitoring._statement_metrics(
+CREATE FUNCTION monitoring_internal.statement_metrics(
     OUT metric_name text, OUT value float8, OUT queryid text, OUT user_name text, OUT datname text)
 RETURNS SETOF record LANGUAGE sql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -147,8 +147,8 @@ AS $$
     SELECT 'pg_stat_statements_' || m.name, m.value,
            CASE WHEN s.is_member THEN s.queryid::text ELSE 'other' END,
            CASE WHEN s.is_member THEN pg_get_userbyid(s.userid) END, d.datname
-    FROM monitoring._statement_sums() AS s
-    LEFT JOIN monitoring.statement_other AS o ON NOT s.is_member
+    FROM monitoring_internal.statement_sums() AS s
+    LEFT JOIN monitoring_internal.statement_other AS o ON NOT s.is_member
     LEFT JOIN pg_database AS d ON d.oid = s.dbid,
     LATERAL (VALUES
         ('calls_total', s.calls + coalesce(o.calls, 0)),
@@ -160,7 +160,7 @@ AS $$
          (s.write_milliseconds + coalesce(o.write_milliseconds, 0)) / 1000)
     ) AS m (name, value)
 $$;
-COMMENT ON FUNCTION monitoring._statement_metrics() IS
+COMMENT ON FUNCTION monitoring_internal.statement_metrics() IS
     'Counters of each statement of the set, and of the others under queryid "other"';
 
 CREATE VIEW monitoring.slow_queries AS
@@ -168,7 +168,7 @@ SELECT s.query, s.calls::bigint AS calls, s.milliseconds AS total_exec_time,
        s.mean_milliseconds AS mean_exec_time, s.max_milliseconds AS max_exec_time,
        s.rows::bigint AS rows, pg_catalog.pg_get_userbyid(s.userid) AS user_name,
        d.datname AS database_name
-FROM monitoring._statements(true) AS s LEFT JOIN pg_catalog.pg_database AS d ON d.oid = s.dbid
+FROM monitoring_internal.statements(true) AS s LEFT JOIN pg_catalog.pg_database AS d ON d.oid = s.dbid
 WHERE s.mean_milliseconds > 100
 ORDER BY s.mean_milliseconds DESC;
 COMMENT ON VIEW monitoring.slow_queries IS

@@ -1,6 +1,6 @@
 -- Packs that read tables of the application: which collectors they have for which tables and columns.
 
-CREATE FUNCTION monitoring._filled(template text, names jsonb) RETURNS text
+CREATE FUNCTION monitoring_internal.filled(template text, names jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -8,9 +8,9 @@ AS $$
                       ORDER BY n)
     FROM regexp_matches(template, '([^{]*)(?:\{(\w+)\})?', 'g') WITH ORDINALITY AS m (part, n)
 $$;
-COMMENT ON FUNCTION monitoring._filled(text, jsonb) IS 'The template with each {name} replaced';
+COMMENT ON FUNCTION monitoring_internal.filled(text, jsonb) IS 'The template with each {name} replaced';
 
-CREATE VIEW monitoring._table_packs AS
+CREATE VIEW monitoring_internal.table_packs AS
 SELECT p.pack_name, p.source_key, p.pack_name || '/' || p.name AS collector_name, p.needs, p.every,
        p.template
 FROM (VALUES
@@ -145,11 +145,11 @@ FROM (SELECT count(*) AS users, count(*) FILTER (WHERE u.tenants > 1) AS crossin
 LATERAL (VALUES ('users_active_hourly', s.users), ('cross_tenant_users_hourly', s.crossing))
     AS m (metric_name, value)$q$)
 ) AS p (pack_name, source_key, name, needs, every, template);
-COMMENT ON VIEW monitoring._table_packs IS
+COMMENT ON VIEW monitoring_internal.table_packs IS
     'Collectors over tables of the application, as templates: {table}, {success}, {pending}, and the '
     'names of columns. Where a column that one needs is not there, neither is the collector';
 
-CREATE FUNCTION monitoring._table_collectors(
+CREATE FUNCTION monitoring_internal.table_collectors(
     pack_name text, mapping jsonb, OUT source_key text, OUT source text, OUT needs text[],
     OUT collector_name text, OUT every interval, OUT query text)
 RETURNS SETOF record LANGUAGE sql STABLE PARALLEL SAFE
@@ -160,7 +160,7 @@ AS $$
                CASE jsonb_typeof(mapping -> p.source_key)
                    WHEN 'string' THEN jsonb_build_object('table', mapping -> p.source_key)
                    WHEN 'object' THEN mapping -> p.source_key ELSE '{}' END AS with
-        FROM monitoring._table_packs AS p WHERE p.pack_name = _table_collectors.pack_name
+        FROM monitoring_internal.table_packs AS p WHERE p.pack_name = table_collectors.pack_name
     ), named AS (
         SELECT g.source_key, coalesce(g.with ->> 'table', format('public.%I', g.source_key)) AS source,
                c.columns, quote_literal(coalesce(g.with ->> 'success', 'success')) AS success,
@@ -172,13 +172,13 @@ AS $$
         ) AS c
     )
     SELECT n.source_key, n.source, ARRAY(SELECT n.columns ->> k FROM unnest(p.needs) AS k),
-           p.collector_name, p.every, monitoring._filled(p.template, q.columns || jsonb_build_object(
+           p.collector_name, p.every, monitoring_internal.filled(p.template, q.columns || jsonb_build_object(
                'table', n.source, 'success', n.success, 'pending', n.pending))
-    FROM named AS n JOIN monitoring._table_packs AS p USING (source_key), LATERAL (
+    FROM named AS n JOIN monitoring_internal.table_packs AS p USING (source_key), LATERAL (
         SELECT jsonb_object_agg(k, quote_ident(v)) AS columns FROM jsonb_each_text(n.columns) AS e (k, v)
     ) AS q
-    WHERE p.pack_name = _table_collectors.pack_name
+    WHERE p.pack_name = table_collectors.pack_name
 $$;
-COMMENT ON FUNCTION monitoring._table_collectors(text, jsonb) IS
+COMMENT ON FUNCTION monitoring_internal.table_collectors(text, jsonb) IS
     'The collectors of a pack for these tables and columns, those that are not there included; needs '
     'are the columns without which there is none';

@@ -18,13 +18,13 @@ COMMENT ON COLUMN monitoring.health_thresholds.inclusive IS
     'a value equal to warning is a warning, too';
 SELECT pg_catalog.pg_extension_config_dump('monitoring.health_thresholds', '');
 
-CREATE FUNCTION monitoring._check_health_threshold() RETURNS trigger
+CREATE FUNCTION monitoring_internal.check_health_threshold() RETURNS trigger
 AS 'MODULE_PATHNAME', 'monitoring_check_health_threshold' LANGUAGE C SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION monitoring._check_health_threshold() IS
+COMMENT ON FUNCTION monitoring_internal.check_health_threshold() IS
     'Trigger: refuses a name that is neither a check of health nor a metric';
 CREATE TRIGGER check_name BEFORE INSERT OR UPDATE ON monitoring.health_thresholds
-FOR EACH ROW EXECUTE FUNCTION monitoring._check_health_threshold();
+FOR EACH ROW EXECUTE FUNCTION monitoring_internal.check_health_threshold();
 
 CREATE VIEW monitoring.effective_health_thresholds AS
 SELECT check_name, warning, critical, inclusive FROM monitoring.health_thresholds
@@ -88,7 +88,7 @@ COMMENT ON COLUMN monitoring.health_state.dropped_records IS
     '(dropped_at)';
 
 -- Not dumped: a restored copy has told nobody yet.
-CREATE TABLE monitoring.health_told (
+CREATE TABLE monitoring_internal.health_told (
     receiver text NOT NULL,
     part text NOT NULL,
     severity text NOT NULL,
@@ -96,13 +96,13 @@ CREATE TABLE monitoring.health_told (
     told_at timestamptz NOT NULL,
     PRIMARY KEY (receiver, part)
 );
-COMMENT ON TABLE monitoring.health_told IS
+COMMENT ON TABLE monitoring_internal.health_told IS
     'Which alerts SystemHealth each receiver was told of that are not over';
-COMMENT ON COLUMN monitoring.health_told.receiver IS 'Receiver that was told';
-COMMENT ON COLUMN monitoring.health_told.part IS 'queue_health, processing_health or worker_health';
-COMMENT ON COLUMN monitoring.health_told.severity IS 'Severity that it was told of';
-COMMENT ON COLUMN monitoring.health_told.since IS 'Since when the part has this severity';
-COMMENT ON COLUMN monitoring.health_told.told_at IS 'When it was told last';
+COMMENT ON COLUMN monitoring_internal.health_told.receiver IS 'Receiver that was told';
+COMMENT ON COLUMN monitoring_internal.health_told.part IS 'queue_health, processing_health or worker_health';
+COMMENT ON COLUMN monitoring_internal.health_told.severity IS 'Severity that it was told of';
+COMMENT ON COLUMN monitoring_internal.health_told.since IS 'Since when the part has this severity';
+COMMENT ON COLUMN monitoring_internal.health_told.told_at IS 'When it was told last';
 
 -- The newest measurements are read from the end of an index, a few hundred of millions, and open
 -- issues from a partial index. Without fresh statistics the planner would rather read and sort an
@@ -141,11 +141,11 @@ COMMENT ON COLUMN monitoring.health_findings.check_name IS
 COMMENT ON COLUMN monitoring.health_findings.part IS
     'queue_health, processing_health or worker_health';
 
-CREATE FUNCTION monitoring._check_health() RETURNS text
+CREATE FUNCTION monitoring_internal.check_health() RETURNS text
 AS 'MODULE_PATHNAME', 'monitoring_check_health' LANGUAGE C VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off;
-COMMENT ON FUNCTION monitoring._check_health() IS
+COMMENT ON FUNCTION monitoring_internal.check_health() IS
     'Part of the worker: writes the overall status down; a change becomes an event '
     'health_status_changed. Each part that is not healthy is told like an alert SystemHealth with '
     'the labels severity, part and database: through routes, silences and inhibition, and where no '

@@ -1,8 +1,8 @@
 -- Queues: what to look at, what the last look saw, and the view that health reads.
 
-CREATE FUNCTION monitoring._check_owner() RETURNS trigger
+CREATE FUNCTION monitoring_internal.check_owner() RETURNS trigger
 AS 'MODULE_PATHNAME', 'monitoring_check_owner' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION monitoring._check_owner() IS
+COMMENT ON FUNCTION monitoring_internal.check_owner() IS
     'Trigger: nobody makes a row run as a role that they are not a member of';
 
 CREATE TABLE monitoring.queues (
@@ -72,11 +72,11 @@ COMMENT ON COLUMN monitoring.queues.owner_oid IS
 SELECT pg_catalog.pg_extension_config_dump('monitoring.queues', '');
 
 CREATE TRIGGER check_owner BEFORE INSERT OR UPDATE OR DELETE ON monitoring.queues
-FOR EACH ROW EXECUTE FUNCTION monitoring._check_owner('also before');
+FOR EACH ROW EXECUTE FUNCTION monitoring_internal.check_owner('also before');
 CREATE TRIGGER bind_owner BEFORE INSERT OR UPDATE OF owner, owner_oid ON monitoring.queues
-FOR EACH ROW EXECUTE FUNCTION monitoring._bind_owner();
+FOR EACH ROW EXECUTE FUNCTION monitoring_internal.bind_owner();
 CREATE TRIGGER forget_overruns AFTER DELETE OR UPDATE ON monitoring.queues
-FOR EACH ROW EXECUTE FUNCTION monitoring._forget_overruns('queue_monitor', 'queue_name');
+FOR EACH ROW EXECUTE FUNCTION monitoring_internal.forget_overruns('queue_monitor', 'queue_name');
 
 -- Not dumped: a restored copy has not looked at anything yet.
 CREATE TABLE monitoring.queue_state (

@@ -12,14 +12,14 @@ COMMENT ON FUNCTION monitoring.check_invariants() IS
     'that are not as CREATE EXTENSION made them. Changes nothing; the worker runs it once a day and '
     'keeps the issue invariant_violated open while something is not ok.';
 
-CREATE FUNCTION monitoring._report_invariants() RETURNS void
+CREATE FUNCTION monitoring_internal.report_invariants() RETURNS void
 AS 'MODULE_PATHNAME', 'monitoring_report_invariants' LANGUAGE C VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION monitoring._report_invariants() IS
+COMMENT ON FUNCTION monitoring_internal.report_invariants() IS
     'Part of the worker: check_invariants() into the issue invariant_violated';
 
 -- Of functions of the extension only what CREATE OR REPLACE changes.
-CREATE VIEW monitoring._function_definitions AS
+CREATE VIEW monitoring_internal.function_definitions AS
 SELECT pg_catalog.concat(n.nspname, '.', p.proname, '(', (
            SELECT pg_catalog.string_agg(pg_catalog.concat(tn.nspname, '.', t.typname), ', '
                                         ORDER BY a.position)
@@ -36,16 +36,16 @@ JOIN pg_catalog.pg_depend AS d ON d.objid = p.oid AND d.deptype = 'e'
     AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass
 JOIN pg_catalog.pg_extension AS e ON e.oid = d.refobjid AND e.extname = 'monitoring'
 WHERE p.prokind <> 'a';
-COMMENT ON VIEW monitoring._function_definitions IS
+COMMENT ON VIEW monitoring_internal.function_definitions IS
     'How the functions of the extension are now';
 
-CREATE TABLE monitoring.installed_functions (
+CREATE TABLE monitoring_internal.installed_functions (
     signature text PRIMARY KEY,
     definition text NOT NULL
 );
-COMMENT ON TABLE monitoring.installed_functions IS
+COMMENT ON TABLE monitoring_internal.installed_functions IS
     'How CREATE EXTENSION made the functions of the extension. Not dumped: a restore makes them anew.';
-COMMENT ON COLUMN monitoring.installed_functions.signature IS
+COMMENT ON COLUMN monitoring_internal.installed_functions.signature IS
     'The function with its argument types';
-COMMENT ON COLUMN monitoring.installed_functions.definition IS
+COMMENT ON COLUMN monitoring_internal.installed_functions.definition IS
     'Its definition, as CREATE EXTENSION made it';

@@ -1,20 +1,20 @@
 -- Whose SQL it is that runs for a queue, a rule or a collector, and which of it could not be stopped.
 
-CREATE FUNCTION monitoring._bind_owner() RETURNS trigger
+CREATE FUNCTION monitoring_internal.bind_owner() RETURNS trigger
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF TG_RELID NOT IN ('monitoring.queues'::regclass, 'monitoring.alert_rules'::regclass,
-                        'monitoring.collectors'::regclass, 'monitoring.enabled_packs'::regclass) THEN
+                        'monitoring.collectors'::regclass, 'monitoring_internal.enabled_packs'::regclass) THEN
         RAISE EXCEPTION USING ERRCODE = 'trigger_protocol_violated',
-            MESSAGE = 'monitoring._bind_owner() is for tables of the extension only';
+            MESSAGE = 'monitoring_internal.bind_owner() is for tables of the extension only';
     END IF;
     NEW.owner_oid := COALESCE((SELECT r.oid FROM pg_roles AS r WHERE r.rolname = NEW.owner), 0);
     RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION monitoring._bind_owner() IS
+COMMENT ON FUNCTION monitoring_internal.bind_owner() IS
     'Trigger: writes down which role has the owner''s name, so that another one that gets the name '
     'later does not become the owner. A dump has names only: a restored row is bound anew';
 
@@ -36,7 +36,7 @@ COMMENT ON COLUMN monitoring.query_overruns.retry_at IS
     'it is not run before; NULL: it is switched off. UPDATE ... SET enabled = true on its row lets '
     'it run again';
 
-CREATE FUNCTION monitoring._forget_overruns() RETURNS trigger
+CREATE FUNCTION monitoring_internal.forget_overruns() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -44,7 +44,7 @@ BEGIN
     IF TG_RELID NOT IN ('monitoring.queues'::regclass, 'monitoring.alert_rules'::regclass,
                         'monitoring.collectors'::regclass) THEN
         RAISE EXCEPTION USING ERRCODE = 'trigger_protocol_violated',
-            MESSAGE = 'monitoring._forget_overruns() is for tables of the extension only';
+            MESSAGE = 'monitoring_internal.forget_overruns() is for tables of the extension only';
     END IF;
     -- Of what is gone, has another name now or is switched off, nothing is the matter any more.
     IF TG_OP = 'DELETE' OR NOT NEW.enabled
@@ -65,5 +65,5 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION monitoring._forget_overruns() IS
+COMMENT ON FUNCTION monitoring_internal.forget_overruns() IS
     'Trigger: what has been changed may run again, and what is gone or disabled has no issues';

@@ -1,11 +1,11 @@
 -- The index access method that tells a roll-up which heap blocks may hold new rows.
 
-CREATE FUNCTION monitoring._changes_handler(internal) RETURNS index_am_handler
+CREATE FUNCTION monitoring_internal.changes_handler(internal) RETURNS index_am_handler
 AS 'MODULE_PATHNAME', 'monitoring_changes_handler' LANGUAGE C STRICT;
-COMMENT ON FUNCTION monitoring._changes_handler(internal) IS
+COMMENT ON FUNCTION monitoring_internal.changes_handler(internal) IS
   'Handler of the access method monitoring_changes; not for calling.';
 
-CREATE ACCESS METHOD monitoring_changes TYPE INDEX HANDLER monitoring._changes_handler;
+CREATE ACCESS METHOD monitoring_changes TYPE INDEX HANDLER monitoring_internal.changes_handler;
 COMMENT ON ACCESS METHOD monitoring_changes IS
   'Remembers, one bit per heap block, which blocks were written since the last roll-up pass. Never used by queries.';
 

@@ -27,13 +27,13 @@ COMMENT ON COLUMN monitoring.metric_definitions.samples IS
   'What the recorded measurements of a counter or histogram are: levels (running totals), or increases since the one before, as snapshots are. NULL: increases where snapshot is true, otherwise levels';
 SELECT pg_catalog.pg_extension_config_dump('monitoring.metric_definitions', '');
 
-CREATE VIEW monitoring._recorded_increases AS
+CREATE VIEW monitoring_internal.recorded_increases AS
 SELECT d.metric_name || p.suffix AS recorded_name, d.metric_name, p.suffix
 FROM monitoring.metric_definitions d
 JOIN (VALUES ('counter', ''), ('histogram', '_sum'), ('histogram', '_count'), ('histogram', '_bucket'))
   AS p(metric_type, suffix) USING (metric_type)
 WHERE coalesce(d.samples = 'increases', d.snapshot);
-COMMENT ON VIEW monitoring._recorded_increases IS
+COMMENT ON VIEW monitoring_internal.recorded_increases IS
   'Names of measurements that are increases, and the counter or histogram that they are of.';
 
 CREATE VIEW monitoring.effective_metric_definitions AS
@@ -78,15 +78,15 @@ COMMENT ON COLUMN monitoring.pipeline_metrics."timestamp" IS 'When it was measur
 COMMENT ON COLUMN monitoring.pipeline_metrics.created_at IS 'When the row was written';
 SELECT pg_catalog.pg_extension_config_dump('monitoring.pipeline_metrics', '');
 
-CREATE TABLE monitoring.pipeline_metrics_default
+CREATE TABLE monitoring_internal.pipeline_metrics_default
 PARTITION OF monitoring.pipeline_metrics DEFAULT;
-COMMENT ON TABLE monitoring.pipeline_metrics_default IS
+COMMENT ON TABLE monitoring_internal.pipeline_metrics_default IS
   'The measurements of days without a partition: very late, far ahead, or written before the worker first ran.';
 
 -- The indexes are those of each partition, and the parent has none: pg_dump takes a parent's index
 -- for the extension's, does not write it, and still writes the statements that attach partitions'
 -- indexes to it. No restore gets past them.
-CREATE FUNCTION monitoring._index_partition(partition regclass) RETURNS void
+CREATE FUNCTION monitoring_internal.index_partition(partition regclass) RETURNS void
 LANGUAGE plpgsql VOLATILE STRICT
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -101,44 +101,44 @@ BEGIN
                  name || '_changes_idx', partition);
 END
 $$;
-COMMENT ON FUNCTION monitoring._index_partition(regclass) IS
+COMMENT ON FUNCTION monitoring_internal.index_partition(regclass) IS
   'Gives a partition of pipeline_metrics its primary key and its indexes.';
 
-SELECT monitoring._index_partition('monitoring.pipeline_metrics_default');
+SELECT monitoring_internal.index_partition('monitoring_internal.pipeline_metrics_default');
 
 -- What an UPDATE or DELETE of measurements means for roll-ups, noted for the next pass.
-CREATE TABLE monitoring.rollup_corrections (
+CREATE TABLE monitoring_internal.rollup_corrections (
   period_start timestamptz NOT NULL,
   metric_name text NOT NULL,
   removed boolean NOT NULL,
   inserter bigint NOT NULL
 );
-COMMENT ON TABLE monitoring.rollup_corrections IS
+COMMENT ON TABLE monitoring_internal.rollup_corrections IS
   'Hours whose measurements were updated or deleted since the last roll-up pass. An update is rolled up again while the raw rows are there; a deletion only while its hour is open, so that purging raw rows by hand never takes roll-ups away.';
-COMMENT ON COLUMN monitoring.rollup_corrections.period_start IS 'The hour';
-COMMENT ON COLUMN monitoring.rollup_corrections.metric_name IS 'The metric';
-COMMENT ON COLUMN monitoring.rollup_corrections.removed IS
+COMMENT ON COLUMN monitoring_internal.rollup_corrections.period_start IS 'The hour';
+COMMENT ON COLUMN monitoring_internal.rollup_corrections.metric_name IS 'The metric';
+COMMENT ON COLUMN monitoring_internal.rollup_corrections.removed IS
   'Whether rows were deleted; false: they were updated';
-COMMENT ON COLUMN monitoring.rollup_corrections.inserter IS
+COMMENT ON COLUMN monitoring_internal.rollup_corrections.inserter IS
   'Of deleted rows: the oldest full transaction id that inserted one of them; 0 where that is not known';
-SELECT pg_catalog.pg_extension_config_dump('monitoring.rollup_corrections', '');
+SELECT pg_catalog.pg_extension_config_dump('monitoring_internal.rollup_corrections', '');
 
-CREATE FUNCTION monitoring._note_correction() RETURNS trigger
+CREATE FUNCTION monitoring_internal.note_correction() RETURNS trigger
 AS 'MODULE_PATHNAME', 'monitoring_note_correction' LANGUAGE C;
-COMMENT ON FUNCTION monitoring._note_correction() IS
+COMMENT ON FUNCTION monitoring_internal.note_correction() IS
   'Trigger of pipeline_metrics: notes the hours of updated and deleted rows in rollup_corrections.';
 
 CREATE TRIGGER note_correction
 AFTER UPDATE OR DELETE ON monitoring.pipeline_metrics
-FOR EACH ROW EXECUTE FUNCTION monitoring._note_correction();
+FOR EACH ROW EXECUTE FUNCTION monitoring_internal.note_correction();
 ALTER TABLE monitoring.pipeline_metrics ENABLE ALWAYS TRIGGER note_correction;
 
 CREATE TRIGGER note_truncation
 AFTER TRUNCATE ON monitoring.pipeline_metrics
-FOR EACH STATEMENT EXECUTE FUNCTION monitoring._note_correction();
+FOR EACH STATEMENT EXECUTE FUNCTION monitoring_internal.note_correction();
 ALTER TABLE monitoring.pipeline_metrics ENABLE ALWAYS TRIGGER note_truncation;
 
-CREATE FUNCTION monitoring._own_partition(partition regclass) RETURNS void
+CREATE FUNCTION monitoring_internal.own_partition(partition regclass) RETURNS void
 LANGUAGE plpgsql VOLATILE STRICT
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -157,5 +157,5 @@ BEGIN
   END LOOP;
 END
 $$;
-COMMENT ON FUNCTION monitoring._own_partition(regclass) IS
+COMMENT ON FUNCTION monitoring_internal.own_partition(regclass) IS
   'Gives a new partition to the owner of pipeline_metrics and takes it from everybody else.';

@@ -63,18 +63,18 @@ COMMENT ON FUNCTION monitoring.histogram_observe(text, float8, jsonb) IS
     'Errors: 22023 for a bad name, 42809 where the name is of another type, 55000 without '
     'shared_preload_libraries.';
 
-CREATE FUNCTION monitoring._counted_metrics(
+CREATE FUNCTION monitoring_internal.counted_metrics(
     OUT metric_name text, OUT metric_type text, OUT labels jsonb, OUT value float8,
     OUT sum float8, OUT count bigint, OUT buckets jsonb, OUT origin bigint,
     OUT whole_cluster boolean)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'monitoring_counted_metrics' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
-COMMENT ON FUNCTION monitoring._counted_metrics() IS
+COMMENT ON FUNCTION monitoring_internal.counted_metrics() IS
     'What is counted of this database and of the whole cluster; origin differs after a series has started from zero';
 
 CREATE VIEW monitoring.metrics AS
 SELECT m.metric_name, m.metric_type, m.labels, m.value, m.sum, m.count, m.buckets
-FROM monitoring._counted_metrics() AS m;
+FROM monitoring_internal.counted_metrics() AS m;
 COMMENT ON VIEW monitoring.metrics IS
     'Counters, gauges and histograms of this database, and those that the whole cluster has in common, as they are now; empty without shared_preload_libraries';
 COMMENT ON COLUMN monitoring.metrics.metric_name IS 'Name of the metric';
@@ -92,7 +92,7 @@ AS 'MODULE_PATHNAME', 'monitoring_prometheus_metrics' LANGUAGE C STABLE PARALLEL
 COMMENT ON FUNCTION monitoring.prometheus_metrics(boolean) IS
     'monitoring.metrics, and what the extension costs itself, in Prometheus''s text format 0.0.4 or in OpenMetrics 1.0';
 
-CREATE FUNCTION monitoring._bucket_quantile(quantile float8, bounds float8[], counts float8[])
+CREATE FUNCTION monitoring_internal.bucket_quantile(quantile float8, bounds float8[], counts float8[])
 RETURNS float8
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -125,39 +125,39 @@ BEGIN
   RETURN low + (bounds[place] - low) * (rank - below) / (counts[place] - below);
 END
 $$;
-COMMENT ON FUNCTION monitoring._bucket_quantile(float8, float8[], float8[]) IS
+COMMENT ON FUNCTION monitoring_internal.bucket_quantile(float8, float8[], float8[]) IS
     'A quantile from the upper bounds of buckets, in ascending order, and how many values are up to each; as Prometheus''s histogram_quantile';
 
 -- What the last snapshot of a counter or histogram has recorded. It dies with the series, so it is
 -- not dumped: another server counts from zero.
-CREATE TABLE monitoring.metric_snapshots (
+CREATE TABLE monitoring_internal.metric_snapshots (
     origin bigint PRIMARY KEY,
     value float8 NOT NULL,
     count bigint NOT NULL,
     buckets jsonb
 );
-COMMENT ON TABLE monitoring.metric_snapshots IS
+COMMENT ON TABLE monitoring_internal.metric_snapshots IS
     'Up to where counted metrics are recorded as measurements, by series';
-COMMENT ON COLUMN monitoring.metric_snapshots.origin IS 'Of one life of a series: from zero on';
-COMMENT ON COLUMN monitoring.metric_snapshots.value IS 'Of a histogram, the sum';
-COMMENT ON COLUMN monitoring.metric_snapshots.count IS 'Of a histogram; 0 otherwise';
-COMMENT ON COLUMN monitoring.metric_snapshots.buckets IS 'Of a histogram, as in monitoring.metrics';
+COMMENT ON COLUMN monitoring_internal.metric_snapshots.origin IS 'Of one life of a series: from zero on';
+COMMENT ON COLUMN monitoring_internal.metric_snapshots.value IS 'Of a histogram, the sum';
+COMMENT ON COLUMN monitoring_internal.metric_snapshots.count IS 'Of a histogram; 0 otherwise';
+COMMENT ON COLUMN monitoring_internal.metric_snapshots.buckets IS 'Of a histogram, as in monitoring.metrics';
 
-CREATE FUNCTION monitoring._snapshot_metric(only_metric text) RETURNS bigint
+CREATE FUNCTION monitoring_internal.snapshot_metric(only_metric text) RETURNS bigint
 LANGUAGE sql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 WITH here AS MATERIALIZED (
   SELECT m.*, s.value AS old_value, s.count AS old_count, s.buckets AS old_buckets
-  FROM monitoring._counted_metrics() AS m
+  FROM monitoring_internal.counted_metrics() AS m
   JOIN monitoring.metric_definitions AS d USING (metric_name)
-  LEFT JOIN monitoring.metric_snapshots AS s USING (origin)
+  LEFT JOIN monitoring_internal.metric_snapshots AS s USING (origin)
   WHERE d.snapshot AND NOT m.whole_cluster AND (only_metric IS NULL OR m.metric_name = only_metric)
 ), forgotten AS (
-  DELETE FROM monitoring.metric_snapshots AS s
+  DELETE FROM monitoring_internal.metric_snapshots AS s
   WHERE only_metric IS NULL AND NOT EXISTS (SELECT FROM here AS h WHERE h.origin = s.origin)
 ), remembered AS (
-  INSERT INTO monitoring.metric_snapshots AS s (origin, value, count, buckets)
+  INSERT INTO monitoring_internal.metric_snapshots AS s (origin, value, count, buckets)
   SELECT h.origin, coalesce(h.value, h.sum), coalesce(h.count, 0), h.buckets
   FROM here AS h WHERE h.metric_type <> 'gauge'
   ON CONFLICT (origin) DO UPDATE SET value = excluded.value, count = excluded.count,
@@ -188,11 +188,11 @@ WITH here AS MATERIALIZED (
 )
 SELECT count(*) FROM recorded
 $$;
-COMMENT ON FUNCTION monitoring._snapshot_metric(text) IS
+COMMENT ON FUNCTION monitoring_internal.snapshot_metric(text) IS
     'Records one metric, or, with NULL, those that are marked for it, as measurements: gauges as they are; counters, and _sum, _count and _bucket of histograms, as what has come since the last time. Returns the measurements';
 
-CREATE FUNCTION monitoring._snapshot_metrics() RETURNS bigint
+CREATE FUNCTION monitoring_internal.snapshot_metrics() RETURNS bigint
 AS 'MODULE_PATHNAME', 'monitoring_snapshot_metrics' LANGUAGE C VOLATILE
 SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION monitoring._snapshot_metrics() IS
-    'What _snapshot_metric() does, of all metrics; one that fails costs itself, and is an issue';
+COMMENT ON FUNCTION monitoring_internal.snapshot_metrics() IS
+    'What snapshot_metric() does, of all metrics; one that fails costs itself, and is an issue';

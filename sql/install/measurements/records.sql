@@ -16,16 +16,16 @@ COMMENT ON FUNCTION monitoring.flush_records() IS
     'Has every measurement recorded so far written to monitoring.pipeline_metrics and returns how many were written meanwhile. Where no worker runs, the calling transaction writes them. '
     'Errors: 25006 in a read-only transaction.';
 
-CREATE FUNCTION monitoring._record_status(OUT waiting_bytes bigint, OUT drained bigint,
+CREATE FUNCTION monitoring_internal.record_status(OUT waiting_bytes bigint, OUT drained bigint,
                                           OUT dropped bigint, OUT rejected bigint, OUT lost bigint,
                                           OUT used_bytes bigint, OUT size_bytes bigint)
 RETURNS record
 AS 'MODULE_PATHNAME', 'monitoring_record_status' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
-COMMENT ON FUNCTION monitoring._record_status() IS 'What monitoring.record_status shows';
+COMMENT ON FUNCTION monitoring_internal.record_status() IS 'What monitoring.record_status shows';
 
 CREATE VIEW monitoring.record_status AS
 SELECT s.waiting_bytes, s.drained, s.dropped, s.rejected, s.lost, s.used_bytes, s.size_bytes
-FROM monitoring._record_status() AS s;
+FROM monitoring_internal.record_status() AS s;
 COMMENT ON VIEW monitoring.record_status IS
     'The way of recorded measurements into the table of this database; NULL without shared_preload_libraries';
 COMMENT ON COLUMN monitoring.record_status.waiting_bytes IS 'Recorded and not yet written';

@@ -1,9 +1,9 @@
 -- Secrets of receivers and probes. Not registered with pg_extension_config_dump: a dump holds none.
 -- What is wrong with a row is said by the trigger: a constraint would show the row, and the value.
 
-CREATE FUNCTION monitoring._check_secret() RETURNS trigger
+CREATE FUNCTION monitoring_internal.check_secret() RETURNS trigger
 AS 'MODULE_PATHNAME', 'monitoring_check_secret' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION monitoring._check_secret() IS
+COMMENT ON FUNCTION monitoring_internal.check_secret() IS
     'Trigger: refuses a secret that cannot be used, without showing it, and notes who stores it';
 
 CREATE TABLE monitoring.secrets (
@@ -32,7 +32,7 @@ COMMENT ON COLUMN monitoring.secrets.set_by IS 'The role that stored it last';
 COMMENT ON COLUMN monitoring.secrets.updated_at IS 'When it was stored last';
 
 CREATE TRIGGER check_secret BEFORE INSERT OR UPDATE ON monitoring.secrets
-FOR EACH ROW EXECUTE FUNCTION monitoring._check_secret();
+FOR EACH ROW EXECUTE FUNCTION monitoring_internal.check_secret();
 
 CREATE FUNCTION monitoring.set_secret(
     secret_name text, secret_value text, allowed_kinds text[] DEFAULT NULL,
@@ -68,7 +68,7 @@ COMMENT ON FUNCTION monitoring.release_vault_secret(text, text[], text[]) IS
     'Errors: 55000 where Supabase Vault is not installed.';
 
 -- What failed because of a secret or a setting is tried again as soon as that is mended.
-CREATE FUNCTION monitoring._retry_mended() RETURNS trigger
+CREATE FUNCTION monitoring_internal.retry_mended() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -76,7 +76,7 @@ DECLARE
 BEGIN
     IF TG_RELID NOT IN ('monitoring.receivers'::regclass, 'monitoring.secrets'::regclass) THEN
         RAISE EXCEPTION USING ERRCODE = 'trigger_protocol_violated',
-            MESSAGE = 'monitoring._retry_mended() is a trigger function of the extension''s tables';
+            MESSAGE = 'monitoring_internal.retry_mended() is a trigger function of the extension''s tables';
     END IF;
     IF TG_TABLE_NAME = 'receivers' THEN
         mended := ARRAY[NEW.receiver_name];
@@ -92,10 +92,10 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION monitoring._retry_mended() IS
+COMMENT ON FUNCTION monitoring_internal.retry_mended() IS
     'Trigger: lets notifications go that wait for their next attempt at a receiver that was mended';
-REVOKE ALL ON FUNCTION monitoring._retry_mended() FROM PUBLIC;
+REVOKE ALL ON FUNCTION monitoring_internal.retry_mended() FROM PUBLIC;
 CREATE TRIGGER retry_mended AFTER INSERT OR UPDATE ON monitoring.secrets
-FOR EACH ROW EXECUTE FUNCTION monitoring._retry_mended();
+FOR EACH ROW EXECUTE FUNCTION monitoring_internal.retry_mended();
 CREATE TRIGGER retry_mended AFTER UPDATE OF kind, settings, enabled ON monitoring.receivers
-FOR EACH ROW EXECUTE FUNCTION monitoring._retry_mended();
+FOR EACH ROW EXECUTE FUNCTION monitoring_internal.retry_mended();

@@ -1,9 +1,9 @@
 -- Probes: what is asked from outside, by the courier. Results are rows, and metrics under
 -- blackbox_exporter's names through the pack "probes".
 
-CREATE FUNCTION monitoring._check_probe() RETURNS trigger
+CREATE FUNCTION monitoring_internal.check_probe() RETURNS trigger
 AS 'MODULE_PATHNAME', 'monitoring_check_probe' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION monitoring._check_probe() IS
+COMMENT ON FUNCTION monitoring_internal.check_probe() IS
     'Trigger: refuses a probe that could not be sent, and wakes the courier at commit';
 
 CREATE TABLE monitoring.probes (
@@ -116,10 +116,10 @@ COMMENT ON COLUMN monitoring.probe_days.successes IS 'How many were a success';
 SELECT pg_catalog.pg_extension_config_dump('monitoring.probe_days', '');
 
 CREATE TRIGGER check_probe BEFORE INSERT OR UPDATE ON monitoring.probes
-FOR EACH ROW EXECUTE FUNCTION monitoring._check_probe();
+FOR EACH ROW EXECUTE FUNCTION monitoring_internal.check_probe();
 
 CREATE TRIGGER enable_pack AFTER INSERT ON monitoring.probes
-FOR EACH STATEMENT EXECUTE FUNCTION monitoring._enable_pack_of_rows();
+FOR EACH STATEMENT EXECUTE FUNCTION monitoring_internal.enable_pack_of_rows();
 
 CREATE FUNCTION monitoring.uptime(
     probe_name text, over_last interval DEFAULT '30 days',

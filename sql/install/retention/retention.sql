@@ -31,8 +31,8 @@ COMMENT ON COLUMN monitoring.effective_retention.is_default IS
 
 -- Retention looks for old rows here; the partitions of a day are dropped whole.
 CREATE INDEX pipeline_metrics_default_by_time_idx
-  ON monitoring.pipeline_metrics_default ("timestamp");
-CREATE INDEX rollup_periods_rows_idx ON monitoring.rollup_periods (period, period_start)
+  ON monitoring_internal.pipeline_metrics_default ("timestamp");
+CREATE INDEX rollup_periods_rows_idx ON monitoring_internal.rollup_periods (period, period_start)
   WHERE NOT rows_removed;
 
 CREATE FUNCTION monitoring.apply_retention()
@@ -42,11 +42,11 @@ SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION monitoring.apply_retention() IS
   'Removes what is older than its retention, and says how much. Raw days go as whole partitions, once all their hours are rolled up; removed counts their measurements as the roll-ups counted them. A partition that somebody is reading stays until the next run.';
 
-CREATE FUNCTION monitoring._maintain_partitions(days_ahead integer DEFAULT 7,
+CREATE FUNCTION monitoring_internal.maintain_partitions(days_ahead integer DEFAULT 7,
                                                  all_days boolean DEFAULT false) RETURNS integer
 AS 'MODULE_PATHNAME', 'monitoring_maintain_partitions' LANGUAGE C VOLATILE STRICT
 SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION monitoring._maintain_partitions(integer, boolean) IS
+COMMENT ON FUNCTION monitoring_internal.maintain_partitions(integer, boolean) IS
   'Makes the partitions of pipeline_metrics for the days to come, up to days_ahead; with all_days also for today and the days of the raw retention, which is for CREATE EXTENSION only. Gives up on a lock after 100 ms, for the next run to try again. Returns the partitions made.';
 
 -- The first days, so that no row of today ever goes to the default partition. Partitions are no members
@@ -56,12 +56,12 @@ DO $$
 DECLARE
   partition regclass;
 BEGIN
-  IF monitoring._restoring() THEN
-    DROP TABLE monitoring.pipeline_metrics_default;
+  IF monitoring_internal.restoring() THEN
+    DROP TABLE monitoring_internal.pipeline_metrics_default;
     RETURN;
   END IF;
-  PERFORM monitoring._own_partition('monitoring.pipeline_metrics_default');
-  PERFORM monitoring._maintain_partitions(7, true);
+  PERFORM monitoring_internal.own_partition('monitoring_internal.pipeline_metrics_default');
+  PERFORM monitoring_internal.maintain_partitions(7, true);
   FOR partition IN
     SELECT inhrelid::regclass FROM pg_catalog.pg_inherits
     WHERE inhparent = 'monitoring.pipeline_metrics'::regclass

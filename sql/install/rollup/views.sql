@@ -1,43 +1,43 @@
 -- Document 001's views, from roll-ups and from what no pass has seen yet.
 
 -- One piece of a series: a roll-up state, or a single measurement.
-CREATE VIEW monitoring._hourly_pieces AS
+CREATE VIEW monitoring_internal.hourly_pieces AS
 SELECT s.metric_name, s.period_start AS hour, s.dimensions AS tags, s.count_value,
        s.count_value - s.nonfinite_count AS finite_count, s.sum_value, s.sketch, s.measures,
        s.min_value, s.max_value
-FROM monitoring.rollup_state s
+FROM monitoring_internal.rollup_state s
 WHERE s.period = 'hourly';
-COMMENT ON VIEW monitoring._hourly_pieces IS 'The hourly states that views merge.';
+COMMENT ON VIEW monitoring_internal.hourly_pieces IS 'The hourly states that views merge.';
 
 -- Each hour by its name: so the index of the states leads to those of one metric, where a range of hours
 -- would go through those of all metrics. Clocks that are ahead may have made later ones: few, and each is
 -- looked up behind the one before.
-CREATE VIEW monitoring._recent_hours AS
+CREATE VIEW monitoring_internal.recent_hours AS
 WITH RECURSIVE ahead (hour) AS (
-  SELECT (SELECT min(period_start) FROM monitoring.rollup_state WHERE period_start > now())
+  SELECT (SELECT min(period_start) FROM monitoring_internal.rollup_state WHERE period_start > now())
   UNION ALL
-  SELECT (SELECT min(period_start) FROM monitoring.rollup_state WHERE period_start > hour)
+  SELECT (SELECT min(period_start) FROM monitoring_internal.rollup_state WHERE period_start > hour)
   FROM ahead
   WHERE hour IS NOT NULL)
 SELECT generate_series(date_trunc('hour', now() - interval '168 hours', 'UTC'), now(), interval '1 hour') AS hour
 UNION ALL
 SELECT hour FROM ahead;
-COMMENT ON VIEW monitoring._recent_hours IS
+COMMENT ON VIEW monitoring_internal.recent_hours IS
   'The UTC hours of the last 7 days (whole hours), which views show, and later ones; then one NULL.';
 
-CREATE FUNCTION monitoring._integer_tag(tags jsonb, tag text) RETURNS bigint
+CREATE FUNCTION monitoring_internal.integer_tag(tags jsonb, tag text) RETURNS bigint
 AS 'MODULE_PATHNAME', 'monitoring_integer_tag' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION monitoring._integer_tag(jsonb, text) IS
+COMMENT ON FUNCTION monitoring_internal.integer_tag(jsonb, text) IS
   'The tag as an integer of at most 18 digits, or NULL: a malformed tag never breaks a view.';
 
-CREATE FUNCTION monitoring._measure_tag(tags jsonb, tag text) RETURNS double precision
+CREATE FUNCTION monitoring_internal.measure_tag(tags jsonb, tag text) RETURNS double precision
 AS 'MODULE_PATHNAME', 'monitoring_measure_tag' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION monitoring._measure_tag(jsonb, text) IS
+COMMENT ON FUNCTION monitoring_internal.measure_tag(jsonb, text) IS
   'What a roll-up adds of the tag: a number, or a text that casts to integer; otherwise NULL.';
 
-CREATE FUNCTION monitoring._whole(double precision) RETURNS bigint
+CREATE FUNCTION monitoring_internal.whole(double precision) RETURNS bigint
 AS 'MODULE_PATHNAME', 'monitoring_whole' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION monitoring._whole(double precision) IS
+COMMENT ON FUNCTION monitoring_internal.whole(double precision) IS
   'The nearest bigint, also of what is beyond all of them.';
 
 -- Grouped first and then put in order: few groups are sorted, and by hashing they need no order.
@@ -45,31 +45,31 @@ COMMENT ON FUNCTION monitoring._whole(double precision) IS
 CREATE VIEW monitoring.queue_metrics AS
 WITH pieces AS (
   SELECT tags ->> 'queue' AS queue_name, hour, count_value, finite_count, sum_value,
-         monitoring._measure_tag(measures, 'success_count') AS success_count,
-         monitoring._measure_tag(measures, 'error_count') AS error_count,
-         monitoring._measure_tag(measures, 'batch_size') AS batch_size
-  FROM monitoring._hourly_pieces
+         monitoring_internal.measure_tag(measures, 'success_count') AS success_count,
+         monitoring_internal.measure_tag(measures, 'error_count') AS error_count,
+         monitoring_internal.measure_tag(measures, 'batch_size') AS batch_size
+  FROM monitoring_internal.hourly_pieces
   WHERE metric_name = 'queue_processing'
-    AND hour = ANY (ARRAY(SELECT recent.hour FROM monitoring._recent_hours AS recent))
+    AND hour = ANY (ARRAY(SELECT recent.hour FROM monitoring_internal.recent_hours AS recent))
   UNION ALL
   SELECT tags ->> 'queue', date_trunc('hour', "timestamp", 'UTC'), 1,
          CASE WHEN metric_value - metric_value = 0 THEN 1 ELSE 0 END,
          CASE WHEN metric_value - metric_value = 0 THEN metric_value END,
-         monitoring._measure_tag(tags, 'success_count'),
-         monitoring._measure_tag(tags, 'error_count'),
-         monitoring._measure_tag(tags, 'batch_size')
-  FROM monitoring._new_measurements(
+         monitoring_internal.measure_tag(tags, 'success_count'),
+         monitoring_internal.measure_tag(tags, 'error_count'),
+         monitoring_internal.measure_tag(tags, 'batch_size')
+  FROM monitoring_internal.new_measurements(
     'queue_processing', date_trunc('hour', now() - interval '168 hours', 'UTC'))
 )
 SELECT *
 FROM (
   SELECT queue_name,
          hour,
-         monitoring._sum(count_value)::bigint AS total_batches,
-         monitoring._whole(monitoring._sum(success_count)) AS success_count,
-         monitoring._whole(monitoring._sum(error_count)) AS error_count,
-         monitoring._sum(sum_value) / nullif(monitoring._sum(finite_count), 0) AS avg_processing_time_ms,
-         monitoring._whole(monitoring._sum(batch_size)) AS total_messages_processed
+         monitoring_internal.sum(count_value)::bigint AS total_batches,
+         monitoring_internal.whole(monitoring_internal.sum(success_count)) AS success_count,
+         monitoring_internal.whole(monitoring_internal.sum(error_count)) AS error_count,
+         monitoring_internal.sum(sum_value) / nullif(monitoring_internal.sum(finite_count), 0) AS avg_processing_time_ms,
+         monitoring_internal.whole(monitoring_internal.sum(batch_size)) AS total_messages_processed
   FROM pieces
   GROUP BY queue_name, hour) AS hours
 ORDER BY queue_name, hour DESC;
@@ -89,9 +89,9 @@ CREATE VIEW monitoring.api_metrics AS
 WITH pieces AS (
   SELECT tags ->> 'api' AS api_name, tags ->> 'success' AS success, hour, count_value,
          finite_count, sum_value, sketch, NULL::double precision AS single_value, min_value, max_value
-  FROM monitoring._hourly_pieces
+  FROM monitoring_internal.hourly_pieces
   WHERE metric_name = 'api_call'
-    AND hour = ANY (ARRAY(SELECT recent.hour FROM monitoring._recent_hours AS recent))
+    AND hour = ANY (ARRAY(SELECT recent.hour FROM monitoring_internal.recent_hours AS recent))
   UNION ALL
   SELECT tags ->> 'api', tags ->> 'success', date_trunc('hour', "timestamp", 'UTC'), 1,
          CASE WHEN metric_value - metric_value = 0 THEN 1 ELSE 0 END,
@@ -99,21 +99,21 @@ WITH pieces AS (
          NULL, metric_value,
          CASE WHEN metric_value - metric_value = 0 THEN metric_value END,
          CASE WHEN metric_value - metric_value = 0 THEN metric_value END
-  FROM monitoring._new_measurements(
+  FROM monitoring_internal.new_measurements(
     'api_call', date_trunc('hour', now() - interval '168 hours', 'UTC'))
 )
 SELECT *
 FROM (
   SELECT api_name,
          hour,
-         monitoring._sum(count_value)::bigint AS total_calls,
-         coalesce(monitoring._sum(count_value) FILTER (WHERE success = 'true'), 0)::bigint AS success_count,
-         coalesce(monitoring._sum(count_value) FILTER (WHERE success = 'false'), 0)::bigint AS error_count,
-         monitoring._sum(sum_value) FILTER (WHERE success = 'true')
-           / nullif(monitoring._sum(finite_count) FILTER (WHERE success = 'true'), 0)
+         monitoring_internal.sum(count_value)::bigint AS total_calls,
+         coalesce(monitoring_internal.sum(count_value) FILTER (WHERE success = 'true'), 0)::bigint AS success_count,
+         coalesce(monitoring_internal.sum(count_value) FILTER (WHERE success = 'false'), 0)::bigint AS error_count,
+         monitoring_internal.sum(sum_value) FILTER (WHERE success = 'true')
+           / nullif(monitoring_internal.sum(finite_count) FILTER (WHERE success = 'true'), 0)
            AS avg_success_time_ms,
          -- A sketch knows its buckets; the extremes are exact.
-         greatest(least(monitoring._sketch_quantile_agg(sketch, single_value, 0.95), max(max_value)),
+         greatest(least(monitoring_internal.sketch_quantile_agg(sketch, single_value, 0.95), max(max_value)),
                   min(min_value)) AS p95_time_ms
   FROM pieces
   GROUP BY api_name, hour) AS hours

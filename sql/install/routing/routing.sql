@@ -175,7 +175,7 @@ COMMENT ON COLUMN monitoring.watchdogs.last_ping_at IS
 SELECT pg_catalog.pg_extension_config_dump('monitoring.watchdogs', '');
 
 -- Whoever deletes a receiver that alerts are led to would silence them.
-CREATE FUNCTION monitoring._keep_used_receiver() RETURNS trigger
+CREATE FUNCTION monitoring_internal.keep_used_receiver() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -183,7 +183,7 @@ DECLARE
 BEGIN
     IF TG_RELID <> 'monitoring.receivers'::regclass THEN
         RAISE EXCEPTION USING ERRCODE = 'trigger_protocol_violated',
-            MESSAGE = 'monitoring._keep_used_receiver() is a trigger function of monitoring.receivers';
+            MESSAGE = 'monitoring_internal.keep_used_receiver() is a trigger function of monitoring.receivers';
     END IF;
     SELECT string_agg(u.name, ', ' ORDER BY u.name) INTO used_by FROM (
         SELECT 'route ' || r.id AS name FROM monitoring.routes AS r
@@ -200,11 +200,11 @@ BEGIN
     RETURN OLD;
 END
 $$;
-COMMENT ON FUNCTION monitoring._keep_used_receiver() IS
+COMMENT ON FUNCTION monitoring_internal.keep_used_receiver() IS
     'Trigger: refuses to delete a receiver that a route or an escalation policy names';
-REVOKE ALL ON FUNCTION monitoring._keep_used_receiver() FROM PUBLIC;
+REVOKE ALL ON FUNCTION monitoring_internal.keep_used_receiver() FROM PUBLIC;
 CREATE TRIGGER keep_used BEFORE DELETE ON monitoring.receivers
-FOR EACH ROW EXECUTE FUNCTION monitoring._keep_used_receiver();
+FOR EACH ROW EXECUTE FUNCTION monitoring_internal.keep_used_receiver();
 
 -- State. Groups, their members, the log and the escalations are written in the transaction that
 -- queues the notifications they tell of.
@@ -372,13 +372,13 @@ SELECT pg_catalog.pg_extension_config_dump('monitoring.notification_decisions_id
 
 -- Names are how configuration and state refer to a receiver: whoever is renamed stays the one who was
 -- told; one of the same name that is made later was told of nothing.
-CREATE FUNCTION monitoring._follow_receiver() RETURNS trigger
+CREATE FUNCTION monitoring_internal.follow_receiver() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF TG_RELID <> 'monitoring.receivers'::regclass THEN
         RAISE EXCEPTION USING ERRCODE = 'trigger_protocol_violated',
-            MESSAGE = 'monitoring._follow_receiver() is a trigger function of monitoring.receivers';
+            MESSAGE = 'monitoring_internal.follow_receiver() is a trigger function of monitoring.receivers';
     END IF;
     IF TG_OP = 'DELETE' THEN
         DELETE FROM monitoring.notification_log AS l WHERE l.receiver = OLD.receiver_name;
@@ -397,20 +397,20 @@ BEGIN
     DELETE FROM monitoring.notification_log AS l WHERE l.receiver = NEW.receiver_name;
     UPDATE monitoring.notification_log AS l SET receiver = NEW.receiver_name
     WHERE l.receiver = OLD.receiver_name;
-    UPDATE monitoring.health_told AS t SET receiver = NEW.receiver_name
+    UPDATE monitoring_internal.health_told AS t SET receiver = NEW.receiver_name
     WHERE t.receiver = OLD.receiver_name;
     UPDATE monitoring.notifications AS n SET receiver = NEW.receiver_name
     WHERE n.receiver = OLD.receiver_name AND n.status IN ('queued', 'sending', 'retrying');
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION monitoring._follow_receiver() IS
+COMMENT ON FUNCTION monitoring_internal.follow_receiver() IS
     'Trigger: takes routes, escalations and what a receiver was told along when it is renamed, and '
     'forgets what it was told when it is deleted';
-REVOKE ALL ON FUNCTION monitoring._follow_receiver() FROM PUBLIC;
+REVOKE ALL ON FUNCTION monitoring_internal.follow_receiver() FROM PUBLIC;
 
 CREATE TRIGGER follow_receiver AFTER UPDATE OF receiver_name OR DELETE ON monitoring.receivers
-FOR EACH ROW EXECUTE FUNCTION monitoring._follow_receiver();
+FOR EACH ROW EXECUTE FUNCTION monitoring_internal.follow_receiver();
 
 -- What waits, and for what. The order of the reasons is that in which they hold a notification back.
 CREATE VIEW monitoring.waiting_notifications AS
@@ -418,7 +418,7 @@ SELECT n.id, n.receiver, n.kind, n.address, n.group_key, n.status, n.attempts, n
        CASE WHEN n.status = 'sending' THEN 'answer'
             WHEN r.receiver_name IS NULL THEN 'receiver_gone'
             WHEN NOT r.enabled THEN 'receiver_disabled'
-            WHEN NOT monitoring._is_active() THEN 'activation'
+            WHEN NOT monitoring_internal.is_active() THEN 'activation'
             WHEN earlier.id IS NOT NULL THEN 'earlier_notification'
             WHEN p.paused_until > now.at THEN 'retry_after'
             WHEN n.status = 'retrying' AND n.next_attempt_at > now.at THEN 'next_attempt'
@@ -429,7 +429,7 @@ SELECT n.id, n.receiver, n.kind, n.address, n.group_key, n.status, n.attempts, n
 FROM monitoring.notifications AS n
 CROSS JOIN (SELECT pg_catalog.clock_timestamp() AS at) AS now
 LEFT JOIN monitoring.receivers AS r ON r.receiver_name = n.receiver
-LEFT JOIN monitoring.receiver_pace AS p ON p.receiver_name = n.receiver
+LEFT JOIN monitoring_internal.receiver_pace AS p ON p.receiver_name = n.receiver
 LEFT JOIN LATERAL (
     SELECT e.id FROM monitoring.notifications AS e
     WHERE e.receiver = n.receiver AND e.group_key = n.group_key AND e.address = n.address
@@ -555,22 +555,22 @@ COMMENT ON COLUMN monitoring.alert_trail.reason IS
     'As in monitoring.notification_decisions; or what kept this alert back: inhibited, '
     'outside_active_time, mute_time or silenced, of which detail says more';
 
-CREATE FUNCTION monitoring._check_routing() RETURNS trigger
+CREATE FUNCTION monitoring_internal.check_routing() RETURNS trigger
 AS 'MODULE_PATHNAME', 'monitoring_check_routing' LANGUAGE C
 SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION monitoring._check_routing() IS
+COMMENT ON FUNCTION monitoring_internal.check_routing() IS
     'Refuses a configuration of routing that does not hold together; not for calling.';
 
 CREATE TRIGGER check_routing AFTER INSERT OR UPDATE OR DELETE ON monitoring.routes
-    FOR EACH STATEMENT EXECUTE FUNCTION monitoring._check_routing();
+    FOR EACH STATEMENT EXECUTE FUNCTION monitoring_internal.check_routing();
 CREATE TRIGGER check_routing AFTER INSERT OR UPDATE ON monitoring.inhibit_rules
-    FOR EACH STATEMENT EXECUTE FUNCTION monitoring._check_routing();
+    FOR EACH STATEMENT EXECUTE FUNCTION monitoring_internal.check_routing();
 CREATE TRIGGER check_routing AFTER INSERT OR UPDATE ON monitoring.time_intervals
-    FOR EACH STATEMENT EXECUTE FUNCTION monitoring._check_routing();
+    FOR EACH STATEMENT EXECUTE FUNCTION monitoring_internal.check_routing();
 CREATE TRIGGER check_routing AFTER INSERT OR UPDATE OF matchers, starts_at ON monitoring.silences
-    FOR EACH STATEMENT EXECUTE FUNCTION monitoring._check_routing();
+    FOR EACH STATEMENT EXECUTE FUNCTION monitoring_internal.check_routing();
 CREATE TRIGGER check_routing AFTER INSERT OR UPDATE ON monitoring.escalations
-    FOR EACH STATEMENT EXECUTE FUNCTION monitoring._check_routing();
+    FOR EACH STATEMENT EXECUTE FUNCTION monitoring_internal.check_routing();
 
 CREATE FUNCTION monitoring.create_route(receiver text, matchers text[] DEFAULT '{}',
                                         parent bigint DEFAULT 0,
@@ -662,9 +662,9 @@ COMMENT ON FUNCTION monitoring.explain_route(jsonb) IS
     'receiver and group_key are NULL where it does not end. '
     'Errors: 22023 for labels that are no object.';
 
-CREATE FUNCTION monitoring._route_alerts(evaluated_at timestamptz)
+CREATE FUNCTION monitoring_internal.route_alerts(evaluated_at timestamptz)
 RETURNS void
 AS 'MODULE_PATHNAME', 'monitoring_route_alerts' LANGUAGE C VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION monitoring._route_alerts(timestamptz) IS
+COMMENT ON FUNCTION monitoring_internal.route_alerts(timestamptz) IS
     'Part of evaluate_alerts(): groups, silences, inhibition, repeats and escalations at that time';

@@ -1,7 +1,7 @@
 -- What can be known when something is made is said then: that nobody works on it, that it leads to
 -- nobody, or that it names what is not there. What becomes so later is in health.
 
-CREATE FUNCTION monitoring._say_obstacles() RETURNS void
+CREATE FUNCTION monitoring_internal.say_obstacles() RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -15,12 +15,12 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION monitoring._say_obstacles() IS
+COMMENT ON FUNCTION monitoring_internal.say_obstacles() IS
     'A WARNING for each reason why no worker works on this database';
 
 -- What a rule's query adds to its labels is not known here: a route that asks for another label may
 -- be meant for it.
-CREATE FUNCTION monitoring._may_reach_somebody(labels jsonb) RETURNS boolean
+CREATE FUNCTION monitoring_internal.may_reach_somebody(labels jsonb) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT EXISTS (SELECT FROM monitoring.routes AS r
@@ -30,23 +30,23 @@ AS $$
             OR EXISTS (SELECT FROM monitoring.routes AS r, unnest(r.matchers) AS m
                        WHERE NOT labels ? coalesce(substring(m FROM '^\s*\{?\s*"?([^"=!~\s,{]+)'), '')))
 $$;
-COMMENT ON FUNCTION monitoring._may_reach_somebody(jsonb) IS
+COMMENT ON FUNCTION monitoring_internal.may_reach_somebody(jsonb) IS
     'Whether a route may lead alerts with these labels, and perhaps more, to a receiver';
 
 -- SECURITY DEFINER: whoever may add the row may be told, whatever else they may read. Nobody can call
 -- it but as this trigger, and it changes nothing.
-CREATE FUNCTION monitoring._advise() RETURNS trigger
+CREATE FUNCTION monitoring_internal.advise() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     found record;
 BEGIN
-    IF TG_TABLE_SCHEMA <> 'monitoring' OR TG_LEVEL <> 'STATEMENT' OR TG_OP <> 'INSERT' THEN
+    IF TG_TABLE_SCHEMA NOT IN ('monitoring', 'monitoring_internal') OR TG_LEVEL <> 'STATEMENT' OR TG_OP <> 'INSERT' THEN
         RAISE EXCEPTION USING ERRCODE = 'trigger_protocol_violated',
-            MESSAGE = 'monitoring._advise() is a trigger function of the extension''s tables';
+            MESSAGE = 'monitoring_internal.advise() is a trigger function of the extension''s tables';
     END IF;
     -- A dump brings all of it, in an order of its own.
-    IF monitoring._restoring() OR NOT EXISTS (SELECT FROM made) THEN
+    IF monitoring_internal.restoring() OR NOT EXISTS (SELECT FROM made) THEN
         RETURN NULL;
     END IF;
     CASE TG_TABLE_NAME
@@ -56,7 +56,7 @@ BEGIN
                      WHERE m.enabled AND m.group_name NOT LIKE 'pack %' AND NOT EXISTS (
                          SELECT FROM unnest(CASE m.language WHEN 'threshold'
                              THEN ARRAY['critical', 'warning'] ELSE ARRAY[m.severity] END) AS s (severity)
-                         WHERE monitoring._may_reach_somebody(m.labels || jsonb_build_object(
+                         WHERE monitoring_internal.may_reach_somebody(m.labels || jsonb_build_object(
                              'alertname', m.rule_name, 'severity', s.severity))) LOOP
             RAISE NOTICE USING MESSAGE = format('no route leads alerts of rule "%s" to a receiver', found.rule_name),
                 HINT = 'Nobody is told of them until monitoring.create_receiver() and '
@@ -74,13 +74,13 @@ BEGIN
         END LOOP;
     WHEN 'enabled_packs' THEN
         IF EXISTS (SELECT FROM made AS m WHERE m.with_alerts)
-           AND NOT monitoring._may_reach_somebody('{}') THEN
+           AND NOT monitoring_internal.may_reach_somebody('{}') THEN
             RAISE NOTICE USING MESSAGE = 'no route leads alerts of the pack to a receiver',
                 HINT = 'Nobody is told of them until monitoring.create_receiver() and '
                 'monitoring.create_route() say whom to tell.';
         END IF;
         FOR found IN SELECT DISTINCT c.source FROM made AS m,
-                         monitoring._table_collectors(m.pack_name, m.mapping) AS c,
+                         monitoring_internal.table_collectors(m.pack_name, m.mapping) AS c,
                          jsonb_each(m.mapping) AS mapped (key, value)
                      WHERE to_regclass(c.source) IS NULL AND c.source = mapped.value ->> 'table' LOOP
             RAISE NOTICE USING MESSAGE = format('relation "%s" does not exist', found.source),
@@ -118,30 +118,30 @@ BEGIN
     ELSE
         NULL;
     END CASE;
-    PERFORM monitoring._say_obstacles();
+    PERFORM monitoring_internal.say_obstacles();
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION monitoring._advise() IS
+COMMENT ON FUNCTION monitoring_internal.advise() IS
     'Trigger: says what keeps a new row from having its effect, and what to do about it';
 
 CREATE TRIGGER advise AFTER INSERT ON monitoring.alert_rules
-REFERENCING NEW TABLE AS made FOR EACH STATEMENT EXECUTE FUNCTION monitoring._advise();
+REFERENCING NEW TABLE AS made FOR EACH STATEMENT EXECUTE FUNCTION monitoring_internal.advise();
 CREATE TRIGGER advise AFTER INSERT ON monitoring.thresholds
-REFERENCING NEW TABLE AS made FOR EACH STATEMENT EXECUTE FUNCTION monitoring._advise();
-CREATE TRIGGER advise AFTER INSERT ON monitoring.enabled_packs
-REFERENCING NEW TABLE AS made FOR EACH STATEMENT EXECUTE FUNCTION monitoring._advise();
+REFERENCING NEW TABLE AS made FOR EACH STATEMENT EXECUTE FUNCTION monitoring_internal.advise();
+CREATE TRIGGER advise AFTER INSERT ON monitoring_internal.enabled_packs
+REFERENCING NEW TABLE AS made FOR EACH STATEMENT EXECUTE FUNCTION monitoring_internal.advise();
 CREATE TRIGGER advise AFTER INSERT ON monitoring.collectors
-REFERENCING NEW TABLE AS made FOR EACH STATEMENT EXECUTE FUNCTION monitoring._advise();
+REFERENCING NEW TABLE AS made FOR EACH STATEMENT EXECUTE FUNCTION monitoring_internal.advise();
 CREATE TRIGGER advise AFTER INSERT ON monitoring.queues
-REFERENCING NEW TABLE AS made FOR EACH STATEMENT EXECUTE FUNCTION monitoring._advise();
+REFERENCING NEW TABLE AS made FOR EACH STATEMENT EXECUTE FUNCTION monitoring_internal.advise();
 CREATE TRIGGER advise AFTER INSERT ON monitoring.probes
-REFERENCING NEW TABLE AS made FOR EACH STATEMENT EXECUTE FUNCTION monitoring._advise();
+REFERENCING NEW TABLE AS made FOR EACH STATEMENT EXECUTE FUNCTION monitoring_internal.advise();
 CREATE TRIGGER advise AFTER INSERT ON monitoring.receivers
-REFERENCING NEW TABLE AS made FOR EACH STATEMENT EXECUTE FUNCTION monitoring._advise();
+REFERENCING NEW TABLE AS made FOR EACH STATEMENT EXECUTE FUNCTION monitoring_internal.advise();
 CREATE TRIGGER advise AFTER INSERT ON monitoring.routes
-REFERENCING NEW TABLE AS made FOR EACH STATEMENT EXECUTE FUNCTION monitoring._advise();
+REFERENCING NEW TABLE AS made FOR EACH STATEMENT EXECUTE FUNCTION monitoring_internal.advise();
 CREATE TRIGGER advise AFTER INSERT ON monitoring.escalations
-REFERENCING NEW TABLE AS made FOR EACH STATEMENT EXECUTE FUNCTION monitoring._advise();
+REFERENCING NEW TABLE AS made FOR EACH STATEMENT EXECUTE FUNCTION monitoring_internal.advise();
 CREATE TRIGGER advise AFTER INSERT ON monitoring.watchdogs
-REFERENCING NEW TABLE AS made FOR EACH STATEMENT EXECUTE FUNCTION monitoring._advise();
+REFERENCING NEW TABLE AS made FOR EACH STATEMENT EXECUTE FUNCTION monitoring_internal.advise();

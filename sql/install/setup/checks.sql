@@ -1,10 +1,10 @@
 -- What is wrong with a row of configuration, said in words, and before the server would say it by
 -- showing the whole row.
 
-CREATE FUNCTION monitoring._check_values() RETURNS trigger
+CREATE FUNCTION monitoring_internal.check_values() RETURNS trigger
 AS 'MODULE_PATHNAME', 'monitoring_check_values' LANGUAGE C
 SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION monitoring._check_values() IS
+COMMENT ON FUNCTION monitoring_internal.check_values() IS
     'Trigger: refuses a row with a value that nothing could use, and says what is allowed; with the '
     'argument constraints only what the constraints of the table refuse';
 
@@ -16,19 +16,22 @@ BEGIN
     FOREACH configuration IN ARRAY ARRAY[
         'alert_rules', 'thresholds', 'response_limits', 'routes', 'inhibit_rules', 'time_intervals',
         'silences', 'escalations', 'watchdogs', 'receivers', 'queues', 'collectors', 'probes',
-        'retention', 'health_thresholds', 'metric_definitions', 'metric_snapshots', 'enabled_packs',
-        'secrets', 'worker_heartbeats']
+        'retention', 'health_thresholds', 'metric_definitions', 'secrets', 'worker_heartbeats']
     LOOP
         EXECUTE pg_catalog.format('CREATE TRIGGER values_are_usable BEFORE INSERT OR UPDATE'
-            ' ON monitoring.%I FOR EACH ROW EXECUTE FUNCTION monitoring._check_values()',
+            ' ON monitoring.%I FOR EACH ROW EXECUTE FUNCTION monitoring_internal.check_values()',
             configuration);
     END LOOP;
 END $$;
+CREATE TRIGGER values_are_usable BEFORE INSERT OR UPDATE ON monitoring_internal.metric_snapshots
+    FOR EACH ROW EXECUTE FUNCTION monitoring_internal.check_values();
+CREATE TRIGGER values_are_usable BEFORE INSERT OR UPDATE ON monitoring_internal.enabled_packs
+    FOR EACH ROW EXECUTE FUNCTION monitoring_internal.check_values();
 -- What is told of the past may be of any time.
 CREATE TRIGGER values_are_usable BEFORE INSERT OR UPDATE ON public.monitoring_events
-    FOR EACH ROW EXECUTE FUNCTION monitoring._check_values('constraints');
+    FOR EACH ROW EXECUTE FUNCTION monitoring_internal.check_values('constraints');
 CREATE TRIGGER values_are_usable BEFORE INSERT OR UPDATE ON monitoring.worker_issues
-    FOR EACH ROW EXECUTE FUNCTION monitoring._check_values('constraints');
+    FOR EACH ROW EXECUTE FUNCTION monitoring_internal.check_values('constraints');
 
 -- In place of the constraint's name in the message.
 COMMENT ON CONSTRAINT for_is_not_negative ON monitoring.alert_rules IS

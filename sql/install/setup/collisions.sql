@@ -54,6 +54,12 @@ BEGIN
         moves := array_prepend('ALTER SCHEMA monitoring OWNER TO CURRENT_USER;', moves);
     END IF;
 
+    IF EXISTS (SELECT FROM pg_namespace WHERE nspname = 'monitoring_internal') THEN
+        found := array_append(found, 'schema monitoring_internal');
+        moves := array_append(moves, format('ALTER SCHEMA monitoring_internal RENAME TO %I;',
+                                            'monitoring_internal_' || md5(clock_timestamp()::text)));
+    END IF;
+
     IF found IS NULL THEN
         PERFORM set_config('search_path', path, true);
         RETURN;

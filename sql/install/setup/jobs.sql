@@ -1,6 +1,6 @@
 -- Jobs that run by the clock: by the worker, or by pg_cron after schedule_jobs().
 
-CREATE VIEW monitoring._job_definitions AS
+CREATE VIEW monitoring_internal.job_definitions AS
 SELECT job.job_name, job.schedule, job.command
 FROM (VALUES
     ('hourly-metrics-aggregation', '5 * * * *', 'SELECT monitoring.aggregate_hourly_metrics()'),
@@ -10,43 +10,43 @@ FROM (VALUES
     ('monitoring-retention', '20 * * * *', 'SELECT monitoring.apply_retention()'),
     ('queue-check', '* * * * *', 'SELECT monitoring.check_queues()')
 ) AS job (job_name, schedule, command);
-COMMENT ON VIEW monitoring._job_definitions IS 'The jobs and their times, in UTC';
+COMMENT ON VIEW monitoring_internal.job_definitions IS 'The jobs and their times, in UTC';
 
-CREATE TABLE monitoring.job_runs (
+CREATE TABLE monitoring_internal.job_runs (
     job_name text PRIMARY KEY,
     last_run_at timestamptz NOT NULL,
     last_status text NOT NULL,
     last_error text
 );
-COMMENT ON TABLE monitoring.job_runs IS
+COMMENT ON TABLE monitoring_internal.job_runs IS
     'The last run of each job by the worker. Not dumped: a copy has not run them.';
-COMMENT ON COLUMN monitoring.job_runs.job_name IS 'The job';
-COMMENT ON COLUMN monitoring.job_runs.last_run_at IS 'When the worker ran it last';
-COMMENT ON COLUMN monitoring.job_runs.last_status IS 'succeeded or failed';
-COMMENT ON COLUMN monitoring.job_runs.last_error IS 'Why it failed; NULL: it did not';
+COMMENT ON COLUMN monitoring_internal.job_runs.job_name IS 'The job';
+COMMENT ON COLUMN monitoring_internal.job_runs.last_run_at IS 'When the worker ran it last';
+COMMENT ON COLUMN monitoring_internal.job_runs.last_status IS 'succeeded or failed';
+COMMENT ON COLUMN monitoring_internal.job_runs.last_error IS 'Why it failed; NULL: it did not';
 
-CREATE TABLE monitoring.jobs_elsewhere (
+CREATE TABLE monitoring_internal.jobs_elsewhere (
     job_name text PRIMARY KEY,
     database text NOT NULL
 );
-COMMENT ON TABLE monitoring.jobs_elsewhere IS
+COMMENT ON TABLE monitoring_internal.jobs_elsewhere IS
     'Jobs that pg_cron runs here from another database. Not dumped: pg_cron does not run them in a '
     'copy.';
-COMMENT ON COLUMN monitoring.jobs_elsewhere.job_name IS 'The job';
-COMMENT ON COLUMN monitoring.jobs_elsewhere.database IS 'Database whose pg_cron runs it';
+COMMENT ON COLUMN monitoring_internal.jobs_elsewhere.job_name IS 'The job';
+COMMENT ON COLUMN monitoring_internal.jobs_elsewhere.database IS 'Database whose pg_cron runs it';
 
-CREATE FUNCTION monitoring._next_run(schedule text, after timestamptz)
+CREATE FUNCTION monitoring_internal.next_run(schedule text, after timestamptz)
 RETURNS timestamptz
 AS 'MODULE_PATHNAME', 'monitoring_next_run' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION monitoring._next_run(text, timestamptz) IS
+COMMENT ON FUNCTION monitoring_internal.next_run(text, timestamptz) IS
     'When a cron schedule comes due next, in UTC; NULL if never';
 
-CREATE FUNCTION monitoring._pg_cron_jobs(
+CREATE FUNCTION monitoring_internal.pg_cron_jobs(
     OUT job_name text, OUT schedule text, OUT last_run_at timestamptz, OUT last_status text,
     OUT last_error text)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'monitoring_pg_cron_jobs' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION monitoring._pg_cron_jobs() IS
+COMMENT ON FUNCTION monitoring_internal.pg_cron_jobs() IS
     'Those of our jobs that pg_cron in this database runs, as far as the caller may see them';
 
 CREATE VIEW monitoring.jobs AS
@@ -57,12 +57,12 @@ SELECT d.job_name,
        CASE WHEN c.job_name IS NULL THEN r.last_run_at ELSE c.last_run_at END AS last_run_at,
        CASE WHEN c.job_name IS NULL THEN r.last_status ELSE c.last_status END AS last_status,
        CASE WHEN c.job_name IS NULL THEN r.last_error ELSE c.last_error END AS last_error,
-       monitoring._next_run(COALESCE(c.schedule, d.schedule), pg_catalog.clock_timestamp())
+       monitoring_internal.next_run(COALESCE(c.schedule, d.schedule), pg_catalog.clock_timestamp())
            AS next_run_at
-FROM monitoring._job_definitions AS d
-LEFT JOIN monitoring._pg_cron_jobs() AS c USING (job_name)
-LEFT JOIN monitoring.jobs_elsewhere AS e USING (job_name)
-LEFT JOIN monitoring.job_runs AS r USING (job_name);
+FROM monitoring_internal.job_definitions AS d
+LEFT JOIN monitoring_internal.pg_cron_jobs() AS c USING (job_name)
+LEFT JOIN monitoring_internal.jobs_elsewhere AS e USING (job_name)
+LEFT JOIN monitoring_internal.job_runs AS r USING (job_name);
 COMMENT ON VIEW monitoring.jobs IS
     'What runs by the clock, who runs it, and how the last run went';
 COMMENT ON COLUMN monitoring.jobs.job_name IS 'Name of the job';

@@ -21,10 +21,10 @@ COMMENT ON COLUMN public.system_metrics.status IS
     'ok, warning or critical, by monitoring.effective_health_thresholds';
 COMMENT ON COLUMN public.system_metrics.recorded_at IS 'When it was measured';
 
-CREATE FUNCTION monitoring._insert_system_metric() RETURNS trigger
+CREATE FUNCTION monitoring_internal.insert_system_metric() RETURNS trigger
 AS 'MODULE_PATHNAME', 'monitoring_insert_system_metric' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION monitoring._insert_system_metric() IS
+COMMENT ON FUNCTION monitoring_internal.insert_system_metric() IS
     'Trigger of public.system_metrics: inserts the row into monitoring.pipeline_metrics';
 
 CREATE TRIGGER insert_measurement INSTEAD OF INSERT ON public.system_metrics
-FOR EACH ROW EXECUTE FUNCTION monitoring._insert_system_metric();
+FOR EACH ROW EXECUTE FUNCTION monitoring_internal.insert_system_metric();

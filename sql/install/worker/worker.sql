@@ -21,7 +21,7 @@ COMMENT ON COLUMN monitoring.instance.instance_id IS
     'By which receivers tell the alerts of this database from those of others with the same routes; '
     'promotion and pg_upgrade keep it, activate() in a copy makes another';
 
-CREATE FUNCTION monitoring._is_active()
+CREATE FUNCTION monitoring_internal.is_active()
 RETURNS boolean LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT EXISTS (
@@ -30,13 +30,13 @@ BEGIN ATOMIC
           AND i.database_oid = d.oid
           AND i.relation_oid = 'monitoring.instance'::pg_catalog.regclass::oid);
 END;
-COMMENT ON FUNCTION monitoring._is_active() IS
+COMMENT ON FUNCTION monitoring_internal.is_active() IS
     'Whether worker and courier may work in this database';
 
-CREATE FUNCTION monitoring._wake_worker()
+CREATE FUNCTION monitoring_internal.wake_worker()
 RETURNS void
 AS 'MODULE_PATHNAME', 'monitoring_wake_worker' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION monitoring._wake_worker() IS
+COMMENT ON FUNCTION monitoring_internal.wake_worker() IS
     'Lets the worker of this database look, once this transaction commits, whether it has to act';
 
 -- A plain CREATE EXTENSION activates itself. pg_dump's scripts, and nobody else, set row_security.
@@ -47,19 +47,19 @@ WHERE d.datname = pg_catalog.current_database()
   AND NOT EXISTS (SELECT FROM pg_catalog.pg_settings AS s
                   WHERE s.name = 'row_security' AND s.source = 'session');
 
-CREATE FUNCTION monitoring._worker_status(
+CREATE FUNCTION monitoring_internal.worker_status(
     OUT database_oid oid, OUT role text, OUT state text, OUT pid integer,
     OUT started_at timestamptz, OUT last_tick_at timestamptz,
     OUT ticks bigint, OUT errors bigint, OUT last_error text)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'monitoring_worker_status' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
-COMMENT ON FUNCTION monitoring._worker_status() IS
+COMMENT ON FUNCTION monitoring_internal.worker_status() IS
     'The processes of the extension in the whole cluster; none without shared_preload_libraries';
 
 CREATE VIEW monitoring.worker_status AS
 SELECT d.datname AS database, s.role, s.pid, s.started_at, s.last_tick_at, s.ticks, s.errors,
        s.last_error, s.state
-FROM monitoring._worker_status() AS s
+FROM monitoring_internal.worker_status() AS s
 LEFT JOIN pg_catalog.pg_database AS d ON d.oid = s.database_oid;
 COMMENT ON VIEW monitoring.worker_status IS
     'The processes of the extension in the whole cluster: launcher, HTTP server, and worker and '

@@ -256,7 +256,7 @@ def prepare():
                       "types": row[4].split("|") if row[4] else [], "name": row[5]}
                      for row in there.run(FUNCTIONS).rows]
         sketches = [row[0] for row in there.run(
-            "SELECT encode(monitoring._sketch_agg(v), 'hex') FROM (SELECT n, n * power(-1.1, i) AS v"
+            "SELECT encode(monitoring_internal.sketch_agg(v), 'hex') FROM (SELECT n, n * power(-1.1, i) AS v"
             " FROM generate_series(1, 5) AS n, generate_series(1, 40) AS i) AS s GROUP BY n").rows]
         there.close()
     admin.close()
