@@ -96,7 +96,7 @@ is($node->safe_psql('other', q(SELECT DISTINCT runner FROM monitoring.jobs)), 'w
 	'the worker has them again');
 $node->safe_psql('postgres', 'CREATE ROLE stranger LOGIN');
 $node->safe_psql('other', 'GRANT USAGE ON SCHEMA monitoring TO stranger;
-	GRANT SELECT ON ALL TABLES IN SCHEMA monitoring TO stranger;
+	GRANT SELECT ON ALL TABLES IN SCHEMA monitoring, monitoring_internal TO stranger;
 	GRANT EXECUTE ON FUNCTION monitoring.schedule_jobs() TO stranger');
 ($status, $out, $err) = $node->psql('other', 'SELECT monitoring.schedule_jobs()',
 	extra_params => [ '-U', 'stranger' ]);
