@@ -23,7 +23,7 @@ DATA_built = $(SQL_BUILT)
 DATA = $(filter-out $(SQL_BUILT), $(wildcard sql/monitoring--*--*.sql))
 
 # Rooms by layer (CONTRIBUTING.md): arrows point down only.
-L1_ROOMS = metrics template alerting notify dispatch host foreign
+L1_ROOMS = metrics template alerting notify dispatch host foreign promql
 TABLE_ROOMS = issues measurements rollup retention series outbox routing rules probes collect health \
 	setup invariants
 SERVER_ROOMS = pg shmem $(TABLE_ROOMS) hooks worker api
@@ -47,7 +47,7 @@ OBJS = src/module.o $(call objects, $(call by_heat, base $(L1_ROOMS) $(SERVER_RO
 NET_LIBRARY = monitoring_net.so
 # Of the other rooms it has those that these need; what reads files of other programs is for SQL
 # functions only.
-NET_SHARED_ROOMS = base $(filter-out foreign, $(L1_ROOMS)) pg shmem issues outbox probes
+NET_SHARED_ROOMS = base $(filter-out foreign promql, $(L1_ROOMS)) pg shmem issues outbox probes
 NET_OBJS = $(call objects, $(NET_SHARED_ROOMS) $(NET_L1_ROOMS) $(NET_ROOMS))
 
 # -isystem wins over the -I of PGXS: warnings in the server's headers are not ours to mend.
