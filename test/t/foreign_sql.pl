@@ -225,6 +225,8 @@ pass('another database is dropped meanwhile');
 $node->safe_psql('postgres', "SELECT pg_cancel_backend(pid) FROM ($pid_of_worker) AS w");
 wait_until($node, q(SELECT overruns FROM monitoring.query_overruns WHERE worker_name = 'collector/canceled'), expect => 1,
 	what => 'a cancel ends it');
+# Its turn would come again, and it would hang once more, before what follows.
+$node->safe_psql('postgres', q(DELETE FROM monitoring.collectors WHERE collector_name = 'canceled'));
 hang('terminated', 'postgres');
 my $pid = $node->safe_psql('postgres', $pid_of_worker);
 $node->safe_psql('postgres', "SELECT pg_terminate_backend($pid)");
