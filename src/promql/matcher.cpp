@@ -6,6 +6,13 @@
 
 namespace monitoring::promql {
 
+namespace {
+
+/// For the program and the states that matching keeps.
+constexpr std::int64_t kMostRegexBytes = 2 << 20;
+
+}  // namespace
+
 std::string_view match_op_text(MatchOp op) {
   switch (op) {
     case MatchOp::kEqual:
@@ -26,6 +33,7 @@ Result<Matcher> Matcher::make(MatchOp op, std::string name, std::string value) {
   re2::RE2::Options options;
   options.set_log_errors(false);
   options.set_dot_nl(true);
+  options.set_max_mem(kMostRegexBytes);
   auto regex = std::make_shared<const re2::RE2>(matcher.value_, options);
   if (!regex->ok()) {
     return Error::of("error parsing regexp: " + regex->error(),
@@ -51,6 +59,10 @@ bool Matcher::matches(std::string_view label_value) const {
       return !re2::RE2::FullMatch(label_value, *regex_);
   }
   return false;
+}
+
+std::size_t Matcher::program_size() const {
+  return regex_ == nullptr ? 0 : static_cast<std::size_t>(regex_->ProgramSize());
 }
 
 std::vector<std::string> Matcher::alternatives() const {

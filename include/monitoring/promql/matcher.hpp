@@ -38,6 +38,8 @@ class Matcher {
 
   bool matches(std::string_view label_value) const;
   bool matches_empty() const { return matches(""); }
+  /// How large the compiled expression is, in instructions; 0 for = and !=.
+  std::size_t program_size() const;
 
   /// Where the expression of =~ or !~ is nothing but alternatives without any special character
   /// (`GET|POST`): these, so that an index can look them up. Else empty.
