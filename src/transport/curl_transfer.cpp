@@ -120,6 +120,8 @@ void CurlTransfer::set_common_options() {
   if (request_.fresh_connection) {
     set(easy, CURLOPT_FRESH_CONNECT, 1L);
     set(easy, CURLOPT_FORBID_REUSE, 1L);
+    // A session that is resumed shows no certificates.
+    set(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L);
   }
   set_ca_file();
 
@@ -413,7 +415,8 @@ Outcome CurlTransfer::finish(CURLcode code) {
   const char* redirect = nullptr;
   curl_easy_getinfo(easy_.get(), CURLINFO_REDIRECT_URL, &redirect);
   if (redirect != nullptr) outcome.redirect_url = redirect;
-  outcome.certificate_expires_at = certificate_expiry();
+  // Of a certificate that was refused some libcurls tell it and some do not.
+  if (outcome.failure != Failure::kTls) outcome.certificate_expires_at = certificate_expiry();
   return outcome;
 }
 

@@ -141,7 +141,10 @@ DROP TABLE monitoring.attached, monitoring_internal.pipeline_metrics_20240306;
 ALTER TABLE monitoring.pipeline_metrics DROP COLUMN twice, DROP COLUMN trace;
 ALTER TABLE monitoring.pipeline_metrics ALTER COLUMN metric_value TYPE numeric;
 ALTER TABLE monitoring.pipeline_metrics ALTER COLUMN tags TYPE json;
+-- Version 18 says where in the text, too.
+\set VERBOSITY sqlstate
 ALTER TABLE monitoring.pipeline_metrics ALTER COLUMN "timestamp" TYPE timestamp;
+\set VERBOSITY terse
 
 ---- Constraints, columns, generated columns and triggers of users: days to come are made with them.
 ALTER TABLE monitoring.pipeline_metrics ADD CONSTRAINT named CHECK (metric_name <> 'no'),
