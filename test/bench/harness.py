@@ -145,8 +145,8 @@ class Sides:
         admin.close()
         self.ours = Session(self.names[0])
         self.ours.sql("CREATE EXTENSION monitoring")
-        self.ours.written = ["monitoring." + name for name in (
-            "aggregated_metrics", "rollup_state", "rollup_pending", "rollup_periods", "rollup_progress")]
+        self.ours.written = ["monitoring.aggregated_metrics"] + ["monitoring_internal." + name for name in (
+            "rollup_state", "rollup_pending", "rollup_periods", "rollup_progress")]
         wait_for_worker(self.ours)
         if not worker:
             self.ours.sql("SELECT monitoring.pause_worker()")

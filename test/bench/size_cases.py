@@ -112,9 +112,9 @@ def disk(bench):
                 " GROUP BY 1 ORDER BY 2 DESC" % partitions)):
             bench.table.single("  index " + index, size / rows, unit="bytes")
         hours = float(session.sql("SELECT count(*) FROM monitoring.aggregated_metrics"))
-        for table in ("aggregated_metrics", "rollup_state"):
+        for table in ("monitoring.aggregated_metrics", "monitoring_internal.rollup_state"):
             heap, indexes = map(float, session.sql(
-                "SELECT pg_table_size(r), pg_indexes_size(r) FROM (SELECT 'monitoring.%s'::regclass AS r) AS t" % table).split("|"))
+                "SELECT pg_table_size(r), pg_indexes_size(r) FROM (SELECT '%s'::regclass AS r) AS t" % table).split("|"))
             bench.table.single("disk: a series and hour in %s (%.0f of it indexes)" % (table, indexes / hours),
                                (heap + indexes) / hours, unit="bytes")
         bench.table.single("  values in each of them", rows / hours, unit="")
