@@ -42,4 +42,4 @@ house:
 tidy:
 	$(in_copy) tidy test/run/phases tidy
 demo:
-	$(in_copy) demo test/run/demo
+	@test/run/packages demo && $(harness_settings) exec test/run/in-copy demo test/run/demo
