@@ -23,7 +23,7 @@ DATA_built = $(SQL_BUILT)
 DATA = $(filter-out $(SQL_BUILT), $(wildcard sql/monitoring--*--*.sql))
 
 # Rooms by layer (CONTRIBUTING.md): arrows point down only.
-L1_ROOMS = metrics template alerting notify dispatch host foreign promql
+L1_ROOMS = metrics template alerting notify dispatch host foreign promql chunk
 TABLE_ROOMS = issues measurements rollup retention series outbox routing rules probes collect health \
 	setup invariants
 SERVER_ROOMS = pg shmem $(TABLE_ROOMS) hooks worker api
@@ -47,7 +47,7 @@ OBJS = src/module.o $(call objects, $(call by_heat, base $(L1_ROOMS) $(SERVER_RO
 NET_LIBRARY = monitoring_net.so
 # Of the other rooms it has those that these need; what reads files of other programs is for SQL
 # functions only.
-NET_SHARED_ROOMS = base $(filter-out foreign promql, $(L1_ROOMS)) pg shmem issues outbox probes
+NET_SHARED_ROOMS = base $(filter-out foreign promql chunk, $(L1_ROOMS)) pg shmem issues outbox probes
 NET_OBJS = $(call objects, $(NET_SHARED_ROOMS) $(NET_L1_ROOMS) $(NET_ROOMS))
 
 # -isystem wins over the -I of PGXS: warnings in the server's headers are not ours to mend.
@@ -70,7 +70,7 @@ PURE_CXXFLAGS = -std=c++17 -O2 $(DEBUG_INFO) -fPIC -fvisibility=hidden -fstack-p
 	-Wall -Wextra -Werror -Iinclude -Isrc -MMD -MP $(COPT)
 
 EXPORTS = -Wl,--version-script=src/exports.map
-SHLIB_LINK = $(EXPORTS) -lre2 -lyaml-cpp -lstdc++
+SHLIB_LINK = $(EXPORTS) -lre2 -lyaml-cpp -lzstd -lstdc++
 override with_llvm = no
 
 # guard needs test/modules, which only the harness installs.

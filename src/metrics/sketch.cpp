@@ -12,7 +12,7 @@
 #include "metrics/sketch_mapping.hpp"
 #include "metrics/sketch_ranks.hpp"
 #include "metrics/sketch_reader.hpp"
-#include "metrics/varint.hpp"
+#include "monitoring/base/varint.hpp"
 
 namespace monitoring::metrics {
 

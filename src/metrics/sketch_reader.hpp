@@ -7,8 +7,8 @@
 #include <string_view>
 
 #include "metrics/sketch_mapping.hpp"
-#include "metrics/varint.hpp"
 #include "monitoring/base/result.hpp"
+#include "monitoring/base/varint.hpp"
 #include "monitoring/metrics/sketch.hpp"
 
 namespace monitoring::metrics {

@@ -10,8 +10,9 @@ bench:
 
 bench-build: build/bench/rooms build/bench/receiver build/bench/noop.so
 
-build/bench/rooms: build/bench/test/bench/rooms_bench.o $(call objects, base metrics alerting notify)
-	$(CXX) -o $@ $^ -lbenchmark -lre2 -lpthread
+build/bench/rooms: $(addprefix build/bench/test/bench/, rooms_bench.o chunk_bench.o) \
+		$(call objects, base metrics alerting notify chunk)
+	$(CXX) -o $@ $^ -lbenchmark -lre2 -lzstd -lpthread
 
 build/bench/receiver: build/bench/test/bench/receiver.o
 	$(CXX) -o $@ $^

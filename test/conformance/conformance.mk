@@ -19,6 +19,6 @@ conformance-sql:
 		exec test/run/in-copy conformance test/conformance/run
 
 build/unit/conformance: $(CONFORMANCE_OBJS) $(UNIT_ROOM_OBJS)
-	$(CXX) $(UNIT_SANITIZE) -o $@ $^ $(NET_LIBS) -lre2 -lyaml-cpp -lpthread
+	$(CXX) $(UNIT_SANITIZE) -o $@ $^ $(NET_LIBS) -lre2 -lyaml-cpp -lzstd -lpthread
 
 -include $(CONFORMANCE_OBJS:.o=.d)

@@ -23,10 +23,10 @@ unit-sanitized: build/sanitized/unit
 	build/sanitized/unit --gtest_brief=1 $(if $(UNIT_FILTER),--gtest_filter='$(UNIT_FILTER)')
 
 build/sanitized/fuzz: $(FUZZ_OBJS) $(SANITIZED_ROOM_OBJS)
-	$(SANITIZED_CXX) -fsanitize=fuzzer $(SANITIZERS) -o $@ $^ -lre2 -lyaml-cpp -lpthread
+	$(SANITIZED_CXX) -fsanitize=fuzzer $(SANITIZERS) -o $@ $^ -lre2 -lyaml-cpp -lzstd -lpthread
 
 build/sanitized/unit: $(SANITIZED_UNIT_OBJS) $(SANITIZED_ROOM_OBJS) $(SANITIZED_NET_OBJS)
-	$(SANITIZED_CXX) $(SANITIZERS) -o $@ $^ -lgtest_main -lgtest $(NET_LIBS) -lre2 -lyaml-cpp -lpthread
+	$(SANITIZED_CXX) $(SANITIZERS) -o $@ $^ -lgtest_main -lgtest $(NET_LIBS) -lre2 -lyaml-cpp -lzstd -lpthread
 
 build/sanitized/%.o: %.cpp
 	@mkdir -p $(@D)

@@ -13,7 +13,7 @@ unit: build/unit/run
 	build/unit/run --gtest_brief=1 $(if $(UNIT_FILTER),--gtest_filter='$(UNIT_FILTER)')
 
 build/unit/run: $(UNIT_TEST_OBJS) $(UNIT_ROOM_OBJS)
-	$(CXX) $(UNIT_SANITIZE) -o $@ $^ -lgtest_main -lgtest $(NET_LIBS) -lre2 -lyaml-cpp -lpthread
+	$(CXX) $(UNIT_SANITIZE) -o $@ $^ -lgtest_main -lgtest $(NET_LIBS) -lre2 -lyaml-cpp -lzstd -lpthread
 
 build/unit/%.o: %.cpp
 	@mkdir -p $(@D)

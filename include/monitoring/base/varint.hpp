@@ -1,5 +1,6 @@
 #pragma once
-// Varints as src/metrics/FORMAT.md defines them: canonical, at most ten bytes.
+// Varints as src/metrics/FORMAT.md and src/chunk/FORMAT.md define them: canonical, at most ten
+// bytes.
 
 #include <cstddef>
 #include <cstdint>
@@ -8,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-namespace monitoring::metrics {
+namespace monitoring {
 
 inline void append_varint(std::string& bytes, std::uint64_t value) {
   while (value >= 0x80) {
@@ -69,6 +70,14 @@ class VarintReader {
     return reinterpret_cast<const std::uint8_t*>(next_ - 8);
   }
 
+  /// Bytes that are no varints; empty where there are not as many.
+  std::string_view take(std::size_t count) {
+    if (static_cast<std::size_t>(end_ - next_) < count) return {};
+    next_ += count;
+    return {next_ - count, count};
+  }
+  void skip(std::size_t count) { next_ += count; }
+
   bool at_end() const { return next_ == end_; }
   std::size_t position() const { return static_cast<std::size_t>(next_ - begin_); }
 
@@ -78,4 +87,4 @@ class VarintReader {
   const char* end_;
 };
 
-}  // namespace monitoring::metrics
+}  // namespace monitoring

@@ -1,6 +1,6 @@
-#include "metrics/varint.hpp"
+#include "monitoring/base/varint.hpp"
 
-namespace monitoring::metrics {
+namespace monitoring {
 
 ReadVarint read_long_varint(const char* begin, const char* end) {
   std::uint64_t value = 0;
@@ -17,4 +17,4 @@ ReadVarint read_long_varint(const char* begin, const char* end) {
   return {VarintReader::kBad, next};
 }
 
-}  // namespace monitoring::metrics
+}  // namespace monitoring
