@@ -3,7 +3,8 @@
 --
 --   psql -1 -v ON_ERROR_STOP=1 -f examples/backend_api.sql
 --
--- as a role with access level operator that is no superuser, in a database that has no routes yet. It
+-- as a role with access level operator that is no superuser, in a database that has no other routes;
+-- again as often as you like. It
 -- expects these measurements in monitoring.pipeline_metrics (INSERT or record_metric()):
 --
 --   up                            1 or 0, tag job: whether the health check answered
@@ -30,7 +31,7 @@ SELECT monitoring.create_threshold('up', NULL, 1, comparison => '<',
     for_duration => '3 minutes', evaluate_every => '30 seconds', group_name => 'platform_api',
     annotations => '{
         "summary": "API health check failed",
-        "description": "Platform API has been unreachable for 3 minutes"}');
+        "description": "Platform API has been unreachable for 3 minutes"}', replace => true);
 
 SELECT monitoring.create_alert('HighErrorRate', $$
     SELECT errors.value / nullif(requests.value, 0) AS value
@@ -42,7 +43,8 @@ SELECT monitoring.create_alert('HighErrorRate', $$
     for_duration => '5 minutes', evaluate_every => '30 seconds', group_name => 'platform_api',
     annotations => '{
         "summary": "High API error rate",
-        "description": "Error rate is {{ $value | humanizePercentage }} over the last 5 minutes"}');
+        "description": "Error rate is {{ $value | humanizePercentage }} over the last 5 minutes"}',
+    replace => true);
 
 SELECT monitoring.create_alert('SlowResponseTime', $$
     SELECT value
@@ -52,7 +54,7 @@ SELECT monitoring.create_alert('SlowResponseTime', $$
     for_duration => '5 minutes', evaluate_every => '30 seconds', group_name => 'platform_api',
     annotations => '{
         "summary": "Slow API response times",
-        "description": "P95 latency is {{ $value | humanizeDuration }}"}');
+        "description": "P95 latency is {{ $value | humanizeDuration }}"}', replace => true);
 
 SELECT monitoring.create_alert('DatabasePoolExhausted', $$
     SELECT value / current_setting('max_connections')::float8 AS value
@@ -61,7 +63,7 @@ SELECT monitoring.create_alert('DatabasePoolExhausted', $$
     for_duration => '2 minutes', evaluate_every => '30 seconds', group_name => 'platform_api',
     annotations => '{
         "summary": "Database connection pool near capacity",
-        "description": "{{ $value | humanizePercentage }} of the connections are in use"}');
+        "description": "{{ $value | humanizePercentage }} of the connections are in use"}', replace => true);
 
 SELECT monitoring.create_alert('RLSViolations', $$
     SELECT 60 * value AS value
@@ -70,28 +72,31 @@ SELECT monitoring.create_alert('RLSViolations', $$
     severity => 'critical', for_duration => '1 minute', evaluate_every => '30 seconds',
     group_name => 'platform_api', annotations => '{
         "summary": "High rate of RLS violations",
-        "description": "{{ $value | printf \"%.0f\" }} RLS violations per minute"}');
+        "description": "{{ $value | printf \"%.0f\" }} RLS violations per minute"}', replace => true);
 
 -- Receivers. Their secrets, once:
 --   SELECT monitoring.set_secret('slack_webhook', $1), monitoring.set_secret('pagerduty_key', $1);
 SELECT monitoring.create_receiver('slack-notifications', 'slack', '{
     "url": {"secret": "slack_webhook"}, "channel": "#alerts", "mention": "none",
     "title": "{{ .GroupLabels.alertname }}",
-    "text": "{{ range .Alerts }}{{ .Annotations.description }}\n{{ end }}"}');
+    "text": "{{ range .Alerts }}{{ .Annotations.description }}\n{{ end }}"}', replace => true);
 SELECT monitoring.create_receiver('slack-critical', 'slack', '{
     "url": {"secret": "slack_webhook"}, "channel": "#alerts-critical", "mention": "none",
     "title": "🚨 CRITICAL: {{ .GroupLabels.alertname }}",
-    "text": "{{ range .Alerts }}{{ .Annotations.description }}\n{{ end }}"}');
+    "text": "{{ range .Alerts }}{{ .Annotations.description }}\n{{ end }}"}', replace => true);
 SELECT monitoring.create_receiver('slack-warnings', 'slack', '{
     "url": {"secret": "slack_webhook"}, "channel": "#alerts-warnings", "mention": "none",
     "title": "⚠️ WARNING: {{ .GroupLabels.alertname }}",
-    "text": "{{ range .Alerts }}{{ .Annotations.description }}\n{{ end }}"}');
+    "text": "{{ range .Alerts }}{{ .Annotations.description }}\n{{ end }}"}', replace => true);
 SELECT monitoring.create_receiver('pagerduty-critical', 'pagerduty', '{
     "routing_key": {"secret": "pagerduty_key"},
-    "description": "{{ .GroupLabels.alertname }}: {{ .CommonAnnotations.summary }}"}');
+    "description": "{{ .GroupLabels.alertname }}: {{ .CommonAnnotations.summary }}"}', replace => true);
 
 SELECT monitoring.create_route('slack-notifications', parent => NULL, group_by => '{alertname,severity}',
-    group_wait => '10 seconds', group_interval => '5 minutes', repeat_interval => '3 hours');
-SELECT monitoring.create_route('slack-critical', '{severity=critical}', continue_matching => true);
-SELECT monitoring.create_route('pagerduty-critical', '{severity=critical}');
-SELECT monitoring.create_route('slack-warnings', '{severity=warning}');
+    group_wait => '10 seconds', group_interval => '5 minutes', repeat_interval => '3 hours', replace => true);
+SELECT monitoring.create_route('slack-critical', '{severity=critical}', continue_matching => true,
+    route_name => 'slack-critical', replace => true);
+SELECT monitoring.create_route('pagerduty-critical', '{severity=critical}',
+    route_name => 'pagerduty-critical', replace => true);
+SELECT monitoring.create_route('slack-warnings', '{severity=warning}',
+    route_name => 'slack-warnings', replace => true);

@@ -10,7 +10,8 @@
 --
 --   psql -1 -v ON_ERROR_STOP=1 -f examples/runbook.sql
 --
--- as a role with access level operator that is no superuser, in a database that has no routes yet. It
+-- as a role with access level operator that is no superuser, in a database that has no other routes;
+-- again as often as you like. It
 -- expects these measurements in monitoring.pipeline_metrics (INSERT or record_metric()):
 --
 --   http_requests_total, http_errors_total     counters
@@ -37,7 +38,7 @@ SELECT monitoring.create_ladder('HighErrorRate', '[
           AS requests USING (labels) $$,
     for_duration => '5 minutes', group_name => 'application', annotations => '{
         "summary": "{{ $value | printf \"%.2f\" }}% of the requests fail (target: < 0.1%)",
-        "runbook_url": "https://wiki.example.com/runbooks/high-error-rate"}');
+        "runbook_url": "https://wiki.example.com/runbooks/high-error-rate"}', replace => true);
 
 SELECT monitoring.create_ladder('SlowResponseTime', '[
         {"severity": "P0", "bound": 2}, {"severity": "P1", "bound": 1}]',
@@ -46,13 +47,13 @@ SELECT monitoring.create_ladder('SlowResponseTime', '[
                                                    $1, by_labels => '{}') $$,
     for_duration => '5 minutes', group_name => 'application', annotations => '{
         "summary": "95% of the requests take up to {{ $value | humanizeDuration }} (target: < 500ms)",
-        "runbook_url": "https://wiki.example.com/runbooks/slow-response-time"}');
+        "runbook_url": "https://wiki.example.com/runbooks/slow-response-time"}', replace => true);
 
 SELECT monitoring.create_ladder('ServiceDown', '[{"severity": "P0", "bound": 1}]',
     metric_name => 'health_check', comparison => '<', aggregate => 'last',
     for_duration => '2 minutes', group_name => 'application', annotations => '{
         "summary": "The health check fails",
-        "runbook_url": "https://wiki.example.com/runbooks/service-down"}');
+        "runbook_url": "https://wiki.example.com/runbooks/service-down"}', replace => true);
 
 SELECT monitoring.create_ladder('UptimeLow', '[
         {"severity": "P0", "bound": 95}, {"severity": "P1", "bound": 99}]',
@@ -61,7 +62,8 @@ SELECT monitoring.create_ladder('UptimeLow', '[
         SELECT 100 * value AS value
         FROM monitoring.metric_values('health_check', 'avg', '1 day', $1, by_labels => '{}') $$,
     group_name => 'application', annotations => '{
-        "summary": "{{ $value | printf \"%.2f\" }}% of the health checks of the last day succeeded (target: 99.9%)"}');
+        "summary": "{{ $value | printf \"%.2f\" }}% of the health checks of the last day succeeded (target: 99.9%)"}',
+    replace => true);
 
 SELECT monitoring.create_ladder('DatabaseConnectionPoolHigh', '[
         {"severity": "P0", "bound": 95, "resolve_at": 90},
@@ -73,7 +75,7 @@ SELECT monitoring.create_ladder('DatabaseConnectionPoolHigh', '[
           USING (labels) $$,
     for_duration => '5 minutes', group_name => 'database', annotations => '{
         "summary": "{{ $value | printf \"%.0f\" }}% of the connections are in use (target: < 80%)",
-        "runbook_url": "https://wiki.example.com/runbooks/connection-pool"}');
+        "runbook_url": "https://wiki.example.com/runbooks/connection-pool"}', replace => true);
 
 -- An unusual spike: more than twice the baseline, which is the median of this hour (UTC) of the last
 -- seven days, from the hourly roll-ups. Without three such days the value is NULL, which is no alert.
@@ -83,35 +85,40 @@ SELECT monitoring.create_ladder('RequestRateSpike', '[{"severity": "P2", "bound"
         FROM monitoring.metric_values('http_requests_per_minute', 'avg', '10 minutes', $1,
                                       by_labels => '{}') $$,
     for_duration => '5 minutes', group_name => 'application', annotations => '{
-        "summary": "{{ $value | printf \"%.1f\" }} times as many requests as is usual at this hour"}');
+        "summary": "{{ $value | printf \"%.1f\" }} times as many requests as is usual at this hour"}',
+    replace => true);
 
 -- Receivers. Their secrets, once:
 --   SELECT monitoring.set_secret('slack_webhook', $1), monitoring.set_secret('twilio_token', $1), ...
 -- Slack mentions @channel for P0 and @here for P1 by itself.
 SELECT monitoring.create_receiver('slack-alerts', 'slack', '{
-    "url": {"secret": "slack_webhook"}, "channel": "#alerts"}');
+    "url": {"secret": "slack_webhook"}, "channel": "#alerts"}', replace => true);
 SELECT monitoring.create_receiver('email-oncall', 'email', '{
     "smarthost": "smtp.example.com:587", "from": "alerts@example.com",
     "to": "oncall@example.com, engineering-lead@example.com",
     "username": "alerts@example.com", "password": {"secret": "smtp_password"},
-    "subject_prefix": "[Agent Factory]"}');
+    "subject_prefix": "[Agent Factory]"}', replace => true);
 SELECT monitoring.create_receiver('email-cto', 'email', '{
     "smarthost": "smtp.example.com:587", "from": "alerts@example.com", "to": "cto@example.com",
     "username": "alerts@example.com", "password": {"secret": "smtp_password"},
-    "subject_prefix": "[Agent Factory]"}');
+    "subject_prefix": "[Agent Factory]"}', replace => true);
 SELECT monitoring.create_receiver('sms-oncall', 'sms', '{
     "account_sid": "AC00000000000000000000000000000000", "auth_token": {"secret": "twilio_token"},
-    "from": "+15005550006", "to": "+15005550001"}');
+    "from": "+15005550006", "to": "+15005550001"}', replace => true);
 SELECT monitoring.create_receiver('sms-cto', 'sms', '{
     "account_sid": "AC00000000000000000000000000000000", "auth_token": {"secret": "twilio_token"},
-    "from": "+15005550006", "to": "+15005550002"}');
+    "from": "+15005550006", "to": "+15005550002"}', replace => true);
 
 SELECT monitoring.create_route('slack-alerts', parent => NULL, group_by => '{alertname,severity}',
-    group_wait => '10 seconds', group_interval => '1 minute', repeat_interval => '4 hours');
-SELECT monitoring.create_route('sms-oncall', '{severity=P0}', continue_matching => true);
-SELECT monitoring.create_route('email-cto', '{severity=P0}', continue_matching => true);
-SELECT monitoring.create_route('email-oncall', '{"severity=~\"P[012]\""}', continue_matching => true);
-SELECT monitoring.create_route('slack-alerts', '{"severity=~\"P[0-3]\""}');
+    group_wait => '10 seconds', group_interval => '1 minute', repeat_interval => '4 hours', replace => true);
+SELECT monitoring.create_route('sms-oncall', '{severity=P0}', continue_matching => true,
+    route_name => 'sms-oncall', replace => true);
+SELECT monitoring.create_route('email-cto', '{severity=P0}', continue_matching => true,
+    route_name => 'email-cto', replace => true);
+SELECT monitoring.create_route('email-oncall', '{"severity=~\"P[012]\""}', continue_matching => true,
+    route_name => 'email-oncall', replace => true);
+SELECT monitoring.create_route('slack-alerts', '{"severity=~\"P[0-3]\""}',
+    route_name => 'slack-alerts', replace => true);
 
 SELECT monitoring.create_escalation('cto', '[{"after": "15 minutes", "receiver": "sms-cto"}]',
-                                    '{severity=P0}');
+                                    '{severity=P0}', replace => true);

@@ -4,7 +4,8 @@
 --
 --   psql -1 -v ON_ERROR_STOP=1 -f examples/saas.sql
 --
--- as a role with access level operator that is no superuser, in a database that has no routes yet. It
+-- as a role with access level operator that is no superuser, in a database that has no other routes;
+-- again as often as you like. It
 -- expects these measurements in monitoring.pipeline_metrics (INSERT or record_metric()):
 --
 --   http_requests_total                counter   tags method, route, status
@@ -40,7 +41,7 @@ SELECT monitoring.create_alert('HighAPIErrorRate', $$
     severity => 'critical', for_duration => '2 minutes', evaluate_every => '30 seconds',
     group_name => 'api_alerts', labels => '{"team": "backend", "service": "api"}', annotations => '{
         "summary": "High API error rate detected",
-        "description": "Error rate is {{ $value | humanizePercentage }} (threshold: 5%)"}');
+        "description": "Error rate is {{ $value | humanizePercentage }} (threshold: 5%)"}', replace => true);
 
 SELECT monitoring.create_alert('SlowAPIResponses', $$
     SELECT value
@@ -50,7 +51,7 @@ SELECT monitoring.create_alert('SlowAPIResponses', $$
     for_duration => '5 minutes', evaluate_every => '30 seconds',
     group_name => 'api_alerts', labels => '{"team": "backend", "service": "api"}', annotations => '{
         "summary": "API responses are slow",
-        "description": "P95 latency is {{ $value | humanizeDuration }} (threshold: 1s)"}');
+        "description": "P95 latency is {{ $value | humanizeDuration }} (threshold: 1s)"}', replace => true);
 
 SELECT monitoring.create_threshold('websocket_connections_total', 10, NULL,
     rule_name => 'HighWebSocketDisconnections',
@@ -58,21 +59,22 @@ SELECT monitoring.create_threshold('websocket_connections_total', 10, NULL,
     for_duration => '3 minutes', evaluate_every => '30 seconds',
     group_name => 'websocket_alerts', labels => '{"team": "backend"}', annotations => '{
         "summary": "High WebSocket disconnection rate",
-        "description": "{{ $value | humanize }} disconnections per second (threshold: 10/s)"}');
+        "description": "{{ $value | humanize }} disconnections per second (threshold: 10/s)"}',
+    replace => true);
 
 SELECT monitoring.create_threshold('websocket_connections_gauge', 4500, NULL,
     rule_name => 'WebSocketConnectionLimitApproaching', aggregate => 'last',
     for_duration => '5 minutes', evaluate_every => '30 seconds',
     group_name => 'websocket_alerts', labels => '{"team": "backend"}', annotations => '{
         "summary": "WebSocket connection limit approaching",
-        "description": "{{ $value }} connections (limit: 5000)"}');
+        "description": "{{ $value }} connections (limit: 5000)"}', replace => true);
 
 SELECT monitoring.create_threshold('bullmq_queue_waiting', 50, NULL,
     rule_name => 'GenerationQueueBacklog', aggregate => 'last', matching => '{"queue": "generation"}',
     for_duration => '5 minutes', evaluate_every => '30 seconds',
     group_name => 'generation_alerts', labels => '{"team": "backend"}', annotations => '{
         "summary": "Large generation job queue backlog",
-        "description": "{{ $value }} jobs waiting (threshold: 50)"}');
+        "description": "{{ $value }} jobs waiting (threshold: 50)"}', replace => true);
 
 SELECT monitoring.create_alert('HighGenerationFailureRate', $$
     SELECT value FROM (
@@ -84,7 +86,8 @@ SELECT monitoring.create_alert('HighGenerationFailureRate', $$
     group_name => 'generation_alerts', labels => '{"team": "backend", "queue": "generation"}',
     annotations => '{
         "summary": "High generation job failure rate",
-        "description": "{{ $value | humanizePercentage }} of jobs failing (threshold: 10%)"}');
+        "description": "{{ $value | humanizePercentage }} of jobs failing (threshold: 10%)"}',
+    replace => true);
 
 SELECT monitoring.create_alert('SlowGenerationJobs', $$
     SELECT value
@@ -95,7 +98,7 @@ SELECT monitoring.create_alert('SlowGenerationJobs', $$
     group_name => 'generation_alerts', labels => '{"team": "backend", "queue": "generation"}',
     annotations => '{
         "summary": "Generation jobs are taking too long",
-        "description": "P95 duration is {{ $value | humanizeDuration }} (threshold: 60s)"}');
+        "description": "P95 duration is {{ $value | humanizeDuration }} (threshold: 60s)"}', replace => true);
 
 SELECT monitoring.create_alert('HighDatabaseConnectionPoolUsage', $$
     SELECT (size.value - idle.value) / nullif(size.value, 0) AS value
@@ -106,7 +109,8 @@ SELECT monitoring.create_alert('HighDatabaseConnectionPoolUsage', $$
     for_duration => '5 minutes', evaluate_every => '30 seconds',
     group_name => 'database_alerts', labels => '{"team": "backend"}', annotations => '{
         "summary": "Database connection pool nearly exhausted",
-        "description": "{{ $value | humanizePercentage }} of connections in use (threshold: 90%)"}');
+        "description": "{{ $value | humanizePercentage }} of connections in use (threshold: 90%)"}',
+    replace => true);
 
 SELECT monitoring.create_alert('SlowDatabaseQueries', $$
     SELECT labels ->> 'query' AS query, value
@@ -116,7 +120,8 @@ SELECT monitoring.create_alert('SlowDatabaseQueries', $$
     for_duration => '5 minutes', evaluate_every => '30 seconds',
     group_name => 'database_alerts', labels => '{"team": "backend"}', annotations => '{
         "summary": "Database queries are slow",
-        "description": "P95 query duration of {{ $labels.query }} is {{ $value | humanizeDuration }} (threshold: 1s)"}');
+        "description": "P95 query duration of {{ $labels.query }} is {{ $value | humanizeDuration }} (threshold: 1s)"}',
+    replace => true);
 
 -- rate, not irate: two samples are too little to page on.
 SELECT monitoring.create_alert('HighCPUUsage', $$
@@ -126,7 +131,7 @@ SELECT monitoring.create_alert('HighCPUUsage', $$
     for_duration => '10 minutes', evaluate_every => '1 minute',
     group_name => 'infrastructure_alerts', labels => '{"team": "devops"}', annotations => '{
         "summary": "High CPU usage on {{ $labels.instance }}",
-        "description": "CPU usage is {{ $value | printf \"%.1f\" }}% (threshold: 80%)"}');
+        "description": "CPU usage is {{ $value | printf \"%.1f\" }}% (threshold: 80%)"}', replace => true);
 
 SELECT monitoring.create_alert('HighMemoryUsage', $$
     SELECT labels ->> 'instance' AS instance, (1 - available.value / total.value) * 100 AS value
@@ -137,7 +142,7 @@ SELECT monitoring.create_alert('HighMemoryUsage', $$
     for_duration => '5 minutes', evaluate_every => '1 minute',
     group_name => 'infrastructure_alerts', labels => '{"team": "devops"}', annotations => '{
         "summary": "High memory usage on {{ $labels.instance }}",
-        "description": "Memory usage is {{ $value | printf \"%.1f\" }}% (threshold: 85%)"}');
+        "description": "Memory usage is {{ $value | printf \"%.1f\" }}% (threshold: 85%)"}', replace => true);
 
 SELECT monitoring.create_alert('LowDiskSpace', $$
     SELECT labels ->> 'instance' AS instance, (1 - available.value / size.value) * 100 AS value
@@ -149,7 +154,7 @@ SELECT monitoring.create_alert('LowDiskSpace', $$
     severity => 'critical', for_duration => '5 minutes', evaluate_every => '1 minute',
     group_name => 'infrastructure_alerts', labels => '{"team": "devops"}', annotations => '{
         "summary": "Low disk space on {{ $labels.instance }}",
-        "description": "Disk usage is {{ $value | printf \"%.1f\" }}% (threshold: 90%)"}');
+        "description": "Disk usage is {{ $value | printf \"%.1f\" }}% (threshold: 90%)"}', replace => true);
 
 SELECT monitoring.create_alert('HighAIProviderErrorRate', $$
     SELECT labels ->> 'provider' AS provider,
@@ -159,14 +164,16 @@ SELECT monitoring.create_alert('HighAIProviderErrorRate', $$
     for_duration => '5 minutes', evaluate_every => '30 seconds',
     group_name => 'ai_provider_alerts', labels => '{"team": "backend"}', annotations => '{
         "summary": "High error rate for AI provider {{ $labels.provider }}",
-        "description": "{{ $value | humanizePercentage }} of requests failing (threshold: 10%)"}');
+        "description": "{{ $value | humanizePercentage }} of requests failing (threshold: 10%)"}',
+    replace => true);
 
 SELECT monitoring.create_threshold('ai_provider_cost_dollars', 100, NULL,
     rule_name => 'HighAICost', aggregate => 'increase', over_last => '1 hour',
     for_duration => '10 minutes', evaluate_every => '30 seconds',
     group_name => 'ai_provider_alerts', labels => '{"team": "backend"}', annotations => '{
         "summary": "High AI provider costs",
-        "description": "${{ $value | printf \"%.2f\" }} spent in the last hour (threshold: $100/hour)"}');
+        "description": "${{ $value | printf \"%.2f\" }} spent in the last hour (threshold: $100/hour)"}',
+    replace => true);
 
 SELECT monitoring.create_alert('HighDailyCost', $$
     SELECT value
@@ -175,13 +182,14 @@ SELECT monitoring.create_alert('HighDailyCost', $$
     WHERE value > 500 $$,
     severity => 'critical', evaluate_every => '30 seconds', group_name => 'ai_provider_alerts',
     annotations => '{"summary": "Daily AI costs exceeded $500",
-                     "description": "${{ $value | printf \"%.2f\" }} spent in the last 24 hours"}');
+                     "description": "${{ $value | printf \"%.2f\" }} spent in the last 24 hours"}',
+    replace => true);
 
 -- Receivers. Their secrets, once:
 --   SELECT monitoring.set_secret('smtp_password', $1), monitoring.set_secret('slack_webhook', $1), ...
 SELECT monitoring.create_receiver('default', 'email', '{
     "smarthost": "smtp.gmail.com:587", "from": "alerts@example.com", "to": "team@example.com",
-    "username": "alerts@example.com", "password": {"secret": "smtp_password"}}');
+    "username": "alerts@example.com", "password": {"secret": "smtp_password"}}', replace => true);
 SELECT monitoring.create_receiver('email', 'email', jsonb_build_object(
     'smarthost', 'smtp.gmail.com:587', 'from', 'alerts@example.com', 'to', 'devops@example.com',
     'username', 'alerts@example.com', 'password', '{"secret": "smtp_password"}'::jsonb,
@@ -190,15 +198,20 @@ SELECT monitoring.create_receiver('email', 'email', jsonb_build_object(
 <h3>{{ .GroupLabels.alertname }}</h3>
 <p><b>Severity:</b> {{ .CommonLabels.severity }}</p>
 {{ range .Alerts }}<p><b>Description:</b> {{ .Annotations.description }}</p>
-{{ end }}$html$));
+{{ end }}$html$), replace => true);
 SELECT monitoring.create_receiver('slack', 'slack', '{
     "url": {"secret": "slack_webhook"}, "channel": "#saas-alerts", "mention": "none",
     "title": "{{ .GroupLabels.alertname }}",
-    "text": "{{ range .Alerts }}{{ .Annotations.summary }}\n{{ end }}"}');
-SELECT monitoring.create_receiver('pagerduty', 'pagerduty', '{"routing_key": {"secret": "pagerduty_key"}}');
+    "text": "{{ range .Alerts }}{{ .Annotations.summary }}\n{{ end }}"}', replace => true);
+SELECT monitoring.create_receiver('pagerduty', 'pagerduty', '{"routing_key": {"secret": "pagerduty_key"}}',
+    replace => true);
 
 SELECT monitoring.create_route('default', parent => NULL, group_by => '{alertname,cluster,service}',
-    group_wait => '10 seconds', group_interval => '10 seconds', repeat_interval => '12 hours');
-SELECT monitoring.create_route('pagerduty', '{"severity=critical"}', continue_matching => true);
-SELECT monitoring.create_route('email', '{"severity=~\"critical|warning\""}', continue_matching => true);
-SELECT monitoring.create_route('slack', '{"severity=~\"critical|warning\""}');
+    group_wait => '10 seconds', group_interval => '10 seconds', repeat_interval => '12 hours',
+    replace => true);
+SELECT monitoring.create_route('pagerduty', '{"severity=critical"}', continue_matching => true,
+    route_name => 'pagerduty', replace => true);
+SELECT monitoring.create_route('email', '{"severity=~\"critical|warning\""}', continue_matching => true,
+    route_name => 'email', replace => true);
+SELECT monitoring.create_route('slack', '{"severity=~\"critical|warning\""}',
+    route_name => 'slack', replace => true);

@@ -9,6 +9,7 @@ extern "C" {
 #include <funcapi.h>
 }
 
+#include "api/named_rows.hpp"
 #include "api/sample_rows.hpp"
 #include "monitoring/collect/careful_passes.hpp"
 #include "monitoring/collect/import.hpp"
@@ -37,23 +38,29 @@ void try_out(pg::Spi& spi, const std::string& name) {
 /// monitoring.create_collector(...) -> void
 MONITORING_FUNCTION(monitoring_create_collector) {
   const std::string name = pg::required_text(fcinfo, 0, "collector_name");
+  pg::require(fcinfo, 12, "replace");
+  std::string sql =
+      "INSERT INTO monitoring.collectors AS old (collector_name, query, every, timeout,"
+      " metric_type, metrics, series_limit, store, expose, scope, enabled, owner)"
+      " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, coalesce($12, current_user))";
+  if (PG_GETARG_BOOL(12)) {
+    sql +=
+        api::replacing("collector_name",
+                       {"query", "every", "timeout", "metric_type", "metrics", "series_limit",
+                        "store", "expose", "scope", "enabled", "owner", "search_path", "pack_name"},
+                       ", next_run_at = NULL, consecutive_failures = 0,"
+                       " average_duration_ms = NULL, stretched_every = NULL");
+  }
   pg::Spi spi;
-  spi.execute(
-      "INSERT INTO monitoring.collectors AS c (collector_name, query, every, timeout, metric_type,"
-      " metrics, series_limit, store, expose, scope, enabled, owner)"
-      " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, coalesce($12, current_user))"
-      " ON CONFLICT (collector_name) DO UPDATE SET query = excluded.query, every = excluded.every,"
-      " timeout = excluded.timeout, metric_type = excluded.metric_type, metrics = excluded.metrics,"
-      " series_limit = excluded.series_limit, store = excluded.store, expose = excluded.expose,"
-      " scope = excluded.scope, enabled = excluded.enabled, owner = excluded.owner,"
-      " search_path = excluded.search_path, pack_name = NULL, next_run_at = NULL,"
-      " consecutive_failures = 0, average_duration_ms = NULL, stretched_every = NULL",
-      {pg::text(name), pg::text(pg::required_text(fcinfo, 1, "query")),
-       pg::argument(fcinfo, 2, INTERVALOID), pg::argument(fcinfo, 3, INTERVALOID),
-       pg::argument(fcinfo, 4, TEXTOID), pg::argument(fcinfo, 5, JSONBOID),
-       pg::argument(fcinfo, 6, INT4OID), pg::argument(fcinfo, 7, BOOLOID),
-       pg::argument(fcinfo, 8, BOOLOID), pg::argument(fcinfo, 9, TEXTOID),
-       pg::argument(fcinfo, 10, BOOLOID), pg::argument(fcinfo, 11, NAMEOID)});
+  api::make(api::kCollector, name, [&] {
+    spi.execute(sql.c_str(),
+                {pg::text(name), pg::text(pg::required_text(fcinfo, 1, "query")),
+                 pg::argument(fcinfo, 2, INTERVALOID), pg::argument(fcinfo, 3, INTERVALOID),
+                 pg::argument(fcinfo, 4, TEXTOID), pg::argument(fcinfo, 5, JSONBOID),
+                 pg::argument(fcinfo, 6, INT4OID), pg::argument(fcinfo, 7, BOOLOID),
+                 pg::argument(fcinfo, 8, BOOLOID), pg::argument(fcinfo, 9, TEXTOID),
+                 pg::argument(fcinfo, 10, BOOLOID), pg::argument(fcinfo, 11, NAMEOID)});
+  });
   // Through SQL, for the search_path of that function.
   spi.query("SELECT monitoring_internal.try_collector($1)", {pg::text(name)});
   PG_RETURN_VOID();
@@ -66,13 +73,9 @@ MONITORING_FUNCTION(monitoring_try_collector) {
   PG_RETURN_VOID();
 }
 
-/// monitoring.drop_collector(collector_name) -> boolean
+/// monitoring.drop_collector(collector_name, if_exists) -> boolean
 MONITORING_FUNCTION(monitoring_drop_collector) {
-  const std::string name = pg::required_text(fcinfo, 0, "collector_name");
-  pg::Spi spi;
-  PG_RETURN_BOOL(spi.execute("DELETE FROM monitoring.collectors WHERE collector_name"
-                             " OPERATOR(pg_catalog.=) $1",
-                             {pg::text(name)}) > 0);
+  PG_RETURN_BOOL(api::drop(fcinfo, api::kCollector));
 }
 
 /// monitoring.run_collector(collector_name) -> integer

@@ -4,28 +4,14 @@
 #include "monitoring/pg/spi.hpp"
 #include "monitoring/pg/trigger.hpp"
 
-extern "C" {
-#include <catalog/pg_type.h>
-#include <utils/varlena.h>
-}
-// clang-format keeps the server's headers first.
-#include <algorithm>
-#include <limits>
 #include <string>
+#include <vector>
+
+#include "api/named_rows.hpp"
 
 using namespace monitoring;
 
 namespace {
-
-/// What the server's distance between words can take.
-constexpr std::size_t kLongestWord = 255;
-
-int distance(const std::string& a, const std::string& b) {
-  return pg::call([&] {
-    return varstr_levenshtein(a.data(), static_cast<int>(a.size()), b.data(),
-                              static_cast<int>(b.size()), 1, 1, 1, true);
-  });
-}
 
 bool is_known(pg::Spi& spi, const std::string& name) {
   return *spi.query(
@@ -40,22 +26,12 @@ bool is_known(pg::Spi& spi, const std::string& name) {
 
 /// The one that is most like it; empty where none is like it at all.
 std::string nearest(pg::Spi& spi, const std::string& name) {
-  if (name.size() > kLongestWord) return {};
   const pg::Rows rows = spi.query(
       "SELECT check_name FROM monitoring.effective_health_thresholds"
       " UNION SELECT metric_name FROM monitoring.metric_definitions ORDER BY 1");
-  std::string best;
-  int least = std::numeric_limits<int>::max();
-  for (std::uint64_t row = 0; row < rows.size(); ++row) {
-    const std::string known = *rows.text(row, 1);
-    if (known.size() > kLongestWord) continue;
-    const int steps = distance(name, known);
-    const bool is_alike = steps <= static_cast<int>(std::max(name.size(), known.size()) / 2);
-    if (!is_alike || steps >= least) continue;
-    least = steps;
-    best = known;
-  }
-  return best;
+  std::vector<std::string> known;
+  for (std::uint64_t row = 0; row < rows.size(); ++row) known.push_back(*rows.text(row, 1));
+  return api::nearest_name(name, known);
 }
 
 }  // namespace

@@ -18,6 +18,7 @@ extern "C" {
 #include "monitoring/outbox/courier_wake.hpp"
 #include "monitoring/outbox/queue.hpp"
 
+#include "api/named_rows.hpp"
 #include "api/secret_use.hpp"
 #include "api/transaction_time.hpp"
 
@@ -86,18 +87,29 @@ MONITORING_FUNCTION(monitoring_check_receiver) {
   return row.result();
 }
 
-/// monitoring.create_receiver(receiver_name, kind, settings, send_resolved) -> void
+/// monitoring.create_receiver(receiver_name, kind, settings, send_resolved, replace) -> void
 MONITORING_FUNCTION(monitoring_create_receiver) {
   const std::string name = pg::required_text(fcinfo, 0, "receiver_name");
   const std::string kind = pg::required_text(fcinfo, 1, "kind");
   pg::require(fcinfo, 2, "settings");
+  pg::require(fcinfo, 4, "replace");
+  std::string sql =
+      "INSERT INTO monitoring.receivers AS old (receiver_name, kind, settings, send_resolved)"
+      " VALUES ($1, $2, $3, $4)";
+  if (PG_GETARG_BOOL(4)) {
+    sql += api::replacing("receiver_name", {"kind", "settings", "send_resolved"});
+  }
   pg::Spi spi;
-  spi.execute(
-      "INSERT INTO monitoring.receivers (receiver_name, kind, settings, send_resolved)"
-      " VALUES ($1, $2, $3, $4)",
-      {pg::text(name), pg::text(kind), pg::argument(fcinfo, 2, JSONBOID),
-       pg::argument(fcinfo, 3, BOOLOID)});
+  api::make(api::kReceiver, name, [&] {
+    spi.execute(sql.c_str(), {pg::text(name), pg::text(kind), pg::argument(fcinfo, 2, JSONBOID),
+                              pg::argument(fcinfo, 3, BOOLOID)});
+  });
   PG_RETURN_VOID();
+}
+
+/// monitoring.drop_receiver(receiver_name, if_exists) -> boolean
+MONITORING_FUNCTION(monitoring_drop_receiver) {
+  PG_RETURN_BOOL(api::drop(fcinfo, api::kReceiver));
 }
 
 /// monitoring.send_test_alert(receiver) -> bigint

@@ -1,5 +1,6 @@
 // SQL entry points of the probes.
 
+#include "api/named_rows.hpp"
 #include "api/secret_use.hpp"
 #include "monitoring/base/json.hpp"
 // clang-format keeps the server's headers first.
@@ -9,6 +10,7 @@
 #include "monitoring/notify/http_headers.hpp"
 #include "monitoring/notify/url.hpp"
 #include "monitoring/outbox/courier_wake.hpp"
+#include "monitoring/pg/arguments.hpp"
 
 using namespace monitoring;
 
@@ -75,4 +77,36 @@ MONITORING_FUNCTION(monitoring_check_probe) {
   if (row.is_update()) before = use_of(row.old_text("url"), row.old_jsonb("headers"));
   api::settle_set_by(row, use_of(row.text("url"), row.jsonb("headers")), before);
   return row.result();
+}
+
+/// monitoring.create_probe(probe_name, url, method, every, timeout, expect_status, expect_body,
+/// headers, body, max_redirects, uptime_target_percent, enabled, replace) -> void
+MONITORING_FUNCTION(monitoring_create_probe) {
+  const std::string name = pg::required_text(fcinfo, 0, "probe_name");
+  pg::require(fcinfo, 12, "replace");
+  std::string sql =
+      "INSERT INTO monitoring.probes AS old (probe_name, url, method, every, timeout,"
+      " expect_status, expect_body, headers, body, max_redirects, uptime_target_percent, enabled)"
+      " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+  if (PG_GETARG_BOOL(12)) {
+    sql += api::replacing("probe_name",
+                          {"url", "method", "every", "timeout", "expect_status", "expect_body",
+                           "headers", "body", "max_redirects", "uptime_target_percent", "enabled"});
+  }
+  pg::Spi spi;
+  api::make(api::kProbe, name, [&] {
+    spi.execute(sql.c_str(),
+                {pg::text(name), pg::argument(fcinfo, 1, TEXTOID), pg::argument(fcinfo, 2, TEXTOID),
+                 pg::argument(fcinfo, 3, INTERVALOID), pg::argument(fcinfo, 4, INTERVALOID),
+                 pg::argument(fcinfo, 5, INT4OID), pg::argument(fcinfo, 6, TEXTOID),
+                 pg::argument(fcinfo, 7, JSONBOID), pg::argument(fcinfo, 8, TEXTOID),
+                 pg::argument(fcinfo, 9, INT4OID), pg::argument(fcinfo, 10, NUMERICOID),
+                 pg::argument(fcinfo, 11, BOOLOID)});
+  });
+  PG_RETURN_VOID();
+}
+
+/// monitoring.drop_probe(probe_name, if_exists) -> boolean
+MONITORING_FUNCTION(monitoring_drop_probe) {
+  PG_RETURN_BOOL(api::drop(fcinfo, api::kProbe));
 }

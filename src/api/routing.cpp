@@ -17,6 +17,7 @@ extern "C" {
 #include "monitoring/routing/route_explanation.hpp"
 #include "monitoring/routing/routing_pass.hpp"
 
+#include "api/named_rows.hpp"
 #include "api/transaction_time.hpp"
 
 using namespace monitoring;
@@ -47,8 +48,7 @@ void require_receiver(pg::Spi& spi, const std::string& receiver) {
            .empty()) {
     return;
   }
-  throw pg::Report(ERRCODE_UNDEFINED_OBJECT, "receiver \"" + receiver + "\" does not exist")
-      .hint("monitoring.create_receiver() makes one.");
+  api::refuse_unknown(spi, api::kReceiver, receiver);
 }
 
 /// Every named time interval has to exist when a route is made; later ones are checked at use.
@@ -67,6 +67,46 @@ void require_intervals(pg::Spi& spi, const pg::Param& names) {
       .hint("monitoring.create_time_interval() makes one.");
 }
 
+/// A route that names times that are gone would be told at all times.
+void require_unused_interval(const std::string& name) {
+  pg::Spi spi;
+  const pg::Rows rows = spi.query(
+      "SELECT string_agg(format('\"%s\"', route_name), ', ' ORDER BY route_name)"
+      " FROM monitoring.routes WHERE $1 = ANY (mute_time_intervals || active_time_intervals)",
+      {pg::text(name)});
+  const std::optional<std::string> users = rows.text(0, 1);
+  if (!users) return;
+  throw pg::Report(ERRCODE_FOREIGN_KEY_VIOLATION,
+                   "time interval \"" + name + "\" is used by route " + *users)
+      .hint("Change or drop these first.");
+}
+
+/// The arguments of create_route() as a row. Of the root the id is the key, of others the name.
+void put_route(pg::Spi& spi, FunctionCallInfo fcinfo, bool is_root,
+               const std::optional<std::string>& name, bool replace) {
+  std::string sql =
+      "INSERT INTO monitoring.routes AS old (id, receiver, matchers, parent, continue_matching,"
+      " group_by, group_wait, group_interval, repeat_interval, mute_time_intervals,"
+      " active_time_intervals, sort_order, route_name) VALUES (CASE WHEN $3 IS NULL THEN 0 ELSE"
+      "  nextval('monitoring.routes_id_seq') END,"
+      " $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+  if (replace) {
+    sql += api::replacing(is_root ? "id" : "route_name",
+                          {"receiver", "matchers", "parent", "continue_matching", "group_by",
+                           "group_wait", "group_interval", "repeat_interval", "mute_time_intervals",
+                           "active_time_intervals", "sort_order"});
+  }
+  api::make(api::kRoute, name.value_or(is_root ? "root" : "next"), [&] {
+    spi.execute(sql.c_str(),
+                {pg::argument(fcinfo, 0, TEXTOID), pg::argument(fcinfo, 1, TEXTARRAYOID),
+                 pg::argument(fcinfo, 2, INT8OID), pg::argument(fcinfo, 3, BOOLOID),
+                 pg::argument(fcinfo, 4, TEXTARRAYOID), pg::argument(fcinfo, 5, INTERVALOID),
+                 pg::argument(fcinfo, 6, INTERVALOID), pg::argument(fcinfo, 7, INTERVALOID),
+                 pg::argument(fcinfo, 8, TEXTARRAYOID), pg::argument(fcinfo, 9, TEXTARRAYOID),
+                 pg::argument(fcinfo, 10, INT4OID), pg::text(name)});
+  });
+}
+
 }  // namespace
 
 /// Trigger of the tables that configure routing.
@@ -79,35 +119,131 @@ MONITORING_FUNCTION(monitoring_check_routing) {
 }
 
 /// monitoring.create_route(receiver, matchers, parent, continue_matching, group_by, group_wait,
-/// group_interval, repeat_interval, mute_time_intervals, active_time_intervals, sort_order) -> id
+/// group_interval, repeat_interval, mute_time_intervals, active_time_intervals, sort_order,
+/// route_name, replace) -> id
 MONITORING_FUNCTION(monitoring_create_route) {
   const std::optional<std::string> receiver = pg::optional_text(fcinfo, 0);
+  const std::optional<std::string> name = pg::optional_text(fcinfo, 11);
+  const bool is_root = PG_ARGISNULL(2);
+  pg::require(fcinfo, 12, "replace");
+  const bool replace = PG_GETARG_BOOL(12);
+  if (replace && !is_root && !name) {
+    throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE, "a route without a name cannot be replaced")
+        .hint(
+            "Give it one by route_name; those of routes that are there stand in "
+            "monitoring.routes.");
+  }
   pg::Spi spi;
   if (receiver) require_receiver(spi, *receiver);
   for (const int list : {8, 9}) {
     require_intervals(spi, pg::argument(fcinfo, list, TEXTARRAYOID));
   }
-  const bool is_root = PG_ARGISNULL(2);
-  const pg::Rows rows = spi.query(
-      "INSERT INTO monitoring.routes (id, receiver, matchers, parent, continue_matching, group_by,"
-      " group_wait, group_interval, repeat_interval, mute_time_intervals, active_time_intervals,"
-      " sort_order) VALUES (CASE WHEN $3 IS NULL THEN 0 ELSE"
-      "  nextval('monitoring.routes_id_seq') END,"
-      " $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
-      " ON CONFLICT (id) DO NOTHING RETURNING id",
-      {pg::argument(fcinfo, 0, TEXTOID), pg::argument(fcinfo, 1, TEXTARRAYOID),
-       pg::argument(fcinfo, 2, INT8OID), pg::argument(fcinfo, 3, BOOLOID),
-       pg::argument(fcinfo, 4, TEXTARRAYOID), pg::argument(fcinfo, 5, INTERVALOID),
-       pg::argument(fcinfo, 6, INTERVALOID), pg::argument(fcinfo, 7, INTERVALOID),
-       pg::argument(fcinfo, 8, TEXTARRAYOID), pg::argument(fcinfo, 9, TEXTARRAYOID),
-       pg::argument(fcinfo, 10, INT4OID)});
-  if (rows.empty()) {
-    throw pg::Report(ERRCODE_DUPLICATE_OBJECT,
-                     is_root ? "there is a root already" : "the next route id is in use already")
-        .hint(is_root ? "UPDATE monitoring.routes ... WHERE id = 0 changes it."
-                      : "Somebody inserted ids by hand; try again.");
-  }
+  put_route(spi, fcinfo, is_root, name, replace);
+  const pg::Rows rows =
+      is_root ? spi.query("SELECT id FROM monitoring.routes WHERE id = 0")
+      : name ? spi.query("SELECT id FROM monitoring.routes WHERE route_name = $1", {pg::text(name)})
+             : spi.query("SELECT currval('monitoring.routes_id_seq')");
   PG_RETURN_INT64(*rows.int8(0, 1));
+}
+
+/// monitoring.create_inhibit_rule(source_matchers, target_matchers, equal_labels, rule_name,
+/// replace) -> id
+MONITORING_FUNCTION(monitoring_create_inhibit_rule) {
+  const std::string name = pg::optional_text(fcinfo, 3).value_or("");
+  pg::require(fcinfo, 4, "replace");
+  const bool replace = PG_GETARG_BOOL(4);
+  if (replace && name.empty()) {
+    throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE,
+                     "an inhibit rule without a name cannot be replaced")
+        .hint("Give it one by rule_name.");
+  }
+  std::string sql =
+      "INSERT INTO monitoring.inhibit_rules AS old (rule_name, source_matchers, target_matchers,"
+      " equal_labels) VALUES ($1, $2, $3, $4)";
+  if (replace) {
+    sql += api::replacing("rule_name", {"source_matchers", "target_matchers", "equal_labels"});
+  }
+  pg::Spi spi;
+  api::make(api::kInhibitRule, name, [&] {
+    spi.execute(sql.c_str(),
+                {pg::text(name), pg::argument(fcinfo, 0, TEXTARRAYOID),
+                 pg::argument(fcinfo, 1, TEXTARRAYOID), pg::argument(fcinfo, 2, TEXTARRAYOID)});
+  });
+  const pg::Rows rows =
+      name.empty() ? spi.query("SELECT currval('monitoring.inhibit_rules_id_seq')")
+                   : spi.query("SELECT id FROM monitoring.inhibit_rules WHERE rule_name = $1",
+                               {pg::text(name)});
+  PG_RETURN_INT64(*rows.int8(0, 1));
+}
+
+/// monitoring.create_time_interval(interval_name, intervals, replace) -> void
+MONITORING_FUNCTION(monitoring_create_time_interval) {
+  const std::string name = pg::required_text(fcinfo, 0, "interval_name");
+  pg::require(fcinfo, 2, "replace");
+  std::string sql =
+      "INSERT INTO monitoring.time_intervals AS old (interval_name, intervals) VALUES ($1, $2)";
+  if (PG_GETARG_BOOL(2)) sql += api::replacing("interval_name", {"intervals"});
+  pg::Spi spi;
+  api::make(api::kTimeInterval, name, [&] {
+    spi.execute(sql.c_str(), {pg::text(name), pg::argument(fcinfo, 1, JSONBOID)});
+  });
+  PG_RETURN_VOID();
+}
+
+/// monitoring.create_escalation(policy_name, steps, matchers, sort_order, replace) -> void
+MONITORING_FUNCTION(monitoring_create_escalation) {
+  const std::string name = pg::required_text(fcinfo, 0, "policy_name");
+  pg::require(fcinfo, 4, "replace");
+  std::string sql =
+      "INSERT INTO monitoring.escalations AS old (policy_name, steps, matchers, sort_order)"
+      " VALUES ($1, $2, $3, $4)";
+  if (PG_GETARG_BOOL(4)) sql += api::replacing("policy_name", {"steps", "matchers", "sort_order"});
+  pg::Spi spi;
+  api::make(api::kEscalation, name, [&] {
+    spi.execute(sql.c_str(),
+                {pg::text(name), pg::argument(fcinfo, 1, JSONBOID),
+                 pg::argument(fcinfo, 2, TEXTARRAYOID), pg::argument(fcinfo, 3, INT4OID)});
+  });
+  PG_RETURN_VOID();
+}
+
+/// monitoring.create_watchdog(receiver, every, replace) -> void
+MONITORING_FUNCTION(monitoring_create_watchdog) {
+  const std::string receiver = pg::required_text(fcinfo, 0, "receiver");
+  pg::require(fcinfo, 2, "replace");
+  std::string sql = "INSERT INTO monitoring.watchdogs AS old (receiver, every) VALUES ($1, $2)";
+  if (PG_GETARG_BOOL(2)) sql += api::replacing("receiver", {"every"});
+  pg::Spi spi;
+  api::make(api::kWatchdog, receiver, [&] {
+    spi.execute(sql.c_str(), {pg::text(receiver), pg::argument(fcinfo, 1, INTERVALOID)});
+  });
+  PG_RETURN_VOID();
+}
+
+/// monitoring.drop_route(route_name, if_exists) -> boolean
+MONITORING_FUNCTION(monitoring_drop_route) {
+  PG_RETURN_BOOL(api::drop(fcinfo, api::kRoute));
+}
+
+/// monitoring.drop_inhibit_rule(rule_name, if_exists) -> boolean
+MONITORING_FUNCTION(monitoring_drop_inhibit_rule) {
+  PG_RETURN_BOOL(api::drop(fcinfo, api::kInhibitRule));
+}
+
+/// monitoring.drop_time_interval(interval_name, if_exists) -> boolean
+MONITORING_FUNCTION(monitoring_drop_time_interval) {
+  require_unused_interval(pg::required_text(fcinfo, 0, "interval_name"));
+  PG_RETURN_BOOL(api::drop(fcinfo, api::kTimeInterval));
+}
+
+/// monitoring.drop_escalation(policy_name, if_exists) -> boolean
+MONITORING_FUNCTION(monitoring_drop_escalation) {
+  PG_RETURN_BOOL(api::drop(fcinfo, api::kEscalation));
+}
+
+/// monitoring.drop_watchdog(receiver, if_exists) -> boolean
+MONITORING_FUNCTION(monitoring_drop_watchdog) {
+  PG_RETURN_BOOL(api::drop(fcinfo, api::kWatchdog));
 }
 
 /// monitoring.silence(matchers, duration, comment, until_resolved) -> uuid

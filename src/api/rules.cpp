@@ -12,6 +12,7 @@ extern "C" {
 // clang-format keeps the server's headers first.
 #include <string>
 
+#include "api/named_rows.hpp"
 #include "api/own_rows.hpp"
 #include "monitoring/alerting/threshold.hpp"
 #include "monitoring/rules/baseline.hpp"
@@ -33,6 +34,42 @@ void require_rule(pg::Spi& spi, std::int64_t id) {
 /// Through SQL, for the search_path of that function.
 void try_rule(pg::Spi& spi, std::int64_t id) {
   spi.query("SELECT monitoring_internal.try_alert_rule($1)", {pg::int8(id)});
+}
+
+/// All that a user says of a rule. The owner's search_path goes with the query.
+std::string replacing_rule() {
+  return api::replacing(
+      "rule_name", {"group_name", "language", "expr", "severity", "for_duration", "keep_firing_for",
+                    "labels", "annotations", "evaluate_every", "no_data", "on_error", "timeout",
+                    "row_limit", "enabled", "owner", "search_path"});
+}
+
+/// Makes a rule by this INSERT, or changes the one of its name, and returns its id. A rule that was
+/// there keeps it, and so do its alerts.
+std::int64_t put_rule(pg::Spi& spi, const std::string& name, bool replace,
+                      const std::string& insert, std::initializer_list<pg::Param> params) {
+  const std::string sql = insert + (replace ? replacing_rule() : std::string());
+  api::make(api::kAlertRule, name, [&] { spi.execute(sql.c_str(), params); });
+  const pg::Rows rows =
+      spi.query("SELECT id FROM monitoring.alert_rules WHERE rule_name OPERATOR(pg_catalog.=) $1",
+                {pg::text(name)});
+  return *rows.int8(0, 1);
+}
+
+/// The levels of a rule, which has none yet or, replaced, others.
+void put_levels(pg::Spi& spi, bool replace, const std::string& insert,
+                std::initializer_list<pg::Param> params) {
+  const std::string sql =
+      insert + (replace ? api::replacing("rule_id", {"metric_name", "warning", "critical",
+                                                     "comparison", "over_last", "aggregate",
+                                                     "matching", "resolve_at", "levels"})
+                        : std::string());
+  spi.execute(sql.c_str(), params);
+}
+
+bool replace_argument(FunctionCallInfo fcinfo, int index) {
+  pg::require(fcinfo, index, "replace");
+  return PG_GETARG_BOOL(index);
 }
 
 constexpr Instant kFirstEvaluation{};
@@ -129,21 +166,28 @@ MONITORING_FUNCTION(monitoring_create_alert) {
                      "alert rules in language \"" + language + "\" are not supported")
         .hint("Use language 'sql', or monitoring.create_threshold().");
   }
+  const std::string name = pg::required_text(fcinfo, 0, "rule_name");
+  const bool replace = replace_argument(fcinfo, 16);
   pg::Spi spi;
-  const pg::Rows rows = spi.query(
-      "INSERT INTO monitoring.alert_rules (rule_name, expr, severity, for_duration, labels,"
+  const std::int64_t id = put_rule(
+      spi, name, replace,
+      "INSERT INTO monitoring.alert_rules AS old (rule_name, expr, severity, for_duration, labels,"
       " annotations, keep_firing_for, evaluate_every, no_data, on_error, timeout, row_limit,"
       " group_name, enabled, owner) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,"
-      " $14, $15) RETURNING id",
-      {pg::text(pg::required_text(fcinfo, 0, "rule_name")),
-       pg::text(pg::required_text(fcinfo, 1, "expr")), pg::argument(fcinfo, 2, TEXTOID),
-       pg::argument(fcinfo, 3, INTERVALOID), pg::argument(fcinfo, 4, JSONBOID),
-       pg::argument(fcinfo, 5, JSONBOID), pg::argument(fcinfo, 6, INTERVALOID),
-       pg::argument(fcinfo, 7, INTERVALOID), pg::argument(fcinfo, 8, TEXTOID),
-       pg::argument(fcinfo, 9, TEXTOID), pg::argument(fcinfo, 10, INTERVALOID),
-       pg::argument(fcinfo, 11, INT4OID), pg::argument(fcinfo, 12, TEXTOID),
-       pg::argument(fcinfo, 13, BOOLOID), pg::argument(fcinfo, 14, NAMEOID)});
-  const std::int64_t id = *rows.int8(0, 1);
+      " $14, $15)",
+      {pg::text(name), pg::text(pg::required_text(fcinfo, 1, "expr")),
+       pg::argument(fcinfo, 2, TEXTOID), pg::argument(fcinfo, 3, INTERVALOID),
+       pg::argument(fcinfo, 4, JSONBOID), pg::argument(fcinfo, 5, JSONBOID),
+       pg::argument(fcinfo, 6, INTERVALOID), pg::argument(fcinfo, 7, INTERVALOID),
+       pg::argument(fcinfo, 8, TEXTOID), pg::argument(fcinfo, 9, TEXTOID),
+       pg::argument(fcinfo, 10, INTERVALOID), pg::argument(fcinfo, 11, INT4OID),
+       pg::argument(fcinfo, 12, TEXTOID), pg::argument(fcinfo, 13, BOOLOID),
+       pg::argument(fcinfo, 14, NAMEOID)});
+  // Those of a threshold that the rule was.
+  if (replace) {
+    spi.execute("DELETE FROM monitoring.thresholds WHERE rule_id OPERATOR(pg_catalog.=) $1",
+                {pg::int8(id)});
+  }
   try_rule(spi, id);
   PG_RETURN_INT64(id);
 }
@@ -151,21 +195,25 @@ MONITORING_FUNCTION(monitoring_create_alert) {
 /// monitoring.create_threshold(...) -> bigint
 MONITORING_FUNCTION(monitoring_create_threshold) {
   const std::string metric_name = pg::required_text(fcinfo, 0, "metric_name");
+  const std::string name = pg::optional_text(fcinfo, 9).value_or(metric_name);
+  const bool replace = replace_argument(fcinfo, 20);
   pg::Spi spi;
-  const pg::Rows rows = spi.query(
-      "INSERT INTO monitoring.alert_rules (rule_name, language, for_duration, labels, annotations,"
+  const std::int64_t id = put_rule(
+      spi, name, replace,
+      "INSERT INTO monitoring.alert_rules AS old (rule_name, language, for_duration, labels, "
+      "annotations,"
       " keep_firing_for, evaluate_every, no_data, on_error, timeout, group_name, enabled, owner)"
-      " VALUES ($1, 'threshold', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING id",
-      {pg::text(pg::optional_text(fcinfo, 9).value_or(metric_name)),
-       pg::argument(fcinfo, 4, INTERVALOID), pg::argument(fcinfo, 10, JSONBOID),
+      " VALUES ($1, 'threshold', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+      {pg::text(name), pg::argument(fcinfo, 4, INTERVALOID), pg::argument(fcinfo, 10, JSONBOID),
        pg::argument(fcinfo, 11, JSONBOID), pg::argument(fcinfo, 12, INTERVALOID),
        pg::argument(fcinfo, 13, INTERVALOID), pg::argument(fcinfo, 14, TEXTOID),
        pg::argument(fcinfo, 15, TEXTOID), pg::argument(fcinfo, 16, INTERVALOID),
        pg::argument(fcinfo, 17, TEXTOID), pg::argument(fcinfo, 18, BOOLOID),
        pg::argument(fcinfo, 19, NAMEOID)});
-  const std::int64_t id = *rows.int8(0, 1);
-  spi.execute(
-      "INSERT INTO monitoring.thresholds (rule_id, metric_name, warning, critical, comparison,"
+  put_levels(
+      spi, replace,
+      "INSERT INTO monitoring.thresholds AS old (rule_id, metric_name, warning, critical, "
+      "comparison,"
       " over_last, aggregate, matching, resolve_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
       {pg::int8(id), pg::text(metric_name), pg::argument(fcinfo, 1, FLOAT8OID),
        pg::argument(fcinfo, 2, FLOAT8OID), pg::argument(fcinfo, 3, TEXTOID),
@@ -179,6 +227,7 @@ MONITORING_FUNCTION(monitoring_create_threshold) {
 MONITORING_FUNCTION(monitoring_create_ladder) {
   const std::string rule_name = pg::required_text(fcinfo, 0, "rule_name");
   pg::require(fcinfo, 1, "levels");
+  const bool replace = replace_argument(fcinfo, 20);
   const auto expr = pg::optional_text(fcinfo, 2);
   const auto metric_name = pg::optional_text(fcinfo, 3);
   if (expr.has_value() == metric_name.has_value()) {
@@ -188,27 +237,32 @@ MONITORING_FUNCTION(monitoring_create_ladder) {
   // A query that gives no row for a series says that there is none; a metric may just be late.
   const auto no_data = pg::optional_text(fcinfo, 13).value_or(expr ? "ok" : "keep");
   pg::Spi spi;
-  const pg::Rows rows = spi.query(
-      "INSERT INTO monitoring.alert_rules (rule_name, language, expr, for_duration, labels,"
+  const std::int64_t id = put_rule(
+      spi, rule_name, replace,
+      "INSERT INTO monitoring.alert_rules AS old (rule_name, language, expr, for_duration, labels,"
       " annotations, keep_firing_for, evaluate_every, no_data, on_error, timeout, row_limit,"
       " group_name, enabled, owner)"
-      " VALUES ($1, 'threshold', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
-      " RETURNING id",
+      " VALUES ($1, 'threshold', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
       {pg::text(rule_name), pg::text(expr), pg::argument(fcinfo, 5, INTERVALOID),
        pg::argument(fcinfo, 9, JSONBOID), pg::argument(fcinfo, 10, JSONBOID),
        pg::argument(fcinfo, 11, INTERVALOID), pg::argument(fcinfo, 12, INTERVALOID),
        pg::text(no_data), pg::argument(fcinfo, 14, TEXTOID), pg::argument(fcinfo, 15, INTERVALOID),
        pg::argument(fcinfo, 16, INT4OID), pg::argument(fcinfo, 17, TEXTOID),
        pg::argument(fcinfo, 18, BOOLOID), pg::argument(fcinfo, 19, NAMEOID)});
-  const std::int64_t id = *rows.int8(0, 1);
-  spi.execute(
-      "INSERT INTO monitoring.thresholds (rule_id, metric_name, levels, comparison, over_last,"
-      " aggregate, matching) VALUES ($1, $2, $3, $4, $5, $6, $7)",
-      {pg::int8(id), pg::text(metric_name), pg::argument(fcinfo, 1, JSONBOID),
-       pg::argument(fcinfo, 4, TEXTOID), pg::argument(fcinfo, 6, INTERVALOID),
-       pg::argument(fcinfo, 7, TEXTOID), pg::argument(fcinfo, 8, JSONBOID)});
+  put_levels(spi, replace,
+             "INSERT INTO monitoring.thresholds AS old (rule_id, metric_name, levels, comparison, "
+             "over_last,"
+             " aggregate, matching) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+             {pg::int8(id), pg::text(metric_name), pg::argument(fcinfo, 1, JSONBOID),
+              pg::argument(fcinfo, 4, TEXTOID), pg::argument(fcinfo, 6, INTERVALOID),
+              pg::argument(fcinfo, 7, TEXTOID), pg::argument(fcinfo, 8, JSONBOID)});
   try_rule(spi, id);
   PG_RETURN_INT64(id);
+}
+
+/// monitoring.drop_alert(rule_name, if_exists) -> boolean; also of a threshold or ladder
+MONITORING_FUNCTION(monitoring_drop_alert) {
+  PG_RETURN_BOOL(api::drop(fcinfo, api::kAlertRule));
 }
 
 /// monitoring.evaluate_alerts(evaluated_at) -> integer

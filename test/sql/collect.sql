@@ -146,5 +146,5 @@ SELECT pg_temp.sqlstate_of($$SELECT monitoring.preview_collector('mine')$$);
 -- Made again it is another one; dropped it is none.
 SELECT pg_temp.create('several', 'SELECT 1 AS value');
 SELECT enabled, query FROM monitoring.collectors WHERE collector_name = 'several';
-SELECT monitoring.drop_collector('several'), monitoring.drop_collector('several');
+SELECT monitoring.drop_collector('several'), monitoring.drop_collector('several', if_exists => true);
 ROLLBACK;

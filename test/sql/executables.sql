@@ -22,7 +22,8 @@ CREATE TEMP TABLE allowed (who text, names text, why text);
 INSERT INTO allowed VALUES
 ('owner', 'advise bind_owner check_alert_rule check_health_threshold check_owner check_probe check_receiver check_routing '
     'check_secret check_threshold check_values enable_pack_of_rows follow_receiver forget_overruns '
-    'insert_system_metric keep_used_receiver note_correction retry_mended',
+    'insert_system_metric keep_used_receiver name_unnamed '
+    'note_correction retry_mended',
     'trigger function: fires without a right of the user, and is for the extension''s tables only'),
 ('owner', 'changes_handler', 'handler of the access method'),
 ('owner', 'sketch_add sketch_add_piece sketch_add_sketch sketch_combine sketch_deserialize '
@@ -64,9 +65,10 @@ INSERT INTO allowed VALUES
     'histogram_observe log_event log_worker_issue record_metric resolve_worker_issue',
     'adds measurements, events, issues or heartbeats'),
 ('operator', 'create_alert create_collector create_escalation create_inhibit_rule create_ladder '
-    'create_receiver create_route create_threshold create_time_interval create_watchdog '
-    'define_metric disable_pack drop_collector enable_pack import_collectors remove_metric '
-    'set_secret', 'changes the configuration'),
+    'create_probe create_receiver create_route create_threshold create_time_interval create_watchdog '
+    'drop_alert drop_escalation drop_inhibit_rule drop_ladder drop_probe drop_receiver drop_route '
+    'drop_threshold drop_time_interval drop_watchdog define_metric disable_pack drop_collector enable_pack '
+    'import_collectors remove_metric set_secret', 'changes the configuration'),
 ('operator', 'acknowledge add_incident_note expire_silence mark_false_positive silence',
     'answers an alert'),
 ('operator', 'activate aggregate_daily_metrics aggregate_hourly_metrics aggregate_weekly_metrics '

@@ -114,12 +114,12 @@ CREATE FUNCTION monitoring.create_collector(
     timeout interval DEFAULT '5 seconds', metric_type text DEFAULT 'gauge',
     metrics jsonb DEFAULT '{}', series_limit integer DEFAULT 1000, store boolean DEFAULT true,
     expose boolean DEFAULT true, scope text DEFAULT 'database', enabled boolean DEFAULT true,
-    owner name DEFAULT NULL)
+    owner name DEFAULT NULL, replace boolean DEFAULT true)
 RETURNS void
 AS 'MODULE_PATHNAME', 'monitoring_create_collector' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION monitoring.create_collector(text, text, interval, interval, text, jsonb, integer,
-    boolean, boolean, text, boolean, name) IS
-    'Adds a collector, or changes the one of that name. It is tried once; one that does not work '
+    boolean, boolean, text, boolean, name, boolean) IS
+    'Adds a collector, or, unless replace is false, changes the one of that name. It is tried once; one that does not work '
     'yet is kept with a warning. Owner: the caller, or a role that the caller is a member of. '
     'Errors: 22023 for an empty name or a bad interval.';
 
@@ -128,10 +128,14 @@ AS 'MODULE_PATHNAME', 'monitoring_try_collector' LANGUAGE C VOLATILE PARALLEL UN
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION monitoring_internal.try_collector(text) IS 'Warns of a collector that does not work';
 
-CREATE FUNCTION monitoring.drop_collector(collector_name text) RETURNS boolean
-AS 'MODULE_PATHNAME', 'monitoring_drop_collector' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION monitoring.drop_collector(text) IS
-    'Removes a collector, and with it the metrics that it exposed; false if there is none';
+CREATE FUNCTION monitoring.drop_collector(collector_name text, if_exists boolean DEFAULT false)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'monitoring_drop_collector' LANGUAGE C VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION monitoring.drop_collector(text, boolean) IS
+    'Removes a collector, and with it the metrics that it exposed. '
+    'Errors: 42704 for a name that is not there (with if_exists: false), 42501 for '
+    'somebody else''s.';
 
 CREATE FUNCTION monitoring.run_collector(collector_name text) RETURNS integer
 AS 'MODULE_PATHNAME', 'monitoring_run_collector' LANGUAGE C VOLATILE PARALLEL UNSAFE

@@ -167,12 +167,23 @@ SELECT pg_catalog.pg_extension_config_dump('monitoring.notification_attempts', '
 
 CREATE FUNCTION monitoring.create_receiver(receiver_name text, kind text,
                                            settings jsonb DEFAULT '{}',
-                                           send_resolved boolean DEFAULT NULL)
+                                           send_resolved boolean DEFAULT NULL,
+                                           replace boolean DEFAULT false)
 RETURNS void
 AS 'MODULE_PATHNAME', 'monitoring_create_receiver' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION monitoring.create_receiver(text, text, jsonb, boolean) IS
-    'Adds a receiver of notifications; send_resolved is the kind''s default if NULL. '
+COMMENT ON FUNCTION monitoring.create_receiver(text, text, jsonb, boolean, boolean) IS
+    'Adds a receiver of notifications; send_resolved is the kind''s default if NULL. With replace '
+    'the receiver of that name is changed, and what waits for it stays. '
     'Errors: 22023 for an unknown kind or bad settings, 23505 where the name is taken.';
+
+CREATE FUNCTION monitoring.drop_receiver(receiver_name text, if_exists boolean DEFAULT false)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'monitoring_drop_receiver' LANGUAGE C VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION monitoring.drop_receiver(text, boolean) IS
+    'Removes a receiver, and its watchdog if it has one. '
+    'Errors: 42704 for a name that is not there (with if_exists: false), 23503 where a route or an '
+    'escalation policy names it.';
 
 CREATE FUNCTION monitoring.send_test_alert(receiver text)
 RETURNS bigint

@@ -121,6 +121,29 @@ FOR EACH ROW EXECUTE FUNCTION monitoring_internal.check_probe();
 CREATE TRIGGER enable_pack AFTER INSERT ON monitoring.probes
 FOR EACH STATEMENT EXECUTE FUNCTION monitoring_internal.enable_pack_of_rows();
 
+CREATE FUNCTION monitoring.create_probe(
+    probe_name text, url text, method text DEFAULT 'GET', every interval DEFAULT '1 minute',
+    timeout interval DEFAULT '10 seconds', expect_status integer DEFAULT NULL,
+    expect_body text DEFAULT NULL, headers jsonb DEFAULT '{}', body text DEFAULT '',
+    max_redirects integer DEFAULT 0, uptime_target_percent numeric DEFAULT 99.9,
+    enabled boolean DEFAULT true, replace boolean DEFAULT false)
+RETURNS void
+AS 'MODULE_PATHNAME', 'monitoring_create_probe' LANGUAGE C VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION monitoring.create_probe(text, text, text, interval, interval, integer, text,
+    jsonb, text, integer, numeric, boolean, boolean) IS
+    'Adds a probe, or with replace changes the one of that name; what it takes is said of the columns '
+    'of monitoring.probes. '
+    'Errors: 22023 for a url or header that could not be sent, 23505 where the name is taken.';
+
+CREATE FUNCTION monitoring.drop_probe(probe_name text, if_exists boolean DEFAULT false)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'monitoring_drop_probe' LANGUAGE C VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION monitoring.drop_probe(text, boolean) IS
+    'Removes a probe; what it has measured stays as long as retention keeps it. '
+    'Errors: 42704 for a name that is not there (with if_exists: false).';
+
 CREATE FUNCTION monitoring.uptime(
     probe_name text, over_last interval DEFAULT '30 days',
     until timestamptz DEFAULT pg_catalog.clock_timestamp())

@@ -299,12 +299,14 @@ CREATE FUNCTION monitoring.create_alert(
     evaluate_every interval DEFAULT '1 minute', no_data text DEFAULT 'ok',
     on_error text DEFAULT 'keep', timeout interval DEFAULT '10 seconds',
     row_limit integer DEFAULT 10000, group_name text DEFAULT 'default',
-    enabled boolean DEFAULT true, owner name DEFAULT current_user, language text DEFAULT 'sql')
+    enabled boolean DEFAULT true, owner name DEFAULT current_user, language text DEFAULT 'sql',
+    replace boolean DEFAULT false)
 RETURNS bigint
 AS 'MODULE_PATHNAME', 'monitoring_create_alert' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION monitoring.create_alert(text, text, text, interval, jsonb, jsonb, interval,
-    interval, text, text, interval, integer, text, boolean, name, text) IS
-    'Makes an alert rule of a query and returns its id. The query is run once to check it. '
+    interval, text, text, interval, integer, text, boolean, name, text, boolean) IS
+    'Makes an alert rule of a query and returns its id. The query is run once to check it. With '
+    'replace a rule of that name is changed, and keeps its id and the state of its alerts. '
     'Errors: those of the query; 42501 for an owner that is a superuser or that the caller is no '
     'member of, 42704 for one that is not there, 42710 for a label named alertname or severity, '
     '21000 for equal label sets or more alerts than monitoring.max_alerts_per_rule, 0A000 for a '
@@ -318,14 +320,16 @@ CREATE FUNCTION monitoring.create_threshold(
     keep_firing_for interval DEFAULT '0', evaluate_every interval DEFAULT '1 minute',
     no_data text DEFAULT 'keep', on_error text DEFAULT 'keep',
     timeout interval DEFAULT '10 seconds', group_name text DEFAULT 'default',
-    enabled boolean DEFAULT true, owner name DEFAULT current_user)
+    enabled boolean DEFAULT true, owner name DEFAULT current_user,
+    replace boolean DEFAULT false)
 RETURNS bigint
 AS 'MODULE_PATHNAME', 'monitoring_create_threshold' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION monitoring.create_threshold(text, float8, float8, text, interval, interval,
     text, jsonb, float8, text, jsonb, jsonb, interval, interval, text, text, interval, text,
-    boolean, name) IS
+    boolean, name, boolean) IS
     'Makes an alert rule with the levels warning and critical on a recorded metric and returns its '
-    'id; the rule is named after the metric unless rule_name is given. '
+    'id; the rule is named after the metric unless rule_name is given. With replace a rule of that '
+    'name is changed, and keeps its id and the state of its alerts. '
     'Errors: as create_alert(); 22023 without a level.';
 
 CREATE FUNCTION monitoring.create_ladder(
@@ -337,16 +341,42 @@ CREATE FUNCTION monitoring.create_ladder(
     no_data text DEFAULT NULL, on_error text DEFAULT 'keep',
     timeout interval DEFAULT '10 seconds', row_limit integer DEFAULT 10000,
     group_name text DEFAULT 'default', enabled boolean DEFAULT true,
-    owner name DEFAULT current_user)
+    owner name DEFAULT current_user, replace boolean DEFAULT false)
 RETURNS bigint
 AS 'MODULE_PATHNAME', 'monitoring_create_ladder' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION monitoring.create_ladder(text, jsonb, text, text, text, interval, interval, text,
-    jsonb, jsonb, jsonb, interval, interval, text, text, interval, integer, text, boolean, name) IS
+    jsonb, jsonb, jsonb, interval, interval, text, text, interval, integer, text, boolean, name,
+    boolean) IS
     'Makes an alert rule with any severities under one name, as monitoring.thresholds.levels has '
     'them, and returns its id; a more severe level that fires hides the less severe ones. What is '
     'held against them is a query as for create_alert(), which gives every value and not only the '
     'bad ones, or a recorded metric. no_data is ok for a query and keep for a metric unless given. '
+    'With replace a rule of that name is changed, and keeps its id and the state of its alerts. '
     'Errors: as create_alert(); 22023 without a level.';
+
+CREATE FUNCTION monitoring.drop_alert(rule_name text, if_exists boolean DEFAULT false)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'monitoring_drop_alert' LANGUAGE C VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION monitoring.drop_alert(text, boolean) IS
+    'Removes a rule, whether create_alert(), create_threshold() or create_ladder() made it; its '
+    'alerts resolve at the next evaluation. '
+    'Errors: 42704 for a rule that is not there (with if_exists: false), 42501 for somebody else''s.';
+
+CREATE FUNCTION monitoring.drop_threshold(rule_name text, if_exists boolean DEFAULT false)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'monitoring_drop_alert' LANGUAGE C VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION monitoring.drop_threshold(text, boolean) IS
+    'The same as drop_alert(): the name is that of the rule, which is the metric''s unless it was '
+    'given another. Errors: as drop_alert().';
+
+CREATE FUNCTION monitoring.drop_ladder(rule_name text, if_exists boolean DEFAULT false)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'monitoring_drop_alert' LANGUAGE C VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION monitoring.drop_ladder(text, boolean) IS
+    'The same as drop_alert(). Errors: as drop_alert().';
 
 CREATE FUNCTION monitoring.evaluate_alerts(
     evaluated_at timestamptz DEFAULT pg_catalog.clock_timestamp())
