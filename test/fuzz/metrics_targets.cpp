@@ -11,6 +11,7 @@
 #include "monitoring/metrics/sketch.hpp"
 #include "monitoring/metrics/sketch_pile.hpp"
 #include "monitoring/metrics/summary.hpp"
+#include "monitoring/metrics/text_parser.hpp"
 #include "target.hpp"
 
 using namespace monitoring;
@@ -76,4 +77,20 @@ FUZZ_TARGET(exposition) {
   }
   exposition.text(ExpositionFormat::prometheus);
   exposition.text(ExpositionFormat::openmetrics);
+}
+
+FUZZ_TARGET(text_parser) {
+  for (const auto format : {ExpositionFormat::prometheus, ExpositionFormat::openmetrics}) {
+    TextParser parser(bytes, format);
+    for (std::size_t entries = 0;; ++entries) {
+      // Each entry takes a byte at the least.
+      require(entries <= bytes.size());
+      const auto entry = parser.next();
+      if (!entry) {
+        require(entry.error().position.value_or(0) <= bytes.size());
+        break;
+      }
+      if (*entry == TextParser::Entry::kEnd) break;
+    }
+  }
 }
