@@ -157,3 +157,4 @@ include test/conformance/conformance.mk
 include test/fuzz/fuzz.mk
 include test/bench/bench.mk
 include test/compare/compare.mk
+include test/supabase/supabase.mk
