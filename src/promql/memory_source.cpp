@@ -33,7 +33,7 @@ class MemoryCursor final : public SeriesCursor {
     const auto to = std::upper_bound(from, times.end(), selection_.end_ms);
     const auto skipped = from - times.begin();
     return SampleBlock{times.data() + skipped, current_->second.values.data() + skipped,
-                       static_cast<std::size_t>(to - from)};
+                       static_cast<std::size_t>(to - from), true};
   }
 
  private:

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "monitoring/promql/engine.hpp"
 #include "monitoring/promql/functions.hpp"
 #include "monitoring/promql/text.hpp"
 #include "promql/token_reader.hpp"
@@ -314,7 +315,7 @@ class Parser {
     }
     const double seconds = parse_signed_number();
     if (reader_.failed()) return false;
-    constexpr double kMostSeconds = 9223372036854775.0;  // so that the milliseconds fit
+    constexpr double kMostSeconds = static_cast<double>(kFarthestMs) / 1000;
     if (!(std::fabs(seconds) < kMostSeconds)) {
       return reader_.fail(expr.span.start,
                           "timestamp out of bounds for @ modifier: " + short_number_text(seconds));
@@ -514,6 +515,7 @@ class Parser {
     if (reader_.is(Kind::kLeftBrace)) node->matchers = parse_matchers(reader_);
     if (reader_.failed()) return nullptr;
     node->span = {start, reader_.last_end()};
+    if (!reader_.admit_selector(start)) return nullptr;
     if (!node->name.empty()) {
       node->matchers.push_back(Matcher::equal(std::string(kNameLabel), node->name));
     }

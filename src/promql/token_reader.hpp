@@ -70,6 +70,12 @@ class TokenReader {
                 "a query has at most " + std::to_string(kMostRegexes) + " regular expressions");
   }
 
+  bool admit_selector(std::size_t position) {
+    constexpr int kMostSelectors = 2000;
+    if (++selectors_ <= kMostSelectors) return true;
+    return fail(position, "a query has at most " + std::to_string(kMostSelectors) + " selectors");
+  }
+
   /// Counts how deep the parser is in itself, and fails beyond kMostHeight.
   class Level {
    public:
@@ -95,6 +101,7 @@ class TokenReader {
   std::size_t last_end_ = 0;
   int depth_ = 0;
   int regexes_ = 0;
+  int selectors_ = 0;
   std::optional<Error> error_;
 };
 

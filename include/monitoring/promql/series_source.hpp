@@ -40,6 +40,8 @@ struct SampleBlock {
   const std::int64_t* times_ms = nullptr;
   const double* values = nullptr;
   std::size_t size = 0;
+  /// Nothing of this series follows: saves the reader a call, and a copy where it is the first.
+  bool is_last = false;
 };
 
 /// Walks over the selected series:

@@ -1,0 +1,35 @@
+#pragma once
+// Byte strings that are equal where labels are: keys of hash tables.
+
+#include <string>
+#include <vector>
+
+#include "monitoring/base/labels.hpp"
+
+namespace monitoring::promql {
+
+/// Of all labels.
+std::string label_key(const Labels& labels);
+
+/// Labels by which series are grouped or matched.
+class LabelChoice {
+ public:
+  /// These labels alone.
+  static LabelChoice only(std::vector<std::string> names);
+  /// All but these, and but the metric's name.
+  static LabelChoice all_but(std::vector<std::string> names);
+
+  /// Replaces what is in `key`, whose memory is used again.
+  void make_key(const Labels& labels, std::string& key) const;
+  /// The chosen labels.
+  Labels chosen(const Labels& labels) const;
+
+ private:
+  LabelChoice(std::vector<std::string> names, bool only_these);
+  bool has(std::string_view name) const;
+
+  std::vector<std::string> names_;
+  bool only_these_;
+};
+
+}  // namespace monitoring::promql

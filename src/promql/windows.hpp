@@ -1,0 +1,102 @@
+#pragma once
+// Windows that move over the samples of one series, and what is known of a window without looking
+// at all of it again.
+
+#include <cstddef>
+#include <vector>
+
+#include "promql/streams.hpp"
+
+namespace monitoring::promql {
+
+/// The samples of a series that are in the range of one step; never none.
+struct Window {
+  const std::int64_t* times_ms;
+  const double* values;
+  std::size_t size;
+  /// Of the first sample, in the series.
+  std::size_t first;
+  std::int64_t start_ms;
+  std::int64_t end_ms;
+
+  std::size_t end() const { return first + size; }
+  double front() const { return values[0]; }
+  double back() const { return values[size - 1]; }
+};
+
+/// Calls `value_of(window, step)` for each step that has samples. Both ends of the window only move
+/// forward: all steps together cost the samples once.
+template <class Function>
+void each_window(const RangeSeries& series, const WindowPlan& plan, const Steps& steps,
+                 std::vector<double>& values, Function value_of) {
+  values.resize(steps.count);
+  std::size_t first = 0;
+  std::size_t end = 0;
+  for (std::size_t step = 0; step < steps.count; ++step) {
+    const std::int64_t end_ms = plan.end_at(steps.at(step));
+    const std::int64_t start_ms = end_ms - plan.range_ms;
+    const std::int64_t oldest_ms = plan.closed_left ? start_ms : start_ms + 1;
+    while (end < series.size && series.times_ms[end] <= end_ms) ++end;
+    while (first < end && series.times_ms[first] < oldest_ms) ++first;
+    if (first == end) {
+      values[step] = absent();
+      continue;
+    }
+    values[step] = value_of(Window{series.times_ms + first, series.values + first, end - first,
+                                   first, start_ms, end_ms},
+                            step);
+  }
+}
+
+/// The fold of a window in constant time a step: the part of it that was there when it was last
+/// folded anew is known from each of its samples on, and the rest has one state. `State` has
+/// static State of(time_ms, value) and void add(const State& later).
+template <class State>
+class SlidingFold {
+ public:
+  explicit SlidingFold(const RangeSeries& series) : series_(series) {}
+
+  State of(const Window& window) {
+    if (window.first >= middle_) fold_anew(window);
+    for (; next_ < window.end(); ++next_) add_later(next_);
+    State state = known_[window.first - base_];
+    if (has_later_) state.add(later_);
+    return state;
+  }
+
+ private:
+  State state_at(std::size_t i) const { return State::of(series_.times_ms[i], series_.values[i]); }
+  void fold_anew(const Window& window) {
+    base_ = window.first;
+    middle_ = window.end();
+    next_ = middle_;
+    has_later_ = false;
+    known_.resize(window.size);
+    for (std::size_t i = window.size; i-- > 0;) {
+      known_[i] = state_at(base_ + i);
+      if (i + 1 < window.size) known_[i].add(known_[i + 1]);
+    }
+  }
+  void add_later(std::size_t i) {
+    if (has_later_) {
+      later_.add(state_at(i));
+    } else {
+      later_ = state_at(i);
+      has_later_ = true;
+    }
+  }
+
+  const RangeSeries& series_;
+  std::size_t base_ = 0;
+  std::size_t middle_ = 0;
+  std::size_t next_ = 0;
+  bool has_later_ = false;
+  State later_{};
+  std::vector<State> known_;
+};
+
+/// Whether windows are so small, or so few, that each is computed by itself, in Prometheus's order
+/// and to its last bit.
+bool are_windows_small(const RangeSeries& series, const WindowPlan& plan, const Steps& steps);
+
+}  // namespace monitoring::promql
