@@ -92,17 +92,19 @@ double bucket_fraction(double lower, double upper, std::vector<Bucket>& buckets)
   const double count = buckets.back().count;
   if (count == 0 || std::isnan(lower) || std::isnan(upper)) return kNaN;
   if (lower >= upper) return 0;
-  double below = 0;
+  // Where no bound is negative, nor is an observation.
+  const double lowest = buckets[0].upper_bound > 0 ? 0 : -kInfinity;
   /// How many observations lie below a value.
   const auto rank_of = [&](double value) {
-    below = 0;
+    double below = 0;
     for (std::size_t i = 0; i < buckets.size(); ++i) {
-      const double start = i == 0 ? -kInfinity : buckets[i - 1].upper_bound;
+      const double start = i > 0 ? buckets[i - 1].upper_bound : lowest;
       const double end = buckets[i].upper_bound;
       if (start >= value) return below;
       if (end > value) {
-        const double from = i == 0 && end > 0 ? 0 : start;
-        return below + (buckets[i].count - below) * (value - from) / (end - from);
+        // Nothing is known of where in an endless bucket its observations are.
+        if (start == -kInfinity) return buckets[i].count;
+        return below + (buckets[i].count - below) * (value - start) / (end - start);
       }
       below = buckets[i].count;
     }

@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "promql/extremes.hpp"
+
 namespace monitoring::promql {
 
 namespace {
@@ -45,9 +47,9 @@ double seconds_of(const DurationExpr& expr, const Context& context) {
     case DurationExpr::Kind::kParen:
       return seconds_of(*expr.left, context);
     case DurationExpr::Kind::kMin:
-      return std::fmin(seconds_of(*expr.left, context), seconds_of(*expr.right, context));
+      return smaller_of(seconds_of(*expr.left, context), seconds_of(*expr.right, context));
     case DurationExpr::Kind::kMax:
-      return std::fmax(seconds_of(*expr.left, context), seconds_of(*expr.right, context));
+      return larger_of(seconds_of(*expr.left, context), seconds_of(*expr.right, context));
     case DurationExpr::Kind::kBinary:
       break;
   }

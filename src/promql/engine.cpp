@@ -106,7 +106,7 @@ class Query {
     const StreamPtr stream = open_vector(expr_, steps_, evaluation_);
     StepSeries series;
     while (evaluation_.goes_on() && stream->next(series)) {
-      if (series.drop_name) erase_name(series.labels, evaluation_.options());
+      if (series.drop_name) erase_name(series.labels);
       const std::size_t present = count_present(series.values);
       if (present == 0) continue;
       if (!held.add(present, present * sizeof(Point) + label_bytes(series.labels))) return;
@@ -125,7 +125,7 @@ class Query {
     Held held(evaluation_);
     const RangeVector vector = open_range(expr_, steps_, evaluation_);
     const std::int64_t end_ms = vector.plan.end_at(steps_.start_ms);
-    const std::int64_t start_ms = end_ms - vector.plan.range_ms + (vector.plan.closed_left ? 0 : 1);
+    const std::int64_t start_ms = end_ms - vector.plan.range_ms + (vector.plan.as_before_3 ? 0 : 1);
     RangeSeries series;
     while (evaluation_.goes_on() && vector.stream->next(series)) {
       ResultSeries result;
@@ -134,7 +134,7 @@ class Query {
         result.points.push_back({series.times_ms[i], series.values[i]});
       }
       if (result.points.empty()) continue;
-      if (series.drop_name) erase_name(series.labels, evaluation_.options());
+      if (series.drop_name) erase_name(series.labels);
       if (!held.add(result.points.size(), label_bytes(series.labels))) return;
       result.labels = std::move(series.labels);
       result_.series.push_back(std::move(result));

@@ -1,11 +1,9 @@
 // Which part evaluates which node.
 
-#include <algorithm>
-#include <numeric>
-
 #include "monitoring/promql/functions.hpp"
 #include "promql/aggregations.hpp"
 #include "promql/binary_operators.hpp"
+#include "promql/extremes.hpp"
 #include "promql/mapped.hpp"
 #include "promql/range_functions.hpp"
 #include "promql/selectors.hpp"
@@ -83,11 +81,9 @@ std::vector<double> scalars_of_call(const CallExpr& node, const Steps& steps,
     case FunctionId::kTime:
       return times_in_seconds(steps);
     case FunctionId::kMaxOf:
-      return combined(*node.arguments[0], *node.arguments[1], steps, evaluation,
-                      [](double a, double b) { return std::fmax(a, b); });
+      return combined(*node.arguments[0], *node.arguments[1], steps, evaluation, larger_of);
     case FunctionId::kMinOf:
-      return combined(*node.arguments[0], *node.arguments[1], steps, evaluation,
-                      [](double a, double b) { return std::fmin(a, b); });
+      return combined(*node.arguments[0], *node.arguments[1], steps, evaluation, smaller_of);
     default:
       return std::vector<double>(steps.count, constant_of(node.function->id, evaluation));
   }

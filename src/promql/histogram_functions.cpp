@@ -120,11 +120,18 @@ void add_series(const Histogram& histogram, const std::string& label,
   made.list.push_back(std::move(series));
 }
 
+/// As bounds and quantiles stand in labels: "1.0".
+std::string bound_text(double value) {
+  const std::string text = number_text(value);
+  const bool is_whole = text.find_first_not_of("-0123456789") == std::string::npos;
+  return is_whole ? text + ".0" : text;
+}
+
 void add_quantile(const Histogram& histogram, const std::vector<double>& quantiles,
                   const Span& span, const Steps& steps, Evaluation& evaluation,
                   const std::string& label, HeldSeries& made) {
   bool was_mended = false;
-  const std::string label_value = label.empty() ? "" : number_text(quantiles[0]);
+  const std::string label_value = label.empty() ? "" : bound_text(quantiles[0]);
   add_series(
       histogram, label, label_value,
       [&](const Histogram& h) {

@@ -185,10 +185,10 @@ StreamPtr open_join(const CallExpr& node, const Steps& steps, Evaluation& evalua
 StreamPtr open_label_function(const CallExpr& node, const Steps& steps, Evaluation& evaluation) {
   const FunctionId id = node.function->id;
   if (id == FunctionId::kLabelReplace) {
-    return unique(open_replace(node, steps, evaluation), evaluation, steps, true);
+    return unique(open_replace(node, steps, evaluation), evaluation, steps);
   }
   if (id == FunctionId::kLabelJoin) {
-    return unique(open_join(node, steps, evaluation), evaluation, steps, true);
+    return unique(open_join(node, steps, evaluation), evaluation, steps);
   }
   return nullptr;
 }

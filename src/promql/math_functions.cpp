@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "monitoring/promql/functions.hpp"
+#include "promql/extremes.hpp"
 #include "promql/mapped.hpp"
 #include "promql/vector_functions.hpp"
 
@@ -74,17 +75,6 @@ Math math_of(FunctionId id) {
   }
 }
 
-/// As Go's math.Max and math.Min: NaN wins, except over the infinity that no number exceeds.
-double go_max(double a, double b) {
-  const double infinity = std::numeric_limits<double>::infinity();
-  if (a == infinity || b == infinity) return infinity;
-  if (std::isnan(a) || std::isnan(b)) return std::nan("");
-  return a > b ? a : b;
-}
-double go_min(double a, double b) {
-  return -go_max(-a, -b);
-}
-
 StreamPtr open_clamp(const CallExpr& node, const Steps& steps, Evaluation& evaluation) {
   const double infinity = std::numeric_limits<double>::infinity();
   std::vector<double> least(steps.count, -infinity);
@@ -100,7 +90,7 @@ StreamPtr open_clamp(const CallExpr& node, const Steps& steps, Evaluation& evalu
       *node.arguments[0], steps, evaluation,
       [least = std::move(least), most = std::move(most)](double value, std::size_t i) {
         if (most[i] < least[i]) return absent();
-        return go_max(least[i], go_min(most[i], value));
+        return larger_of(least[i], smaller_of(most[i], value));
       });
 }
 

@@ -61,7 +61,7 @@ class Planner {
     const std::int64_t from = shift.reference(steps.start_ms);
     SharedSelection next;
     next.selection.matchers = node.matchers;
-    next.selection.start_ms = from - back_ms + (options_.closed_left ? 0 : 1);
+    next.selection.start_ms = from - back_ms + (options_.as_before_3 ? 0 : 1);
     next.selection.end_ms = shift.reference(steps.last_ms());
     next.uses = 1;
     // Joined with all that it touches, which may touch each other only now.
@@ -167,7 +167,7 @@ std::optional<Steps> subquery_steps(const Subquery& node, const Steps& outer,
   // Steps are whole multiples of the interval, whenever the query is made.
   inner.start_ms = before_ms / inner.interval_ms * inner.interval_ms;
   const bool is_outside =
-      options.closed_left ? inner.start_ms < before_ms : inner.start_ms <= before_ms;
+      options.as_before_3 ? inner.start_ms < before_ms : inner.start_ms <= before_ms;
   if (is_outside) inner.start_ms += inner.interval_ms;
   if (inner.start_ms > end_ms) {
     inner.count = 0;

@@ -55,18 +55,19 @@ double seconds(std::int64_t ms) {
 
 /// By what an increase between the samples of a window is to be multiplied so that it is one over
 /// the whole window, as far as the samples suggest that the series covers it.
-double extrapolation(const Window& window, double increase, bool is_counter) {
+double extrapolation(const Window& window, double increase, bool is_counter, bool as_before_3) {
   double to_start = seconds(window.times_ms[0] - window.start_ms);
   double to_end = seconds(window.end_ms - window.times_ms[window.size - 1]);
   const double sampled = seconds(window.times_ms[window.size - 1] - window.times_ms[0]);
   const double average = sampled / static_cast<double>(window.size - 1);
   const double threshold = average * 1.1;
-  if (to_start >= threshold) to_start = average / 2;
+  if (!as_before_3 && to_start >= threshold) to_start = average / 2;
   if (is_counter && increase > 0 && window.front() >= 0) {
     // A counter is not extrapolated below zero.
     const double to_zero = sampled * (window.front() / increase);
     if (to_zero < to_start) to_start = to_zero;
   }
+  if (as_before_3 && to_start >= threshold) to_start = average / 2;
   if (to_end >= threshold) to_end = average / 2;
   return (sampled + to_start + to_end) / sampled;
 }
@@ -74,13 +75,14 @@ double extrapolation(const Window& window, double increase, bool is_counter) {
 void compute_extrapolated(FunctionId id, const RangeCall& call, std::vector<double>& values) {
   const bool is_counter = id != FunctionId::kDelta;
   const bool is_rate = id == FunctionId::kRate;
+  const bool as_before_3 = call.plan.as_before_3;
   const double range_seconds = seconds(call.plan.range_ms);
   Resets resets(is_counter ? call.series : RangeSeries{});
   each_window(call.series, call.plan, call.steps, values, [&](const Window& window, std::size_t) {
     if (window.size < 2) return absent();
     double increase = window.back() - window.front();
     if (is_counter) increase = resets.corrected(increase, window);
-    double factor = extrapolation(window, increase, is_counter);
+    double factor = extrapolation(window, increase, is_counter, as_before_3);
     if (is_rate) factor /= range_seconds;
     return increase * factor;
   });

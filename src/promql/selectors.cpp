@@ -13,11 +13,11 @@ constexpr std::size_t kTurnsBetweenLooks = 1U << 16;
 
 struct Lookback {
   std::int64_t lookback_ms;
-  bool closed_left;
+  bool as_before_3;
 
   bool reaches(std::int64_t sample_ms, std::int64_t reference_ms) const {
     const std::int64_t oldest_ms = reference_ms - lookback_ms;
-    return closed_left ? sample_ms >= oldest_ms : sample_ms > oldest_ms;
+    return as_before_3 ? sample_ms >= oldest_ms : sample_ms > oldest_ms;
   }
 };
 
@@ -28,11 +28,11 @@ class SelectorStream final : public SeriesStream {
                  Evaluation& evaluation)
       : steps_(steps),
         shift_(shift_of(node.shift, evaluation.range())),
-        lookback_{evaluation.options().lookback_ms, evaluation.options().closed_left},
+        lookback_{evaluation.options().lookback_ms, evaluation.options().as_before_3},
         wants_times_(wants_times),
         evaluation_(evaluation) {
     const std::int64_t first_ms = shift_.reference(steps.start_ms) - lookback_.lookback_ms;
-    cursor_ = open_raw(node.matchers, first_ms + (lookback_.closed_left ? 0 : 1),
+    cursor_ = open_raw(node.matchers, first_ms + (lookback_.as_before_3 ? 0 : 1),
                        shift_.reference(steps.last_ms()), evaluation);
   }
 
@@ -164,7 +164,7 @@ WindowPlan plan_of(const DurationValue& range, const TimeShift& time_shift,
   plan.range_ms = duration_ms(range, evaluation.range());
   plan.offset_ms = shift.offset_ms;
   plan.at_ms = shift.at_ms;
-  plan.closed_left = evaluation.options().closed_left;
+  plan.as_before_3 = evaluation.options().as_before_3;
   return plan;
 }
 
@@ -185,7 +185,7 @@ RangeVector open_matrix_selector(const MatrixSelector& node, const Steps& steps,
   vector.plan = plan_of(node.range, node.selector->shift, evaluation);
   const std::int64_t first_ms = vector.plan.end_at(steps.start_ms) - vector.plan.range_ms;
   vector.stream = std::make_unique<MatrixStream>(
-      open_raw(node.selector->matchers, first_ms + (vector.plan.closed_left ? 0 : 1),
+      open_raw(node.selector->matchers, first_ms + (vector.plan.as_before_3 ? 0 : 1),
                vector.plan.end_at(steps.last_ms()), evaluation));
   return vector;
 }

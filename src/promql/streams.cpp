@@ -114,16 +114,15 @@ StreamPtr stream_of(std::unique_ptr<HeldSeries> series) {
   return std::make_unique<ListStream>(std::move(series));
 }
 
-void erase_name(Labels& labels, const EngineOptions& options) {
+void erase_name(Labels& labels) {
   labels.erase(kNameLabel);
-  if (!options.type_and_unit_labels) return;
   labels.erase("__type__");
   labels.erase("__unit__");
 }
 
 void drop_name(StepSeries& series, const EngineOptions& options) {
   series.drop_name = true;
-  if (!options.delayed_name_removal) erase_name(series.labels, options);
+  if (!options.delayed_name_removal) erase_name(series.labels);
 }
 
 StreamPtr unique(StreamPtr stream, Evaluation& evaluation, const Steps& steps, bool strict) {

@@ -49,7 +49,7 @@ struct WindowPlan {
   std::int64_t offset_ms = 0;
   /// With @: every window is the same.
   std::optional<std::int64_t> at_ms;
-  bool closed_left = false;
+  bool as_before_3 = false;
 
   std::int64_t end_at(std::int64_t step_ms) const { return at_ms.value_or(step_ms) - offset_ms; }
 };
@@ -84,8 +84,8 @@ StreamPtr stream_of(std::unique_ptr<HeldSeries> series);
 
 /// Removes the name, or marks it as to be removed, as the options want it.
 void drop_name(StepSeries& series, const EngineOptions& options);
-/// Removes the name, and what the options count to it.
-void erase_name(Labels& labels, const EngineOptions& options);
+/// Removes the name, and __type__ and __unit__, which only mean something with it.
+void erase_name(Labels& labels);
 
 /// Fails where two series with the same labels have a value at one step; `strict`: where there are
 /// two such series at all.

@@ -51,12 +51,9 @@ class Pairing {
  private:
   bool fills() const { return matching_.fill_left || matching_.fill_right; }
   /// For a series of the side "many" without one of the other side, and the other way round.
-  const std::optional<double>& fill_of_one() const {
-    return is_swapped_ ? matching_.fill_left : matching_.fill_right;
-  }
-  const std::optional<double>& fill_of_many() const {
-    return is_swapped_ ? matching_.fill_right : matching_.fill_left;
-  }
+  /// Prometheus takes the right one for the side "one" of group_right, too.
+  const std::optional<double>& fill_of_one() const { return matching_.fill_right; }
+  const std::optional<double>& fill_of_many() const { return matching_.fill_left; }
 
   void make_groups() {
     std::unordered_map<std::string, std::size_t> numbers;
@@ -197,7 +194,7 @@ class Pairing {
     result.labels = many == nullptr ? choice_.chosen(one->labels) : many->labels;
     result.drop_name = many != nullptr && many->drop_name;
     const Labels others = one == nullptr ? choice_.chosen(many->labels) : one->labels;
-    if (changes_meaning(node_.op)) erase_name(result.labels, evaluation_.options());
+    if (changes_meaning(node_.op)) erase_name(result.labels);
     if (matching_.cardinality == Cardinality::kOneToOne) keep_matching_labels(result.labels);
     for (const std::string& name : matching_.include) {
       const std::string_view value = others.get(name);

@@ -35,7 +35,7 @@ void each_window(const RangeSeries& series, const WindowPlan& plan, const Steps&
   for (std::size_t step = 0; step < steps.count; ++step) {
     const std::int64_t end_ms = plan.end_at(steps.at(step));
     const std::int64_t start_ms = end_ms - plan.range_ms;
-    const std::int64_t oldest_ms = plan.closed_left ? start_ms : start_ms + 1;
+    const std::int64_t oldest_ms = plan.as_before_3 ? start_ms : start_ms + 1;
     while (end < series.size && series.times_ms[end] <= end_ms) ++end;
     while (first < end && series.times_ms[first] < oldest_ms) ++first;
     if (first == end) {

@@ -4,6 +4,7 @@
 # data is not part of this repository.
 #   make conformance-rooms, make conformance-sql CONFORMANCE=<folder>     one of the two
 CONFORMANCE_OBJS = $(patsubst %.cpp, build/unit/%.o, $(wildcard test/conformance/*.cpp))
+CONFORMANCE_OBJS += build/unit/test/unit/promql/promqltest.o
 
 conformance_folder = $(if $(CONFORMANCE),$(abspath $(CONFORMANCE)),$(error \
 	say where the cases are: make conformance CONFORMANCE=<folder>))

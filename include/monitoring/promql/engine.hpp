@@ -29,11 +29,12 @@ struct EngineOptions {
   std::size_t max_samples = 50'000'000;
   /// What a query may take of memory for what it holds of series, in all.
   std::size_t max_bytes = std::size_t{2} << 30;
-  /// Ranges and the lookback include their left end, as before Prometheus 3.
-  bool closed_left = false;
+  /// Prometheus 2's way: ranges and the lookback include their left end, and how far a counter is
+  /// extrapolated is decided after zero has been looked for, not before.
+  bool as_before_3 = false;
   /// Names are dropped from the result alone (--enable-feature=promql-delayed-name-removal).
   bool delayed_name_removal = false;
-  /// __type__ and __unit__ go where the name goes (--enable-feature=type-and-unit-labels).
+  /// What a counter is, is told by the label __type__ (--enable-feature=type-and-unit-labels).
   bool type_and_unit_labels = false;
   /// Cancelled as soon as the time that the query has is over. nullptr: there is no such time.
   CancelToken* time_limit = nullptr;
