@@ -38,7 +38,7 @@ std::vector<std::string> names_of(pg::Spi& spi, const NamedKind& kind) {
 
 }  // namespace
 
-std::string replacing(const char* key, std::initializer_list<const char*> columns,
+std::string replacing(const char* key, const std::vector<const char*>& columns,
                       const char* on_change) {
   std::string sets, before, after;
   for (const char* column : columns) {

@@ -6,9 +6,9 @@
 #include "monitoring/pg/spi.hpp"
 
 #include <functional>
-#include <initializer_list>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace monitoring::api {
 
@@ -33,7 +33,7 @@ inline constexpr NamedKind kProbe{"probe", "monitoring.probes", "probe_name"};
 
 /// The end of "INSERT INTO table AS old ..." for a row that may be there already: these columns get
 /// the new row's values, unless all of them have them. `on_change` sets further ones if so.
-std::string replacing(const char* key, std::initializer_list<const char*> columns,
+std::string replacing(const char* key, const std::vector<const char*>& columns,
                       const char* on_change = "");
 
 /// Makes a row. A name that is taken is told as such, without a dump of the row.

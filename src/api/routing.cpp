@@ -91,10 +91,19 @@ void put_route(pg::Spi& spi, FunctionCallInfo fcinfo, bool is_root,
       "  nextval('monitoring.routes_id_seq') END,"
       " $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
   if (replace) {
-    sql += api::replacing(is_root ? "id" : "route_name",
-                          {"receiver", "matchers", "parent", "continue_matching", "group_by",
-                           "group_wait", "group_interval", "repeat_interval", "mute_time_intervals",
-                           "active_time_intervals", "sort_order"});
+    std::vector<const char*> columns = {"receiver",
+                                        "matchers",
+                                        "parent",
+                                        "continue_matching",
+                                        "group_by",
+                                        "group_wait",
+                                        "group_interval",
+                                        "repeat_interval",
+                                        "mute_time_intervals",
+                                        "active_time_intervals"};
+    // Without an order it stays where it is.
+    if (!PG_ARGISNULL(10)) columns.push_back("sort_order");
+    sql += api::replacing(is_root ? "id" : "route_name", columns);
   }
   api::make(api::kRoute, name.value_or(is_root ? "root" : "next"), [&] {
     spi.execute(sql.c_str(),
@@ -132,6 +141,10 @@ MONITORING_FUNCTION(monitoring_create_route) {
         .hint(
             "Give it one by route_name; those of routes that are there stand in "
             "monitoring.routes.");
+  }
+  if (name && is_root != (*name == "root")) {
+    throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE,
+                     "the name \"root\" is that of the route without a parent, and of no other");
   }
   pg::Spi spi;
   if (receiver) require_receiver(spi, *receiver);

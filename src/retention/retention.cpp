@@ -70,6 +70,8 @@ constexpr RowRule kRowRules[] = {
     {"costs", "monitoring_internal", "cost_hours",
      "DELETE FROM monitoring_internal.cost_hours WHERE hour < $1"},
     {"silences", "monitoring", "silences", "DELETE FROM monitoring.silences WHERE ends_at < $1"},
+    {"config_history", "monitoring", "config_history",
+     "DELETE FROM monitoring.config_history WHERE changed_at < $1"},
 };
 
 bool exists(const RowRule& rule) {

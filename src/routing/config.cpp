@@ -138,7 +138,7 @@ dispatch::RouteTree load_routes(pg::Spi& spi, issues::UnusableObjects* unusable)
       " to_json(group_by)::text,"
       " group_wait, group_interval, repeat_interval,"
       " to_json(mute_time_intervals)::text, to_json(active_time_intervals)::text"
-      " FROM monitoring.effective_routes ORDER BY sort_order, id");
+      " FROM monitoring.effective_routes ORDER BY sort_order, route_name COLLATE \"C\"");
   std::vector<dispatch::RouteSpec> specs;
   for (std::uint64_t row = 0; row < rows.size(); ++row) {
     read_row(unusable, route_name(*rows.int8(row, 1)),

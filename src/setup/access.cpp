@@ -85,6 +85,7 @@ constexpr const char* kReaderGrants =
     "   OR p.proname IN ('get_system_health', 'health_check', 'liveness', 'readiness')"
     // Of readiness(), the view wanted_table_collectors, metric_values() and health_check().
     "   OR p.proname IN ('is_active', 'filled', 'bucket_quantile', 'integer_tag')"
+    "   OR p.proname IN ('config_body', 'config_defaults', 'config_objects')"  // dump_config()
     "   OR EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_rewrite'::regclass"
     "    AND d.refclassid = 'pg_proc'::regclass AND d.refobjid = p.oid))"
     " ORDER BY 1";
@@ -112,7 +113,7 @@ constexpr const char* kOperatorGrants =
     " SELECT format('GRANT SELECT, INSERT, UPDATE, DELETE ON %I.%I TO %I', n.nspname, c.relname,"
     "  $1) FROM member m JOIN pg_class c ON m.classid = 'pg_class'::regclass AND m.objid = c.oid"
     " JOIN pg_namespace n ON n.oid = c.relnamespace"
-    " WHERE c.relkind IN ('r', 'p', 'v') AND c.relname <> 'secrets'"
+    " WHERE c.relkind IN ('r', 'p', 'v') AND c.relname NOT IN ('secrets', 'config_history')"
     " UNION ALL"
     // No UPDATE: with it the lists of a secret could be changed and its value kept.
     " SELECT format('GRANT SELECT (secret_name, allowed_kinds, allowed_hosts, in_vault, set_by,"
@@ -131,9 +132,14 @@ constexpr const char* kOperatorGrants =
     // Of what is internal only those parts that run as the caller of what is not.
     "   OR p.proname IN ('try_alert_rule', 'try_collector', 'import_collectors_on_path',"
     "    'note_on_alert')"
-    "   OR p.proname IN ('rollup_rebaseline', 'wake_worker')"  // activate()
-    "   OR p.proname = 'say_obstacles'"                        // send_test_alert()
-    "   OR p.proname = 'integer_tag'"                          // health_check()
+    "   OR p.proname IN ('apply_config_on_path', 'config_cast_problem', 'config_changes',"
+    "    'config_depth', 'config_difference', 'config_known', 'config_normal', 'config_problems',"
+    "    'config_problems_of', 'config_put', 'config_raise', 'config_remove', 'nearest_name')"
+    // apply_config()
+    "   OR p.proname IN ('config_body', 'config_defaults', 'config_objects')"  // dump_config()
+    "   OR p.proname IN ('rollup_rebaseline', 'wake_worker')"                  // activate()
+    "   OR p.proname = 'say_obstacles'"                                        // send_test_alert()
+    "   OR p.proname = 'integer_tag'"                                          // health_check()
     "   OR p.proname IN ('dimensions_hash', 'm2', 'm2_merge', 'measures_add', 'measures_sum',"
     "    'sketch_merge', 'sketch_merge_agg', 'sum', 'sum_add', 'summary')"  // roll-ups
     "   OR p.proname IN ('install_pack_rules', 'metrics_of_collector', 'refuse_odd_mapping',"

@@ -23,7 +23,7 @@ INSERT INTO allowed VALUES
 ('owner', 'advise bind_owner check_alert_rule check_health_threshold check_owner check_probe check_receiver check_routing '
     'check_secret check_threshold check_values enable_pack_of_rows follow_receiver forget_overruns '
     'insert_system_metric keep_used_receiver name_unnamed '
-    'note_correction retry_mended',
+    'delete_levels note_correction record_config_change retry_mended',
     'trigger function: fires without a right of the user, and is for the extension''s tables only'),
 ('owner', 'changes_handler', 'handler of the access method'),
 ('owner', 'sketch_add sketch_add_piece sketch_add_sketch sketch_combine sketch_deserialize '
@@ -37,6 +37,11 @@ INSERT INTO allowed VALUES
 ('owner', 'protect_members protect_relation restoring', 'of the install script'),
 ('owner', 'queue_notification', 'of the health duty; it writes to any receiver'),
 ('owner', 'may_reach_somebody', 'of the trigger advise()'),
+('reader operator', 'config_body config_defaults config_objects', 'called by dump_config(), as its caller'),
+('operator', 'apply_config_on_path config_cast_problem config_changes config_depth config_difference '
+    'config_known config_normal config_problems config_problems_of config_put config_raise '
+    'config_remove nearest_name', 'of apply_config(), as its caller'),
+('owner', 'write_config_history', 'of the trigger record_config_change(), as the owner of the history'),
 ('operator', 'say_obstacles', 'of send_test_alert()'),
 ('owner', 'route_alerts', 'for tests of routing without an evaluation'),
 ('owner', 'adopt apply_retention grant_access release_vault_secret set_secret_from_file setup_supabase',
@@ -58,13 +63,13 @@ INSERT INTO allowed VALUES
     'settle_statements', 'of enable_pack() and disable_pack()'),
 ('operator', 'metrics_of_collector statement_metrics statement_sums',
     'of collectors that enable_pack() makes the caller''s'),
-('reader operator', 'explain_route exponential_buckets get_system_health health_check '
+('reader operator', 'dump_config explain_route exponential_buckets get_system_health health_check '
     'linear_buckets liveness metric_baseline metric_values prometheus_metrics readiness uptime',
     'shows something and changes nothing'),
 ('writer operator', 'counter_inc flush_records forget_worker gauge_add gauge_set heartbeat '
     'histogram_observe log_event log_worker_issue record_metric resolve_worker_issue',
     'adds measurements, events, issues or heartbeats'),
-('operator', 'create_alert create_collector create_escalation create_inhibit_rule create_ladder '
+('operator', 'apply_config create_alert create_collector create_escalation create_inhibit_rule create_ladder '
     'create_probe create_receiver create_route create_threshold create_time_interval create_watchdog '
     'drop_alert drop_escalation drop_inhibit_rule drop_ladder drop_probe drop_receiver drop_route '
     'drop_threshold drop_time_interval drop_watchdog define_metric disable_pack drop_collector enable_pack '

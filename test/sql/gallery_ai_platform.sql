@@ -12,6 +12,7 @@ CREATE TABLE public.audit_log (created_at timestamptz);
 \o /dev/null
 \i :example
 \o
+\i :again
 \set ECHO all
 SELECT count(*) FROM monitoring.alert_rules;
 

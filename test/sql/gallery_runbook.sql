@@ -8,6 +8,7 @@
 \o /dev/null
 \i :example
 \o
+\i :again
 \set ECHO all
 SELECT count(*) FROM monitoring.alert_rules;
 

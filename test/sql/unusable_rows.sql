@@ -53,9 +53,9 @@ SELECT * FROM pg_temp.open_issues();
 -- Rows of routing: the others go on.
 SET session_replication_role = replica;
 UPDATE monitoring.alert_rules SET labels = '{}', for_duration = '0' WHERE rule_name = 'Bad';
-INSERT INTO monitoring.routes (route_name, id, parent, receiver, matchers) VALUES
-    ('a', 11, 0, 'ops', '{"team=~\"[\""}'), ('b', 12, 11, 'ops', '{}'), ('c', 13, 99, 'ops', '{}'),
-    ('d', 14, 15, 'ops', '{}'), ('e', 15, 14, 'ops', '{}');
+INSERT INTO monitoring.routes (sort_order, route_name, id, parent, receiver, matchers) VALUES
+    (1, 'a', 11, 0, 'ops', '{"team=~\"[\""}'), (1, 'b', 12, 11, 'ops', '{}'), (1, 'c', 13, 99, 'ops', '{}'),
+    (1, 'd', 14, 15, 'ops', '{}'), (1, 'e', 15, 14, 'ops', '{}');
 INSERT INTO monitoring.inhibit_rules (rule_name, source_matchers, target_matchers)
 VALUES ('all', '{"no matcher"}', '{"alertname=\"Good\""}');
 INSERT INTO monitoring.time_intervals

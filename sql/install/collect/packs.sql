@@ -450,8 +450,8 @@ COMMENT ON VIEW monitoring_internal.pack_alerts IS
 
 CREATE TABLE monitoring_internal.enabled_packs (
     pack_name text PRIMARY KEY,
-    with_alerts boolean NOT NULL,
-    mapping jsonb NOT NULL,
+    with_alerts boolean DEFAULT false,
+    mapping jsonb NOT NULL DEFAULT '{}',
     owner name NOT NULL,
     owner_oid oid NOT NULL DEFAULT 0,
     enabled_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
@@ -681,7 +681,7 @@ BEGIN
     PERFORM monitoring_internal.refuse_odd_mapping(pack_name, mapping);
     PERFORM monitoring.disable_pack(pack_name);
     INSERT INTO monitoring_internal.enabled_packs (pack_name, with_alerts, mapping, owner)
-    VALUES (pack_name, coalesce(with_alerts, false), mapping, current_user);
+    VALUES (pack_name, with_alerts, mapping, current_user);
     INSERT INTO monitoring.collectors (collector_name, query, every, scope, store, series_limit,
                                        metric_type, metrics, pack_name, owner, search_path)
     SELECT p.collector_name, p.query, p.every, p.scope, p.store, p.series_limit,

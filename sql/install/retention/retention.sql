@@ -2,14 +2,14 @@
 
 CREATE TABLE monitoring.retention (
   kind text PRIMARY KEY CHECK (kind IN ('raw', 'hourly', 'daily', 'weekly', 'events', 'issues',
-    'notifications', 'alert_history', 'probe_results', 'silences', 'costs')),
+    'notifications', 'alert_history', 'probe_results', 'silences', 'costs', 'config_history')),
   keep interval CHECK (keep >= interval '0')
 );
 COMMENT ON TABLE monitoring.retention IS
   'What users decided about retention. monitoring.effective_retention adds the shipped defaults.';
 COMMENT ON COLUMN monitoring.retention.kind IS
   'raw, hourly, daily, weekly, events, issues, notifications, alert_history, probe_results, '
-  'silences or costs';
+  'silences, costs or config_history';
 COMMENT ON COLUMN monitoring.retention.keep IS 'How long rows of this kind are kept; NULL: for ever';
 SELECT pg_catalog.pg_extension_config_dump('monitoring.retention', '');
 
@@ -19,7 +19,8 @@ FROM (VALUES
   ('raw', interval '14 days'), ('hourly', interval '90 days'), ('daily', interval '365 days'),
   ('weekly', NULL), ('events', interval '30 days'), ('issues', interval '90 days'),
   ('notifications', interval '90 days'), ('alert_history', interval '90 days'),
-  ('probe_results', interval '14 days'), ('silences', interval '5 days'), ('costs', interval '90 days')
+  ('probe_results', interval '14 days'), ('silences', interval '5 days'), ('costs', interval '90 days'),
+  ('config_history', interval '365 days')
 ) AS d(kind, keep)
 LEFT JOIN monitoring.retention r USING (kind);
 COMMENT ON VIEW monitoring.effective_retention IS
