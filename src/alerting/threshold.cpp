@@ -248,10 +248,4 @@ std::optional<double> same_hour_baseline(const std::vector<HourlyPoint>& points,
   return values[middle - 1] / 2 + values[middle] / 2;
 }
 
-std::optional<bool> exceeds_baseline(double value, const std::optional<double>& baseline,
-                                     double factor) {
-  if (!baseline) return std::nullopt;
-  return value > factor * *baseline;
-}
-
 }  // namespace monitoring::alerting

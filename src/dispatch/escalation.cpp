@@ -88,26 +88,6 @@ const EscalationPolicy* find_policy(const std::vector<EscalationPolicy>& policie
   return at == policies.end() ? nullptr : &*at;
 }
 
-std::string_view escalation_outcome_text(EscalationOutcome outcome) {
-  switch (outcome) {
-    case EscalationOutcome::kEscalated:
-      return "escalated";
-    case EscalationOutcome::kWaiting:
-      return "waiting";
-    case EscalationOutcome::kExhausted:
-      return "exhausted";
-    case EscalationOutcome::kAcknowledged:
-      return "acknowledged";
-    case EscalationOutcome::kFalsePositive:
-      return "false_positive";
-    case EscalationOutcome::kSuppressed:
-      return "suppressed";
-    case EscalationOutcome::kResolved:
-      return "resolved";
-  }
-  return "";
-}
-
 EscalationState start_escalation(const EscalationPolicy& policy, std::string fingerprint,
                                  Instant fired_at) {
   EscalationState state;

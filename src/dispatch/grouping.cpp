@@ -270,14 +270,6 @@ void NotificationLog::record(const std::string& group_key, const Integration& in
   entries_[{group_key, {integration.receiver, integration.index}}] = std::move(entry);
 }
 
-void NotificationLog::expire(Instant now,
-                             const std::function<bool(const std::string& group_key)>& alive) {
-  for (auto at = entries_.begin(); at != entries_.end();) {
-    const bool drop = at->second.expires_at <= now && !alive(at->first.first);
-    at = drop ? entries_.erase(at) : std::next(at);
-  }
-}
-
 Group make_group(const Route& route, const Labels& alert_labels, Instant now) {
   Group group;
   group.labels = group_labels(route, alert_labels);
@@ -307,14 +299,6 @@ bool note_unseen(Group& group, const notify::AlertView& alert, Instant now) {
   if (changed_at <= at->second) return false;
   at->second = now;
   return true;
-}
-
-std::optional<Instant> next_wakeup(const std::vector<Group>& groups) {
-  const auto at = std::min_element(
-      groups.begin(), groups.end(),
-      [](const Group& a, const Group& b) { return a.next_flush_at < b.next_flush_at; });
-  if (at == groups.end()) return std::nullopt;
-  return at->next_flush_at;
 }
 
 std::string_view suppression_text(Suppression cause) {

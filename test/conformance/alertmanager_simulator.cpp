@@ -62,12 +62,13 @@ void Simulator::insert(const Route& route, const AlertView& alert, Instant now) 
 }
 
 void Simulator::run_until(Instant end) {
-  for (auto due = dispatch::next_wakeup(groups_); due && *due < end;
-       due = dispatch::next_wakeup(groups_)) {
-    const auto at = std::find_if(groups_.begin(), groups_.end(), [&due](const Group& group) {
-      return group.next_flush_at == *due;
-    });
-    flush(static_cast<std::size_t>(at - groups_.begin()), *due);
+  const auto is_due_before = [](const Group& a, const Group& b) {
+    return a.next_flush_at < b.next_flush_at;
+  };
+  for (;;) {
+    const auto at = std::min_element(groups_.begin(), groups_.end(), is_due_before);
+    if (at == groups_.end() || at->next_flush_at >= end) return;
+    flush(static_cast<std::size_t>(at - groups_.begin()), at->next_flush_at);
   }
 }
 

@@ -100,9 +100,4 @@ struct HourlyPoint {
 std::optional<double> same_hour_baseline(const std::vector<HourlyPoint>& points, Instant now,
                                          int days, std::size_t at_least);
 
-/// "More than twice the baseline": value > factor * baseline. None without a baseline, which is no
-/// data and not an alert. A baseline of 0 is exceeded by any value above 0.
-std::optional<bool> exceeds_baseline(double value, const std::optional<double>& baseline,
-                                     double factor);
-
 }  // namespace monitoring::alerting

@@ -83,9 +83,6 @@ enum class EscalationOutcome {
   kResolved,       // over; `receivers` are to be told of the resolution
 };
 
-/// snake_case, for the audit trail: "escalated".
-std::string_view escalation_outcome_text(EscalationOutcome outcome);
-
 struct EscalationDecision {
   EscalationOutcome outcome = EscalationOutcome::kWaiting;
   /// To be told now.

@@ -69,8 +69,6 @@ class NotificationLog {
   /// Null where there is none.
   const LogEntry* find(const std::string& group_key, const Integration& integration) const;
   void record(const std::string& group_key, const Integration& integration, LogEntry entry);
-  /// Removes expired entries of groups that `alive` does not know.
-  void expire(Instant now, const std::function<bool(const std::string& group_key)>& alive);
   std::size_t size() const { return entries_.size(); }
 
  private:
@@ -88,9 +86,6 @@ bool insert_alert(Group& group, const Route& route, const notify::AlertView& ale
 /// The alert is kept from the group's receivers, or they took it for acknowledged: if it has begun
 /// or ended since they could last learn of it, they do not know. Returns whether the group changed.
 bool note_unseen(Group& group, const notify::AlertView& alert, Instant now);
-
-/// The earliest next_flush_at, or nothing without groups.
-std::optional<Instant> next_wakeup(const std::vector<Group>& groups);
 
 /// Why an alert was left out of a flush.
 enum class Suppression { kInhibited, kOutsideActiveTime, kMuteTime, kSilenced };

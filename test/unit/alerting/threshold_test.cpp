@@ -207,12 +207,5 @@ TEST(Baseline, IsTheMedianOfTheSameHourOfPreviousDays) {
   EXPECT_FALSE(same_hour_baseline({}, now, 7, 0));
 }
 
-TEST(Baseline, IsExceededBeyondTheFactor) {
-  EXPECT_EQ(exceeds_baseline(20, 10.0, 2), false);
-  EXPECT_EQ(exceeds_baseline(20.5, 10.0, 2), true);
-  EXPECT_EQ(exceeds_baseline(1, 0.0, 2), true);
-  EXPECT_FALSE(exceeds_baseline(20, std::nullopt, 2));
-}
-
 }  // namespace
 }  // namespace monitoring::alerting

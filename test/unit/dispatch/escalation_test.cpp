@@ -18,6 +18,26 @@ EscalationPolicy policy() {
   return p;
 }
 
+std::string_view text_of(EscalationOutcome outcome) {
+  switch (outcome) {
+    case EscalationOutcome::kEscalated:
+      return "escalated";
+    case EscalationOutcome::kWaiting:
+      return "waiting";
+    case EscalationOutcome::kExhausted:
+      return "exhausted";
+    case EscalationOutcome::kAcknowledged:
+      return "acknowledged";
+    case EscalationOutcome::kFalsePositive:
+      return "false_positive";
+    case EscalationOutcome::kSuppressed:
+      return "suppressed";
+    case EscalationOutcome::kResolved:
+      return "resolved";
+  }
+  return "";
+}
+
 class Escalation : public ::testing::Test {
  protected:
   /// The outcome after that many minutes, with the receivers that are told.
@@ -25,7 +45,7 @@ class Escalation : public ::testing::Test {
     const EscalationDecision decision =
         escalate(state_, policy_, input_, kFired + minutes(elapsed));
     reason_ = decision.reason;
-    std::string text(escalation_outcome_text(decision.outcome));
+    std::string text(text_of(decision.outcome));
     for (const std::string& receiver : decision.receivers) text += ' ' + receiver;
     return text;
   }

@@ -287,19 +287,6 @@ TEST_F(Grouping, LogIsRememberedByANewGroupUntilItExpires) {
   EXPECT_EQ(restart(kStart + hours(121)), "first first");
 }
 
-TEST_F(Grouping, ExpiredLogGoesWithItsGroup) {
-  fire("a", kStart);
-  reasons(kStart + seconds(30));
-  const auto alive = [](const std::string&) { return true; };
-  const auto gone = [](const std::string&) { return false; };
-  log_.expire(kStart + hours(119), gone);
-  EXPECT_EQ(log_.size(), 2U);
-  log_.expire(kStart + hours(121), alive);
-  EXPECT_EQ(log_.size(), 2U);
-  log_.expire(kStart + hours(121), gone);
-  EXPECT_EQ(log_.size(), 0U);
-}
-
 TEST_F(Grouping, AlertsAreToldInAlertmanagersOrder) {
   fire("a", kStart);
   fire("b", kStart);
@@ -332,13 +319,6 @@ TEST_F(Grouping, MakesANotification) {
   EXPECT_EQ(notification.group_key, R"({}:{alertname="x"})");
   EXPECT_EQ(notification.status, AlertStatus::kFiring);
   EXPECT_EQ(notification.common_labels, Labels({{"alertname", "x"}, {"instance", "a"}}));
-}
-
-TEST_F(Grouping, NextWakeupIsTheEarliest) {
-  EXPECT_FALSE(next_wakeup({}).has_value());
-  Group later = group_;
-  later.next_flush_at += seconds(5);
-  EXPECT_EQ(next_wakeup({later, group_}), group_.next_flush_at);
 }
 
 TEST_F(Grouping, RepeatsAreNotAFlushLate) {
