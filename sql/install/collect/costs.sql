@@ -2,7 +2,7 @@
 
 CREATE TABLE monitoring_internal.cost_hours (
     hour timestamptz NOT NULL,
-    part text NOT NULL CHECK (part IN ('duty', 'collector')),
+    part text NOT NULL CONSTRAINT part_is_known CHECK (part IN ('duty', 'collector')),
     name text NOT NULL,
     counted_since timestamptz NOT NULL,
     runs bigint NOT NULL,

@@ -11,7 +11,7 @@ COMMENT ON COLUMN monitoring_internal.statement_set.queryid IS 'As in pg_stat_st
 COMMENT ON COLUMN monitoring_internal.statement_set.userid IS 'As in pg_stat_statements';
 COMMENT ON COLUMN monitoring_internal.statement_set.dbid IS 'As in pg_stat_statements';
 CREATE TABLE monitoring_internal.statement_other (
-    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    only_row boolean PRIMARY KEY DEFAULT true CONSTRAINT only_one_row CHECK (only_row),
     calls float8 NOT NULL DEFAULT 0,
     milliseconds float8 NOT NULL DEFAULT 0,
     rows float8 NOT NULL DEFAULT 0,

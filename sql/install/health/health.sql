@@ -68,7 +68,7 @@ COMMENT ON COLUMN monitoring.effective_health_thresholds.inclusive IS
 
 -- Not dumped: a restored copy has not been looked at yet.
 CREATE TABLE monitoring.health_state (
-    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    only_row boolean PRIMARY KEY DEFAULT true CONSTRAINT only_one_row CHECK (only_row),
     status text,
     since timestamptz,
     checked_at timestamptz,

@@ -1,15 +1,15 @@
 -- Measurements: what users and collectors insert (document: README, "Measurements").
 
 CREATE TABLE monitoring.metric_definitions (
-  metric_name text PRIMARY KEY CHECK (metric_name <> ''),
+  metric_name text PRIMARY KEY CONSTRAINT metric_has_name CHECK (metric_name <> ''),
   metric_type text NOT NULL DEFAULT 'gauge'
-    CHECK (metric_type IN ('counter', 'gauge', 'histogram')),
+    CONSTRAINT metric_type_is_known CHECK (metric_type IN ('counter', 'gauge', 'histogram')),
   unit text,
   help text,
   dimension_keys text[],
-  buckets float8[] CHECK (buckets IS NULL OR metric_type = 'histogram'),
+  buckets float8[] CONSTRAINT buckets_are_of_a_histogram CHECK (buckets IS NULL OR metric_type = 'histogram'),
   snapshot boolean NOT NULL DEFAULT false,
-  samples text CHECK (samples IN ('levels', 'increases'))
+  samples text CONSTRAINT samples_are_known CHECK (samples IN ('levels', 'increases'))
 );
 COMMENT ON TABLE monitoring.metric_definitions IS
   'What users said about their metrics. monitoring.effective_metric_definitions adds the shipped defaults.';

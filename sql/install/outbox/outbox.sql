@@ -2,7 +2,7 @@
 
 CREATE TABLE monitoring.receivers (
     receiver_name text PRIMARY KEY
-        CHECK (pg_catalog.length(receiver_name) BETWEEN 1 AND 200),
+        CONSTRAINT receiver_has_name CHECK (pg_catalog.length(receiver_name) BETWEEN 1 AND 200),
     kind text NOT NULL,
     settings jsonb NOT NULL DEFAULT '{}',
     send_resolved boolean NOT NULL,
@@ -46,7 +46,7 @@ CREATE TABLE monitoring.notifications (
     kind text NOT NULL,
     group_key text NOT NULL,
     status text NOT NULL DEFAULT 'queued'
-        CHECK (status IN ('queued', 'sending', 'sent', 'retrying', 'dead', 'superseded')),
+        CONSTRAINT status_is_known CHECK (status IN ('queued', 'sending', 'sent', 'retrying', 'dead', 'superseded')),
     attempts integer NOT NULL DEFAULT 0,
     next_attempt_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     last_error text,
@@ -139,7 +139,7 @@ CREATE TABLE monitoring.notification_attempts (
     attempt integer NOT NULL,
     attempted_at timestamptz NOT NULL,
     duration_ms double precision NOT NULL,
-    outcome text NOT NULL CHECK (outcome IN ('sent', 'retry', 'dead')),
+    outcome text NOT NULL CONSTRAINT outcome_is_known CHECK (outcome IN ('sent', 'retry', 'dead')),
     http_status integer,
     reason text,
     error text,

@@ -1,9 +1,9 @@
 -- How long data is kept, and the partitions of measurements.
 
 CREATE TABLE monitoring.retention (
-  kind text PRIMARY KEY CHECK (kind IN ('raw', 'hourly', 'daily', 'weekly', 'events', 'issues',
+  kind text PRIMARY KEY CONSTRAINT retention_kind_check CHECK (kind IN ('raw', 'hourly', 'daily', 'weekly', 'events', 'issues',
     'notifications', 'alert_history', 'probe_results', 'silences', 'costs', 'config_history')),
-  keep interval CHECK (keep >= interval '0')
+  keep interval CONSTRAINT keep_is_not_negative CHECK (keep >= interval '0')
 );
 COMMENT ON TABLE monitoring.retention IS
   'What users decided about retention. monitoring.effective_retention adds the shipped defaults.';

@@ -8,7 +8,7 @@ COMMENT ON FUNCTION monitoring_internal.dimensions_hash(jsonb) IS
 CREATE TABLE monitoring.aggregated_metrics (
   id uuid PRIMARY KEY DEFAULT pg_catalog.gen_random_uuid(),
   metric_name text NOT NULL,
-  period text NOT NULL CHECK (period IN ('hourly', 'daily', 'weekly')),
+  period text NOT NULL CONSTRAINT period_is_known CHECK (period IN ('hourly', 'daily', 'weekly')),
   period_start timestamptz NOT NULL,
   min_value double precision,
   max_value double precision,
@@ -143,7 +143,7 @@ COMMENT ON COLUMN monitoring_internal.rollup_purged.metric_name IS 'The metric';
 SELECT pg_catalog.pg_extension_config_dump('monitoring_internal.rollup_purged', '');
 
 CREATE TABLE monitoring_internal.rollup_progress (
-  singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+  singleton boolean PRIMARY KEY DEFAULT true CONSTRAINT only_one_row CHECK (singleton),
   pass bigint NOT NULL,
   next_xid bigint NOT NULL,
   pending_xids bigint[] NOT NULL,

@@ -163,8 +163,8 @@ CREATE TABLE monitoring.alerts (
     labels jsonb NOT NULL,
     annotations jsonb NOT NULL,
     value float8,
-    state text NOT NULL CHECK (state IN ('pending', 'firing', 'resolved')),
-    origin text NOT NULL CHECK (origin IN ('element', 'rule_error', 'evaluation_failed')),
+    state text NOT NULL CONSTRAINT state_is_known CHECK (state IN ('pending', 'firing', 'resolved')),
+    origin text NOT NULL CONSTRAINT origin_is_known CHECK (origin IN ('element', 'rule_error', 'evaluation_failed')),
     active_at timestamptz NOT NULL,
     fired_at timestamptz,
     resolved_at timestamptz,
@@ -262,7 +262,7 @@ CREATE TABLE monitoring.alert_notes (
     alert_id bigint NOT NULL,
     generation bigint NOT NULL,
     fingerprint text NOT NULL,
-    kind text NOT NULL CHECK (kind IN ('acknowledged', 'false positive', 'note')),
+    kind text NOT NULL CONSTRAINT kind_is_known CHECK (kind IN ('acknowledged', 'false positive', 'note')),
     note text NOT NULL,
     author text NOT NULL DEFAULT current_user,
     created_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
@@ -296,7 +296,7 @@ COMMENT ON COLUMN monitoring.alert_rule_errors.message IS 'The error of its last
 COMMENT ON COLUMN monitoring.alert_rule_errors.since IS 'Since when it fails with this error';
 
 CREATE TABLE monitoring_internal.alert_progress (
-    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    only_row boolean PRIMARY KEY DEFAULT true CONSTRAINT only_one_row CHECK (only_row),
     last_evaluated_at timestamptz NOT NULL
 );
 COMMENT ON TABLE monitoring_internal.alert_progress IS
@@ -490,7 +490,8 @@ COMMENT ON FUNCTION monitoring.add_incident_note(text, text) IS
 
 CREATE TABLE monitoring.response_limits (
     severity text PRIMARY KEY,
-    acknowledge_within interval NOT NULL CHECK (acknowledge_within > interval '0')
+    acknowledge_within interval NOT NULL
+        CONSTRAINT acknowledge_within_is_positive CHECK (acknowledge_within > interval '0')
 );
 COMMENT ON TABLE monitoring.response_limits IS
     'What users decided about response times. monitoring.effective_response_limits adds the '
