@@ -109,8 +109,9 @@ void each(const RangeCall& call, std::vector<double>& values, ValueOf value_of) 
 /// Small windows each by itself, large ones by their states.
 template <class State, class ValueOf, class ValueOfState>
 void each(const RangeCall& call, std::vector<double>& values, ValueOf value_of,
-          ValueOfState value_of_state) {
-  if (are_windows_small(call.series, call.plan, call.steps)) return each(call, values, value_of);
+          ValueOfState value_of_state, double most_in_order = kMostInOrder) {
+  if (are_windows_small(call.series, call.plan, call.steps, most_in_order))
+    return each(call, values, value_of);
   SlidingFold<State> fold(call.series);
   each(call, values, [&](const Window& window) { return value_of_state(fold.of(window)); });
 }
@@ -141,8 +142,9 @@ double same(double value) {
 
 template <double (*Choose)(double, double)>
 void compute_extreme(const RangeCall& call, std::vector<double>& values) {
-  each<Extreme<Choose>>(call, values, extreme_of<Choose>,
-                        [](const Extreme<Choose>& extreme) { return extreme.value; });
+  each<Extreme<Choose>>(
+      call, values, extreme_of<Choose>,
+      [](const Extreme<Choose>& extreme) { return extreme.value; }, kFewSamples);
 }
 
 double seconds_at(const Window& window, std::size_t i) {

@@ -143,13 +143,13 @@ void check_quantiles(const std::vector<double>& quantiles, const Span& span,
   }
 }
 
-bool are_windows_small(const RangeSeries& series, const WindowPlan& plan, const Steps& steps) {
-  constexpr double kMostSamples = 256;
+bool are_windows_small(const RangeSeries& series, const WindowPlan& plan, const Steps& steps,
+                       double most_samples) {
   if (steps.is_single() || plan.at_ms || series.size < 2) return steps.is_single();
   const auto span_ms = static_cast<double>(series.times_ms[series.size - 1] - series.times_ms[0]);
   const double samples_in_window =
       static_cast<double>(series.size) * static_cast<double>(plan.range_ms) / span_ms;
-  return samples_in_window <= kMostSamples || static_cast<double>(series.size) <= kMostSamples;
+  return samples_in_window <= most_samples || static_cast<double>(series.size) <= most_samples;
 }
 
 }  // namespace monitoring::promql

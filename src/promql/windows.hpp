@@ -95,8 +95,14 @@ class SlidingFold {
   std::vector<State> known_;
 };
 
-/// Whether windows are so small, or so few, that each is computed by itself, in Prometheus's order
-/// and to its last bit.
-bool are_windows_small(const RangeSeries& series, const WindowPlan& plan, const Steps& steps);
+/// Up to that many samples a window is added up by itself, in Prometheus's order and to its last
+/// bit.
+inline constexpr double kMostInOrder = 128;
+/// Where the order makes no difference, only very small ones are.
+inline constexpr double kFewSamples = 8;
+
+/// Whether windows have no more samples than that, or are so few that it makes no difference.
+bool are_windows_small(const RangeSeries& series, const WindowPlan& plan, const Steps& steps,
+                       double most_samples = kMostInOrder);
 
 }  // namespace monitoring::promql
