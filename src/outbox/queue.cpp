@@ -60,24 +60,38 @@ void keep_firing(notify::Notification& notification) {
   notify::summarize(notification);
 }
 
+ComposedPayload compose(const Receiver& receiver, const notify::Notification& notification,
+                        const Json& settings, Instant now) {
+  ComposedPayload composed;
+  const auto payload =
+      notify::store_payload(receiver.kind, notification, settings, now, &composed.note);
+  if (!payload) throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE, payload.error());
+  composed.payload = payload->dump();
+  composed.address = notify::address_of(receiver.kind, settings);
+  return composed;
+}
+
+/// Who sends it, and where one can look.
+void sign(notify::Notification& notification, const Receiver& receiver) {
+  notification.receiver = receiver.name;
+  notification.origin = receiver.instance_id;
+  notify::add_links(notification, pg::settings().external_url);
+}
+
 /// One row of the outbox; `first` is that of the receiver's first address.
 std::int64_t insert(pg::Spi& spi, const Receiver& receiver,
                     const notify::Notification& notification, const Json& settings,
                     std::optional<std::int64_t> first, Instant now) {
-  std::string note;
-  const auto payload = notify::store_payload(receiver.kind, notification, settings, now, &note);
-  if (!payload) throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE, payload.error());
-  const std::string text = payload->dump();
+  const ComposedPayload composed = compose(receiver, notification, settings, now);
   static pg::Prepared statement(
       "INSERT INTO monitoring.notifications"
       " (receiver, kind, group_key, payload, created_at, address, copy_of, note)"
       " VALUES ($1, $2, $3, $5, $4, $6, $7, nullif($8, '')) RETURNING id",
       {TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, JSONBOID, TEXTOID, INT8OID, TEXTOID});
-  const pg::Rows rows =
-      statement.query(spi, {pg::text(receiver.name), pg::text(receiver.kind),
-                            pg::text(notification.group_key), pg::timestamptz(now), pg::jsonb(text),
-                            pg::text(notify::address_of(receiver.kind, settings)),
-                            first ? pg::int8(*first) : pg::null_of(INT8OID), pg::text(note)});
+  const pg::Rows rows = statement.query(
+      spi, {pg::text(receiver.name), pg::text(receiver.kind), pg::text(notification.group_key),
+            pg::timestamptz(now), pg::jsonb(composed.payload), pg::text(composed.address),
+            first ? pg::int8(*first) : pg::null_of(INT8OID), pg::text(composed.note)});
   return *rows.int8(0, 1);
 }
 
@@ -85,13 +99,11 @@ std::optional<std::int64_t> queue(pg::Spi& spi, const Receiver& receiver,
                                   notify::Notification notification, Instant now,
                                   TellResolved resolved) {
   if (!receiver.enabled) return std::nullopt;
-  notification.receiver = receiver.name;
   if (!receiver.send_resolved && resolved == TellResolved::kAsReceiverSays) {
     keep_firing(notification);
     if (notification.alerts.empty() && !notification.acknowledgement) return std::nullopt;
   }
-  notification.origin = receiver.instance_id;
-  notify::add_links(notification, pg::settings().external_url);
+  sign(notification, receiver);
   std::optional<std::int64_t> first;
   for (const Json& settings : notify::settings_by_address(receiver.kind, receiver.settings)) {
     const auto id = insert(spi, receiver, notification, settings, first, now);
@@ -107,6 +119,17 @@ std::optional<std::int64_t> queue_notification(pg::Spi& spi, notify::Notificatio
                                                Instant now, TellResolved resolved) {
   const Receiver receiver = find_receiver(spi, notification.receiver);
   return queue(spi, receiver, std::move(notification), now, resolved);
+}
+
+std::vector<ComposedPayload> compose_notification(pg::Spi& spi, notify::Notification notification,
+                                                  Instant now) {
+  const Receiver receiver = find_receiver(spi, notification.receiver);
+  sign(notification, receiver);
+  std::vector<ComposedPayload> payloads;
+  for (const Json& settings : notify::settings_by_address(receiver.kind, receiver.settings)) {
+    payloads.push_back(compose(receiver, notification, settings, now));
+  }
+  return payloads;
 }
 
 void requeue_notification(pg::Spi& spi, std::int64_t id) {

@@ -114,6 +114,11 @@ void define_alert_settings() {
                            "Runs the queries of alert rules whose owner is a superuser.", nullptr,
                            &values.allow_superuser_rules, false, PGC_SUSET, 0, nullptr, nullptr,
                            nullptr);
+  static bool announce_changes;
+  DefineCustomBoolVariable(
+      "monitoring.announce_changes",
+      "Tells those who LISTEN to monitoring_alerts of alerts, of health and of failed deliveries.",
+      "Read by triggers in SQL.", &announce_changes, true, PGC_SUSET, 0, nullptr, nullptr, nullptr);
   DefineCustomStringVariable(
       "monitoring.external_url",
       "Address under which people can look at this monitoring; notifications "

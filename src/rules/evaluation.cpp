@@ -24,6 +24,7 @@ extern "C" {
 #include "monitoring/routing/watchdogs.hpp"
 #include "rules/failed_receivers.hpp"
 #include "rules/instances.hpp"
+#include "rules/outcome.hpp"
 #include "rules/rule_query.hpp"
 #include "rules/shared_reads.hpp"
 #include "rules/stored_rule.hpp"
@@ -188,12 +189,11 @@ Outcome Pass::outcome_of(const StoredRule& stored, const alerting::Rule& rule,
   const Steady::time_point begun = Steady::now();
   const QueryOutcome result = reads_.run(stored);
   if (result.failure) return Error::of(result.failure->message);
-  if (auto error = too_many_alerts(stored, result.samples)) return std::move(*error);
   // What is read for several rules together is nobody's time.
   const Duration taken = stored.has_own_query()
                              ? std::chrono::duration_cast<Duration>(Steady::now() - begun)
                              : Duration::zero();
-  return made_within(stored.timeout - taken, stored, rule, result.samples, previous, now_);
+  return outcome_of_rows(stored, rule, result.samples, previous, stored.timeout - taken, now_);
 }
 
 void Pass::evaluate(const StoredRule& stored) {
@@ -445,12 +445,18 @@ DuePassTurn take_turn(pg::Spi& spi, DuePass& pass, const std::function<bool()>& 
 
 }  // namespace
 
+Outcome outcome_of_rows(const StoredRule& stored, const alerting::Rule& rule,
+                        const std::vector<Sample>& samples, const std::vector<Instance>& previous,
+                        Duration time_left, Instant now) {
+  if (auto error = too_many_alerts(stored, samples)) return std::move(*error);
+  return made_within(time_left, stored, rule, samples, previous, now);
+}
+
 std::optional<Error> error_of_rows(const StoredRule& stored, const std::vector<Sample>& samples,
                                    Instant now) {
-  if (auto error = too_many_alerts(stored, samples)) return error;
   const auto rule = alerting::Rule::make(stored.definition);
   if (!rule) return rule.error();
-  const Outcome outcome = made_within(stored.timeout, stored, *rule, samples, {}, now);
+  const Outcome outcome = outcome_of_rows(stored, *rule, samples, {}, stored.timeout, now);
   return alerting::step(stored.policy, {}, outcome, now).error;
 }
 

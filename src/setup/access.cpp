@@ -132,6 +132,7 @@ constexpr const char* kOperatorGrants =
     // Of what is internal only those parts that run as the caller of what is not.
     "   OR p.proname IN ('try_alert_rule', 'try_collector', 'import_collectors_on_path',"
     "    'note_on_alert')"
+    "   OR p.proname IN ('compose_notification', 'preview_rule')"  // preview_alert(), ...
     "   OR p.proname IN ('apply_config_on_path', 'config_cast_problem', 'config_changes',"
     "    'config_depth', 'config_difference', 'config_known', 'config_normal', 'config_problems',"
     "    'config_problems_of', 'config_put', 'config_raise', 'config_remove', 'nearest_name')"

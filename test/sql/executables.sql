@@ -20,7 +20,7 @@ $$;
 
 CREATE TEMP TABLE allowed (who text, names text, why text);
 INSERT INTO allowed VALUES
-('owner', 'advise bind_owner check_alert_rule check_health_threshold check_owner check_probe check_receiver check_routing '
+('owner', 'advise announce bind_owner check_alert_rule check_health_threshold check_owner check_probe check_receiver check_routing '
     'check_secret check_threshold check_values enable_pack_of_rows follow_receiver forget_overruns '
     'insert_system_metric keep_used_receiver name_unnamed '
     'delete_levels note_correction record_config_change retry_mended',
@@ -42,6 +42,7 @@ INSERT INTO allowed VALUES
     'config_known config_normal config_problems config_problems_of config_put config_raise '
     'config_remove nearest_name', 'of apply_config(), as its caller'),
 ('owner', 'write_config_history', 'of the trigger record_config_change(), as the owner of the history'),
+('operator', 'compose_notification preview_rule', 'of preview_alert() and preview_notification(), as their caller'),
 ('operator', 'say_obstacles', 'of send_test_alert()'),
 ('owner', 'route_alerts', 'for tests of routing without an evaluation'),
 ('owner', 'adopt apply_retention grant_access release_vault_secret set_secret_from_file setup_supabase',
@@ -80,7 +81,7 @@ INSERT INTO allowed VALUES
     'check_queues evaluate_alerts pause_worker purge_old_monitoring_events refresh_rollups '
     'check_invariants resume_worker run_collector schedule_jobs unschedule_jobs',
     'runs a duty, or says who runs it'),
-('operator', 'preview_collector requeue_dead_letters retry_notification send_test_alert',
+('operator', 'preview_alert preview_collector preview_notification requeue_dead_letters retry_notification send_test_alert',
     'tries something out, or again');
 
 CREATE TEMP VIEW member AS

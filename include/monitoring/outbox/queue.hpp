@@ -10,7 +10,9 @@
 // clang-format keeps the server's header first.
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "monitoring/notify/notification.hpp"
 
@@ -31,6 +33,19 @@ enum class TellResolved {
 std::optional<std::int64_t> queue_notification(
     pg::Spi& spi, notify::Notification notification, Instant now,
     TellResolved resolved = TellResolved::kAsReceiverSays);
+
+/// What a receiver would be told at one of its addresses, without its secrets.
+struct ComposedPayload {
+  std::string address;
+  /// JSON.
+  std::string payload;
+  /// Templates that could not be rendered, and why.
+  std::string note;
+};
+
+/// What queue_notification() would put into the outbox, whether or not the receiver is enabled.
+std::vector<ComposedPayload> compose_notification(pg::Spi& spi, notify::Notification notification,
+                                                  Instant now);
 
 /// Puts a dead notification back into the queue. Errors: P0002 if there is none with this id, 55000
 /// if it is not dead.
