@@ -23,12 +23,6 @@ namespace monitoring {
 
 namespace {
 
-/// Under pg::call: who inserted this version. A version that an UPDATE wrote does not tell.
-std::uint64_t inserter_of(HeapTuple tuple) {
-  if ((tuple->t_data->t_infomask & HEAP_UPDATED) != 0) return 0;
-  return measurements::full_transaction_id(HeapTupleHeaderGetXmin(tuple->t_data));
-}
-
 struct Columns {
   AttrNumber timestamp, metric_name;
 };
@@ -101,10 +95,11 @@ MONITORING_FUNCTION(monitoring_note_correction) {
   const bool deleted = call.is_delete();
   // An UPDATE that takes a row to another partition deletes it here, and marks it so; there it is a
   // new row.
-  const bool moved =
-      deleted && HeapTupleHeaderIndicatesMovedPartitions(trigger->tg_trigtuple->t_data);
-  const std::uint64_t inserter = pg::call([&] { return inserter_of(trigger->tg_trigtuple); });
-  note_slot(columns, trigger->tg_trigslot, deleted && !moved, inserter);
+  const bool removed =
+      deleted && !HeapTupleHeaderIndicatesMovedPartitions(trigger->tg_trigtuple->t_data);
+  const std::uint64_t inserter =
+      removed ? measurements::inserter_of_deleted(trigger->tg_trigtuple) : 0;
+  note_slot(columns, trigger->tg_trigslot, removed, inserter);
   if (!deleted) note_slot(columns, trigger->tg_newslot, false, 0);
   return PointerGetDatum(nullptr);
 }

@@ -4,6 +4,7 @@
 #include "monitoring/pg/periods.hpp"
 
 extern "C" {
+#include <access/htup_details.h>
 #include <access/table.h>
 #include <access/tableam.h>
 #include <access/xact.h>
@@ -18,6 +19,9 @@ extern "C" {
 // clang-format keeps the server's headers first.
 #include <algorithm>
 #include <iterator>
+#include <optional>
+
+#include "monitoring/measurements/progress.hpp"
 
 namespace monitoring::measurements {
 
@@ -37,11 +41,31 @@ struct Noted {
   bool covers(const Noted& other) const {
     return FullTransactionIdEquals(transaction, other.transaction) &&
            subtransaction == other.subtransaction && removed == other.removed &&
-           hour == other.hour && metric == other.metric && inserter <= other.inserter;
+           hour == other.hour && metric == other.metric &&
+           (inserter == kSeenBefore || inserter == other.inserter);
   }
 };
 constexpr std::size_t kNotedSlots = 256;
 Noted noted[kNotedSlots];
+
+/// For which statement the last pass was asked for: rows that it deletes are told apart by what its
+/// snapshot shows of the passes, or by something newer.
+struct Asked {
+  FullTransactionId transaction;
+  SubTransactionId subtransaction;
+  CommandId command;
+
+  bool operator==(const Asked& other) const {
+    return FullTransactionIdEquals(transaction, other.transaction) &&
+           subtransaction == other.subtransaction && command == other.command;
+  }
+};
+Asked asked;
+
+std::optional<Progress>& last_pass() {
+  static auto* progress = new std::optional<Progress>;
+  return *progress;
+}
 
 bool already_noted(const Correction& correction, std::int64_t hour) {
   const auto* name = correction.metric_name;
@@ -84,6 +108,18 @@ void insert_note(const Correction& correction, std::int64_t hour) {
 
 void forget_noted_corrections() {
   std::fill(std::begin(noted), std::end(noted), Noted{});
+  asked = {};
+}
+
+std::uint64_t inserter_of_deleted(HeapTuple tuple) {
+  const Asked now{pg::call(GetTopFullTransactionId), GetCurrentSubTransactionId(),
+                  pg::call([] { return GetCurrentCommandId(false); })};
+  if (!(asked == now)) {
+    last_pass() = Progress::read_directly();
+    asked = now;
+  }
+  if (last_pass() && last_pass()->has_seen(tuple)) return kSeenBefore;
+  return pg::call([&] { return full_transaction_id(HeapTupleHeaderGetRawXmin(tuple->t_data)); });
 }
 
 void note_correction(const Correction& correction) {

@@ -47,7 +47,7 @@ std::string look_at(const Partition& partition, const Progress& seen) {
     if (changed.count(block) != 0) continue;
     int rows = 0;
     scan.block(block, [&](const RawRow& row) {
-      if (!row.doubtful && !TIMESTAMP_NOT_FINITE(row.timestamp)) ++rows;
+      if (!TIMESTAMP_NOT_FINITE(row.timestamp)) ++rows;
     });
     scratch.reset();
     if (rows == 0) continue;

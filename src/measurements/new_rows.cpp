@@ -30,7 +30,7 @@ void scan(const Partition& partition, const std::vector<BlockNumber>& blocks, co
   pg::ScratchContext scratch("new measurements");
   for (const BlockNumber block : blocks) {
     scan.block(block, [&](const RawRow& row) {
-      if (!TIMESTAMP_NOT_FINITE(row.timestamp) && !row.doubtful) visit(row);
+      if (!TIMESTAMP_NOT_FINITE(row.timestamp)) visit(row);
     });
     scratch.reset();
   }

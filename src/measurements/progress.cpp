@@ -4,10 +4,16 @@
 
 extern "C" {
 #include <access/htup_details.h>
+#include <access/table.h>
+#include <access/tableam.h>
 #include <access/transam.h>
 #include <access/xact.h>
+#include <catalog/namespace.h>
 #include <catalog/pg_type.h>
+#include <executor/tuptable.h>
 #include <utils/array.h>
+#include <utils/lsyscache.h>
+#include <utils/rel.h>
 #include <utils/snapmgr.h>
 }
 // clang-format keeps the server's headers first.
@@ -18,13 +24,19 @@ namespace monitoring::measurements {
 namespace {
 
 constexpr const char* kSelect =
-    "SELECT pass, next_xid, pending_xids, own_xids, own_command,"
+    "SELECT pass, next_xid, pending_xids, own_xids, own_rows,"
     " partition_files FROM monitoring_internal.rollup_progress";
+enum Column : int {
+  kPass = 1,
+  kNextXid,
+  kPendingXids,
+  kOwnXids,
+  kOwnRows,
+  kPartitionFiles,
+};
 
 /// An array of bigint, sorted.
-std::vector<std::uint64_t> xids_of(const pg::Rows& rows, int column) {
-  bool null = false;
-  const Datum value = rows.raw(0, column, &null);
+std::vector<std::uint64_t> xids_of(Datum value) {
   Datum* elements = nullptr;
   int count = 0;
   pg::call([&] {
@@ -82,15 +94,61 @@ Progress Progress::from_row(const pg::Rows& rows) {
         .detail("It was restored or copied, and its roll-ups have no baseline here.")
         .hint("Call monitoring.activate() if this copy is to do its own monitoring.");
   }
+  const auto raw = [&](Column column) {
+    bool is_null = false;
+    return rows.raw(0, column, &is_null);
+  };
+  return from({*rows.int8(0, kPass), *rows.int8(0, kNextXid), raw(kPendingXids), raw(kOwnXids),
+               raw(kOwnRows), raw(kPartitionFiles)});
+}
+
+Progress Progress::from(const Stored& stored) {
   Progress progress;
-  progress.pass_ = static_cast<std::uint64_t>(*rows.int8(0, 1));
-  progress.next_xid_ = static_cast<std::uint64_t>(*rows.int8(0, 2));
-  progress.pending_ = xids_of(rows, 3);
-  progress.own_ = xids_of(rows, 4);
-  progress.own_command_ = static_cast<CommandId>(*rows.int8(0, 5));
-  progress.files_ = xids_of(rows, 6);
+  progress.pass_ = static_cast<std::uint64_t>(stored.pass);
+  progress.next_xid_ = static_cast<std::uint64_t>(stored.next_xid);
+  progress.pending_ = xids_of(stored.pending_xids);
+  progress.own_ = xids_of(stored.own_xids);
+  progress.own_rows_ = OwnRows::of(stored.own_rows);
+  progress.files_ = xids_of(stored.partition_files);
   progress.server_next_xid_ = pg::call(read_next_xid);
   return progress;
+}
+
+/// Under pg::call. Leaves copies in the current memory context.
+bool Progress::read_directly(Stored* stored) {
+  const Oid oid =
+      get_relname_relid("rollup_progress", get_namespace_oid("monitoring_internal", false));
+  Relation table = table_open(oid, AccessShareLock);
+  Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+  TableScanDesc scan = table_beginscan(table, snapshot, 0, nullptr);
+  TupleTableSlot* slot = table_slot_create(table, nullptr);
+  const bool is_there = table_scan_getnextslot(scan, ForwardScanDirection, slot);
+  const auto value = [&](const char* column) {
+    bool is_null = false;
+    return slot_getattr(slot, get_attnum(oid, column), &is_null);
+  };
+  const auto copy = [&](const char* column) {
+    return PointerGetDatum(PG_DETOAST_DATUM_COPY(value(column)));
+  };
+  if (is_there) {
+    *stored = {DatumGetInt64(value("pass")),
+               DatumGetInt64(value("next_xid")),
+               copy("pending_xids"),
+               copy("own_xids"),
+               copy("own_rows"),
+               copy("partition_files")};
+  }
+  ExecDropSingleTupleTableSlot(slot);
+  table_endscan(scan);
+  UnregisterSnapshot(snapshot);
+  table_close(table, AccessShareLock);
+  return is_there;
+}
+
+std::optional<Progress> Progress::read_directly() {
+  Stored stored{};
+  if (!pg::call([&] { return read_directly(&stored); })) return std::nullopt;
+  return from(stored);
 }
 
 Progress Progress::read(pg::Spi& spi) {
@@ -107,7 +165,6 @@ Progress Progress::after(Snapshot snapshot) const {
   next.pass_ = pass_ + 1;
   next.server_next_xid_ = pg::call(read_next_xid);
   next.next_xid_ = widen_against(snapshot->xmax, next.server_next_xid_);
-  next.own_command_ = snapshot->curcid;
   next.pending_.clear();
   next.own_.clear();
   next.files_.clear();
@@ -131,6 +188,10 @@ Progress Progress::after(Snapshot snapshot) const {
   for (std::uint64_t xid = std::max(next_xid_, oldest); xid < next.server_next_xid_; ++xid) {
     if (TransactionIdIsNormal(narrow(xid))) sort_in(xid);
   }
+  // What the last pass saw of its own transaction goes on to be told apart in that one alone.
+  const bool is_same_transaction = std::any_of(
+      own_.begin(), own_.end(), [&](std::uint64_t xid) { return contains(next.own_, xid); });
+  if (!is_same_transaction) next.own_rows_.clear();
   return next;
 }
 
@@ -148,14 +209,14 @@ Progress Progress::baseline(Snapshot snapshot) {
 void Progress::save(pg::Spi& spi) const {
   spi.execute(
       "INSERT INTO monitoring_internal.rollup_progress AS p"
-      " (pass, next_xid, pending_xids, own_xids, own_command, partition_files, last_run_at)"
+      " (pass, next_xid, pending_xids, own_xids, own_rows, partition_files, last_run_at)"
       " VALUES ($1, $2, $3, $4, $5, $6, pg_catalog.clock_timestamp())"
       " ON CONFLICT (singleton) DO UPDATE SET pass = excluded.pass, next_xid = excluded.next_xid,"
       " pending_xids = excluded.pending_xids, own_xids = excluded.own_xids,"
-      " own_command = excluded.own_command, partition_files = excluded.partition_files,"
+      " own_rows = excluded.own_rows, partition_files = excluded.partition_files,"
       " last_run_at = excluded.last_run_at",
       {pg::int8(static_cast<std::int64_t>(pass_)), pg::int8(static_cast<std::int64_t>(next_xid_)),
-       param_of(pending_), param_of(own_), pg::int8(own_command_), param_of(files_)});
+       param_of(pending_), param_of(own_), own_rows_.param(), param_of(files_)});
 }
 
 Progress::File Progress::file_of(std::uint64_t file_id) const {
@@ -169,9 +230,14 @@ void Progress::remember_file(std::uint64_t file_id) {
   files_.insert(std::lower_bound(files_.begin(), files_.end(), file_id), file_id);
 }
 
-Progress::Seen Progress::has_seen_inserter(std::uint64_t xid) const {
-  if (xid == 0 || contains(own_, xid)) return Seen::doubtful;
-  return xid < next_xid_ && !contains(pending_, xid) ? Seen::yes : Seen::no;
+bool Progress::has_seen_all_of(std::uint64_t xid) const {
+  return xid < next_xid_ && !contains(pending_, xid) && !contains(own_, xid);
+}
+
+pg::Param Progress::not_seen_before_next() const {
+  std::vector<std::uint64_t> xids = pending_;
+  xids.insert(xids.end(), own_.begin(), own_.end());
+  return param_of(xids);
 }
 
 std::uint64_t Progress::widen(TransactionId xid) const {
@@ -182,20 +248,10 @@ bool Progress::goes_by_transaction(HeapTupleHeader tuple) const {
   return own_.empty() || !contains(own_, widen(HeapTupleHeaderGetRawXmin(tuple)));
 }
 
-Progress::Seen Progress::has_seen(HeapTupleHeader tuple) const {
-  const auto answer = [](bool seen) { return seen ? Seen::yes : Seen::no; };
-  const std::uint64_t xid = widen(HeapTupleHeaderGetRawXmin(tuple));
-  if (goes_by_transaction(tuple)) {
-    return answer(xid < next_xid_ && !contains(pending_, xid));
-  }
-  if (TransactionIdIsCurrentTransactionId(narrow(xid))) {
-    return answer(HeapTupleHeaderGetCmin(tuple) < own_command_);
-  }
-  // Freezing takes xmax away and leaves the overwritten command id.
-  const bool overwritten =
-      TransactionIdIsValid(HeapTupleHeaderGetRawXmax(tuple)) || HeapTupleHeaderXminFrozen(tuple);
-  if (overwritten) return Seen::doubtful;
-  return answer(HeapTupleHeaderGetRawCommandId(tuple) < own_command_);
+bool Progress::has_seen(HeapTuple tuple) const {
+  if (!goes_by_transaction(tuple->t_data))
+    return own_rows_.contains(tuple->t_tableOid, tuple->t_self);
+  return has_seen_all_of(widen(HeapTupleHeaderGetRawXmin(tuple->t_data)));
 }
 
 }  // namespace monitoring::measurements

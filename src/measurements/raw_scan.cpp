@@ -182,8 +182,8 @@ void Partition::mark(BlockNumber block) const {
   if (map_ != nullptr) pg::call([&] { mark_block(map_, block); });
 }
 
-RawScan::RawScan(const Partition& partition, Snapshot snapshot, const Progress* seen)
-    : partition_(partition), snapshot_(snapshot), seen_(seen) {
+RawScan::RawScan(const Partition& partition, Snapshot snapshot, const Progress* seen, OwnRows* own)
+    : partition_(partition), snapshot_(snapshot), seen_(seen), own_(own) {
   // A big scan must not push everything else out of the buffer cache.
   pg::call([&] {
     strategy_ = GetAccessStrategy(BAS_BULKREAD);
@@ -215,6 +215,13 @@ RawScan::Verdict RawScan::judge(HeapTuple tuple, Buffer buffer) {
   return verdict;
 }
 
+/// Inserted by this transaction, and before the snapshot.
+bool RawScan::is_own(HeapTupleHeader header) const {
+  return !HeapTupleHeaderXminInvalid(header) &&
+         TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetRawXmin(header)) &&
+         HeapTupleHeaderGetCmin(header) < snapshot_->curcid;
+}
+
 RawScan::Verdict RawScan::judge_anew(HeapTuple tuple, Buffer buffer) const {
   HeapTupleHeader header = tuple->t_data;
   if (HeapTupleHeaderXminInvalid(header)) return Verdict::skip;
@@ -226,10 +233,8 @@ RawScan::Verdict RawScan::judge_anew(HeapTuple tuple, Buffer buffer) const {
   }
   // A new version of an old row is not a new row; its hour is in rollup_corrections.
   if (seen_ != nullptr && (header->t_infomask & HEAP_UPDATED) != 0) return Verdict::skip;
-  const auto seen = seen_ == nullptr ? Progress::Seen::no : seen_->has_seen(header);
-  if (seen == Progress::Seen::yes) return Verdict::skip;
-  if (!HeapTupleSatisfiesVisibility(tuple, snapshot_, buffer)) return Verdict::skip;
-  return seen == Progress::Seen::doubtful ? Verdict::doubtful : Verdict::visit;
+  if (seen_ != nullptr && seen_->has_seen(tuple)) return Verdict::skip;
+  return HeapTupleSatisfiesVisibility(tuple, snapshot_, buffer) ? Verdict::visit : Verdict::skip;
 }
 
 /// Finds the columns as heap_deform_tuple does, and stops behind the last one that is wanted.
@@ -273,7 +278,7 @@ void RawScan::read_whole(HeapTupleHeader header, std::uint32_t length, RawRow* r
   };
   const Partition::Columns& at = partition_.columns();
   *row = {pointer(at.metric_name), DatumGetFloat8(values[at.metric_value]), pointer(at.tags),
-          DatumGetTimestampTz(values[at.timestamp]), false};
+          DatumGetTimestampTz(values[at.timestamp])};
 }
 
 bool RawScan::read_block(BlockNumber block, PageVisitor visit, void* context) {
@@ -285,11 +290,12 @@ bool RawScan::read_block(BlockNumber block, PageVisitor visit, void* context) {
     struct Found {
       HeapTupleHeader header;
       std::uint32_t length;
-      bool doubtful;
     };
     Found found[MaxHeapTuplesPerPage];
     RawRow rows[MaxHeapTuplesPerPage];
+    OffsetNumber own[MaxHeapTuplesPerPage];
     int count = 0;
+    int own_count = 0;
     bool unsettled = false;
 
     LockBuffer(buffer, BUFFER_LOCK_SHARE);
@@ -307,21 +313,20 @@ bool RawScan::read_block(BlockNumber block, PageVisitor visit, void* context) {
         HeapCheckForSerializableConflictOut(HeapTupleSatisfiesVisibility(&tuple, snapshot_, buffer),
                                             partition_.table(), &tuple, buffer, snapshot_);
       }
+      if (own_ != nullptr && is_own(tuple.t_data)) own[own_count++] = offset;
       // Rows come in runs of one transaction.
       const bool is_alike = marks_of(tuple.t_data) == visited_;
       const Verdict verdict = is_alike ? Verdict::visit : judge(&tuple, buffer);
       if (verdict == Verdict::unsettled) unsettled = true;
-      if (verdict != Verdict::visit && verdict != Verdict::doubtful) continue;
+      if (verdict != Verdict::visit) continue;
       fetch_ahead(tuple.t_data);
-      found[count++] = {tuple.t_data, tuple.t_len, verdict == Verdict::doubtful};
+      found[count++] = {tuple.t_data, tuple.t_len};
     }
     LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
 
     // The pin keeps visible rows where they are: a page is compacted under a cleanup lock only.
-    for (int i = 0; i < count; ++i) {
-      read(found[i].header, found[i].length, &rows[i]);
-      rows[i].doubtful = found[i].doubtful;
-    }
+    for (int i = 0; i < count; ++i) read(found[i].header, found[i].length, &rows[i]);
+    for (int i = 0; i < own_count; ++i) own_->add(tuple.t_tableOid, block, own[i]);
     if (count > 0) visit(context, rows, count);
     ReleaseBuffer(buffer);
     return unsettled;

@@ -51,10 +51,6 @@ int HourScan::take(measurements::RawRow* rows, int count) {
     if (!is_in_hour(row.timestamp, hour_)) look_at_hour(hour_of(row.timestamp));
     const bool is_wanted = kept_ == nullptr ? is_wanted_ : is_wanted_ != is_kept(row);
     if (!is_wanted) continue;
-    if (row.doubtful) {
-      found_.doubtful_hours.insert(hour_);
-      continue;
-    }
     if (taken != i) rows[taken] = row;
     ++taken;
   }

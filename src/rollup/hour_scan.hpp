@@ -20,6 +20,8 @@ struct Wanted {
   const std::set<std::int64_t>& hours;
   /// Of these metrics it is the other way round.
   const KeptMetrics& kept;
+  /// Gets the places of rows of the current transaction, if it may have any.
+  measurements::OwnRows* own = nullptr;
 
   bool contains(std::int64_t hour) const {
     return hours.empty() ? !only_these : (hours.count(hour) != 0) == only_these;
@@ -32,8 +34,6 @@ std::unordered_map<std::string, MetricShape> metric_shapes(pg::Spi& spi);
 /// What a scan found beside the rows.
 struct Found {
   std::int64_t rows_taken = 0;
-  /// Hours of rows of which nothing tells whether the last pass saw them.
-  std::set<std::int64_t> doubtful_hours;
   /// Blocks with a row whose insert the snapshot does not show yet.
   std::vector<BlockNumber> unsettled;
 };
@@ -43,7 +43,10 @@ class HourScan {
  public:
   HourScan(const measurements::Partition& partition, Snapshot snapshot, const Wanted& wanted,
            SeriesTable& table, Found& found)
-      : scan_(partition, snapshot, wanted.seen), wanted_(wanted), table_(table), found_(found) {
+      : scan_(partition, snapshot, wanted.seen, wanted.own),
+        wanted_(wanted),
+        table_(table),
+        found_(found) {
     look_at_hour(0);
   }
 

@@ -90,7 +90,7 @@ struct SeriesHeader {
 struct FoundHeader {
   Kind kind;
   std::int64_t rows_taken;
-  std::uint64_t doubtful_hours, unsettled;  // how many follow
+  std::uint64_t unsettled;  // how many follow
 };
 
 void append(std::string* message, const void* bytes, std::size_t size) {
@@ -153,12 +153,9 @@ void read_series(const char* message, SeriesTable& table) {
 }
 
 void write_found(const Found& found, std::string* message) {
-  const FoundHeader header{Kind::found, found.rows_taken, found.doubtful_hours.size(),
-                           found.unsettled.size()};
-  const std::vector<std::int64_t> hours(found.doubtful_hours.begin(), found.doubtful_hours.end());
+  const FoundHeader header{Kind::found, found.rows_taken, found.unsettled.size()};
   message->clear();
   append(message, &header, sizeof header);
-  append(message, hours.data(), hours.size() * sizeof(std::int64_t));
   append(message, found.unsettled.data(), found.unsettled.size() * sizeof(BlockNumber));
 }
 
@@ -166,12 +163,9 @@ void read_found(const char* message, Found& found) {
   FoundHeader header;
   std::memcpy(&header, message, sizeof header);
   const char* at = message + MAXALIGN(sizeof header);
-  const auto* hours = reinterpret_cast<const std::int64_t*>(
-      take_part(&at, header.doubtful_hours * sizeof(std::int64_t)).data());
   const auto* blocks = reinterpret_cast<const BlockNumber*>(
       take_part(&at, header.unsettled * sizeof(BlockNumber)).data());
   found.rows_taken += header.rows_taken;
-  found.doubtful_hours.insert(hours, hours + header.doubtful_hours);
   found.unsettled.insert(found.unsettled.end(), blocks, blocks + header.unsettled);
 }
 

@@ -55,14 +55,26 @@ bool may_hold_new_rows(pg::Spi& spi, Oid partition, std::int64_t recount_from) {
   return !rows.empty() && *rows.boolean(0, 1);
 }
 
+measurements::OwnRows own_rows(const measurements::Partition& partition) {
+  measurements::OwnRows rows;
+  measurements::RawScan scan(partition, GetActiveSnapshot(), nullptr, &rows);
+  for (const BlockNumber block : partition.all_blocks()) {
+    scan.block(block, [](const measurements::RawRow&) {});
+  }
+  return rows;
+}
+
 }  // namespace
 
 void rebaseline(pg::Spi& spi, Instant now) {
+  const bool has_own_rows = may_have_own_rows();
   spi.execute("DELETE FROM monitoring_internal.rollup_progress");
   measurements::Progress baseline = measurements::Progress::baseline(GetActiveSnapshot());
   for (const Oid oid : measurements::measurement_partitions()) {
     measurements::Partition partition(oid);
-    if (partition.open()) baseline.remember_file(partition.file_id());
+    if (!partition.open()) continue;
+    baseline.remember_file(partition.file_id());
+    if (has_own_rows) baseline.add_own_rows(own_rows(partition));
   }
   baseline.save(spi);
   // Whoever inserted what was deleted did it in the original.

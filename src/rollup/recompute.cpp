@@ -30,7 +30,11 @@ constexpr const char* kComplete =
     "  AND g.period_start < pg_catalog.date_trunc('week', h.period_start, 'UTC')"
     "    + interval '168 hours')";
 
-/// A TRUNCATE names no hours: it means all that are open.
+/// Of what notes_statement() selects.
+enum NoteColumn : int { kHour = 1, kMetric, kUpdated, kSeenRemoved, kUnknownRemoved, kClosed };
+
+/// A TRUNCATE names no hours: it means all that are open. $1 and $2: Progress::next_xid() and
+/// not_seen_before_next().
 std::string notes_statement() {
   return std::string(
              "WITH c AS (DELETE FROM monitoring_internal.rollup_corrections"
@@ -43,9 +47,11 @@ std::string notes_statement() {
              "'-infinity')),"
              " h AS (SELECT n.period_start, n.metric_name, pg_catalog.bool_or(NOT n.removed) AS "
              "updated,"
-             "   pg_catalog.min(n.inserter) FILTER (WHERE n.removed) AS removed_inserter"
+             "   pg_catalog.bool_or(n.removed AND n.inserter > 0 AND n.inserter < $1"
+             "    AND n.inserter <> ALL ($2)) AS seen_removed,"
+             "   pg_catalog.bool_or(n.removed AND n.inserter = 0) AS unknown_removed"
              "  FROM named n GROUP BY n.period_start, n.metric_name)"
-             " SELECT h.period_start, h.metric_name, h.updated, h.removed_inserter,"
+             " SELECT h.period_start, h.metric_name, h.updated, h.seen_removed, h.unknown_removed,"
              "  EXISTS (SELECT FROM monitoring_internal.rollup_periods p"
              "   WHERE p.period = 'hourly' AND p.period_start = h.period_start)"
              " FROM h WHERE") +
@@ -79,21 +85,6 @@ bool lacks_rows(pg::Spi& spi, Instant hour, const std::string& metric) {
                  {pg::timestamptz(hour), pg::text(metric),
                   pg::int8(unseen_rows(spi, hour, metric))})
               .boolean(0, 1);
-}
-
-/// has_moved: rows of that hour and metric were updated, too, and may be in another hour now. Then
-/// counting them tells nothing, and what is there counts.
-bool took_history(pg::Spi& spi, const measurements::Progress& seen, std::uint64_t inserter,
-                  Instant hour, const std::string& metric, bool has_moved) {
-  switch (seen.has_seen_inserter(inserter)) {
-    case measurements::Progress::Seen::no:
-      return false;
-    case measurements::Progress::Seen::yes:
-      return true;
-    case measurements::Progress::Seen::doubtful:
-      return !has_moved && lacks_rows(spi, hour, metric);
-  }
-  return true;
 }
 
 }  // namespace
@@ -131,18 +122,20 @@ Recompute take_corrections(pg::Spi& spi, const measurements::Progress& seen) {
   Recompute recompute;
   measurements::forget_noted_corrections();
   if (!has_corrections(spi)) return recompute;
-  const pg::Rows rows = spi.query(statement.c_str());
+  const pg::Rows rows = spi.query(
+      statement.c_str(),
+      {pg::int8(static_cast<std::int64_t>(seen.next_xid())), seen.not_seen_before_next()});
   for (std::uint64_t i = 0; i < rows.size(); ++i) {
-    const std::int64_t hour = pg::timestamptz_of(*rows.timestamptz(i, 1));
-    const std::string metric = *rows.text(i, 2);
-    const bool is_updated = *rows.boolean(i, 3);
-    const bool is_closed = *rows.boolean(i, 5);
-    const auto inserter = rows.int8(i, 4);
-    if (inserter && is_closed &&
-        took_history(spi, seen, static_cast<std::uint64_t>(*inserter), pg::instant_of(hour), metric,
-                     is_updated)) {
-      note_purged(spi, hour, metric);
-    }
+    const std::int64_t hour = pg::timestamptz_of(*rows.timestamptz(i, kHour));
+    const std::string metric = *rows.text(i, kMetric);
+    const bool is_updated = *rows.boolean(i, kUpdated);
+    const bool is_closed = *rows.boolean(i, kClosed);
+    // After a restore counts tell; not where updates may have moved rows, too.
+    const auto lacks = [&] {
+      return *rows.boolean(i, kUnknownRemoved) && !is_updated &&
+             lacks_rows(spi, pg::instant_of(hour), metric);
+    };
+    if (is_closed && (*rows.boolean(i, kSeenRemoved) || lacks())) note_purged(spi, hour, metric);
     if (is_updated || !is_closed) recompute.add(hour);
   }
   return recompute;

@@ -54,7 +54,8 @@ bool Rewrites::is_older_than_last_pass(Oid partition) const {
     HeapTuple row = SearchSysCache2(ATTNUM, ObjectIdGetDatum(partition),
                                     Int16GetDatum(TableOidAttributeNumber));
     if (!HeapTupleIsValid(row)) return true;
-    const bool is_older = seen_.has_seen(row->t_data) != measurements::Progress::Seen::no;
+    const bool is_older = seen_.has_seen_all_of(
+        measurements::full_transaction_id(HeapTupleHeaderGetRawXmin(row->t_data)));
     ReleaseSysCache(row);
     return is_older;
   });

@@ -71,6 +71,7 @@ class Pass {
   Pass(pg::Spi& spi, Instant publish_before)
       : spi_(spi),
         publish_before_(publish_before),
+        may_have_own_rows_(may_have_own_rows()),
         before_(measurements::Progress::lock(spi)),
         recompute_(take_corrections(spi, before_)),
         after_(before_.after(snapshot_.get())),
@@ -86,7 +87,6 @@ class Pass {
   void forget(const std::vector<std::int64_t>& hours);
   void take_closing_hours();
   void scan_new();
-  void recompute_doubtful();
   void scan_recomputed();
   void scan(const measurements::Partition& partition, std::vector<BlockNumber> blocks,
             const Wanted& wanted);
@@ -97,6 +97,7 @@ class Pass {
 
   pg::Spi& spi_;
   Instant publish_before_;
+  bool may_have_own_rows_;
   measurements::Progress before_;
   // Before the snapshot: a correction that is taken must not be newer than what the scan sees.
   Recompute recompute_;
@@ -105,6 +106,7 @@ class Pass {
   Rewrites rewrites_;
   SeriesTable table_;
   Found found_;
+  measurements::OwnRows own_rows_;
   HourlyResult result_;
 };
 
@@ -152,7 +154,8 @@ void Pass::scan(const measurements::Partition& partition, std::vector<BlockNumbe
   HourScan alone(partition, snapshot_.get(), wanted, table_, found_);
   std::size_t next = 0;
   // Parallel workers know of the last pass, and of nothing else that a row is judged by.
-  const bool is_plain = wanted.kept.empty() && (wanted.seen == nullptr || wanted.seen == &before_);
+  const bool is_plain = wanted.kept.empty() && wanted.own == nullptr &&
+                        (wanted.seen == nullptr || wanted.seen == &before_);
   if (is_plain && parallel_workers(blocks.size()) > 0) {
     next = scan_shared(partition, blocks, wanted, alone);
   }
@@ -196,25 +199,12 @@ void Pass::scan_new() {
     if (!partition.open()) continue;
     const measurements::Progress* counted = rewrites_.counted_up_to(oid);
     const Wanted wanted{counted != nullptr ? counted : &before_, false, recompute_.hours(),
-                        recompute_.kept()};
+                        recompute_.kept(), may_have_own_rows_ ? &own_rows_ : nullptr};
     scan(partition,
          counted != nullptr ? partition.all_blocks()
                             : partition.take_changed(before_.pass(), after_.pass()),
          wanted);
   }
-}
-
-/// Their hours are computed from all rows instead. An hour that is not complete stays as it is.
-void Pass::recompute_doubtful() {
-  if (found_.doubtful_hours.empty()) return;
-  flush();
-  std::vector<std::int64_t> hours;
-  for (const std::int64_t hour : found_.doubtful_hours) {
-    if (!is_complete(spi_, hour)) continue;
-    hours.push_back(hour);
-    recompute_.add(hour);
-  }
-  forget(hours);
 }
 
 void Pass::scan_recomputed() {
@@ -251,16 +241,20 @@ HourlyResult Pass::run() {
   forget({recompute_.hours().begin(), recompute_.hours().end()});
   take_closing_hours();
   scan_new();
-  recompute_doubtful();
   scan_recomputed();
   flush();
   publish_closed();
+  after_.add_own_rows(own_rows_);
   after_.save(spi_);
   result_.rows_taken = found_.rows_taken;
   return result_;
 }
 
 }  // namespace
+
+bool may_have_own_rows() {
+  return TransactionIdIsValid(GetTopTransactionIdIfAny());
+}
 
 HourlyResult roll_up_hours(pg::Spi& spi, Instant now, bool publish) {
   const Instant publish_before = publish ? start_of_open_hour(now) : Instant::min();

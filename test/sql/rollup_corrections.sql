@@ -154,6 +154,66 @@ COMMIT;
 SELECT * FROM pg_temp.passes();
 SELECT n, total FROM pg_temp.closed;
 
+---- What a transaction writes before and after its own pass, when nothing on the page tells them apart any more
+-- m is purged: its state cannot be computed again. 4 and 8 come late, before and after a pass of their transaction.
+CREATE PROCEDURE pg_temp.late(value float8) LANGUAGE sql AS $$
+	INSERT INTO monitoring.pipeline_metrics (metric_name, metric_value, timestamp) VALUES ('m', value, '2024-03-05 01:30+00') $$;
+CREATE PROCEDURE pg_temp.purged_hour() LANGUAGE plpgsql AS $$
+BEGIN
+	CALL pg_temp.start_over();
+	CALL pg_temp.late(1);
+	CALL pg_temp.late(2);
+	PERFORM pg_temp.passes();
+	DELETE FROM monitoring.pipeline_metrics WHERE metric_value = 1;
+	PERFORM pg_temp.passes();
+END $$;
+CALL pg_temp.purged_hour();
+BEGIN;
+CALL pg_temp.late(4);
+SELECT * FROM pg_temp.passes();
+CALL pg_temp.late(8);
+COMMIT;
+-- Deletes that are rolled back, and freezing.
+BEGIN;
+DELETE FROM monitoring.pipeline_metrics;
+ROLLBACK;
+VACUUM (FREEZE) monitoring.pipeline_metrics;
+SELECT * FROM pg_temp.passes();
+SELECT n, total FROM pg_temp.closed WHERE period = 'hourly';
+SELECT * FROM pg_temp.passes();
+-- Of an hour that was not purged, by another transaction: 4 was seen and is history, 8 was not.
+CALL pg_temp.start_over();
+CALL pg_temp.late(1);
+SELECT * FROM pg_temp.passes();
+BEGIN;
+CALL pg_temp.late(4);
+SELECT * FROM pg_temp.passes();
+CALL pg_temp.late(8);
+COMMIT;
+DELETE FROM monitoring.pipeline_metrics WHERE metric_value = 8;
+SELECT * FROM pg_temp.passes();
+SELECT count(*) FROM monitoring_internal.rollup_purged;
+SELECT n, total FROM pg_temp.closed WHERE period = 'hourly';
+BEGIN;
+CALL pg_temp.late(16);
+SELECT * FROM pg_temp.passes();
+CALL pg_temp.late(32);
+COMMIT;
+DELETE FROM monitoring.pipeline_metrics WHERE metric_value >= 16;
+SELECT * FROM pg_temp.passes();
+SELECT count(*) FROM monitoring_internal.rollup_purged;
+SELECT n, total FROM pg_temp.closed WHERE period = 'hourly';
+-- A row that was frozen before any pass has seen it is no history.
+CALL pg_temp.start_over();
+CALL pg_temp.late(1);
+SELECT * FROM pg_temp.passes();
+CALL pg_temp.late(2);
+VACUUM (FREEZE) monitoring.pipeline_metrics;
+DELETE FROM monitoring.pipeline_metrics WHERE metric_value = 2;
+SELECT * FROM pg_temp.passes();
+SELECT count(*) FROM monitoring_internal.rollup_purged;
+SELECT n, total FROM pg_temp.closed WHERE period = 'hourly';
+
 ---- refresh_rollups()
 CALL pg_temp.start_over();
 INSERT INTO monitoring.pipeline_metrics (metric_name, metric_value, timestamp)

@@ -24,7 +24,6 @@ struct RawRow {
   double metric_value;
   struct varlena* tags;    // likewise; nullptr where NULL
   std::int64_t timestamp;  // Postgres timestamptz, infinities included
-  bool doubtful;           // it may have been seen or not (Progress::Seen)
 };
 
 /// The table pipeline_metrics; inside pg::call.
@@ -83,8 +82,10 @@ class Partition {
 /// Scans blocks of a partition under one snapshot.
 class RawScan {
  public:
-  /// seen: rows that it has seen are left out; nullptr visits every visible row.
-  RawScan(const Partition& partition, Snapshot snapshot, const Progress* seen);
+  /// seen: rows that it has seen are left out; nullptr visits every visible row. own: gets the
+  /// places of all rows in the scanned blocks that the current transaction inserted before.
+  RawScan(const Partition& partition, Snapshot snapshot, const Progress* seen,
+          OwnRows* own = nullptr);
   ~RawScan();
   RawScan(const RawScan&) = delete;
   RawScan& operator=(const RawScan&) = delete;
@@ -111,7 +112,7 @@ class RawScan {
 
  private:
   using PageVisitor = void (*)(void* context, RawRow* rows, int count);
-  enum class Verdict { skip, visit, doubtful, unsettled };
+  enum class Verdict { skip, visit, unsettled };
   /// What the verdict on a row depends on, where no command id plays a part.
   struct Marks {
     TransactionId inserter = InvalidTransactionId;
@@ -126,12 +127,14 @@ class RawScan {
   static Marks marks_of(HeapTupleHeader header);
   Verdict judge(HeapTuple tuple, Buffer buffer);
   Verdict judge_anew(HeapTuple tuple, Buffer buffer) const;
+  bool is_own(HeapTupleHeader header) const;
   void read(HeapTupleHeader header, std::uint32_t length, RawRow* row) const;
   void read_whole(HeapTupleHeader header, std::uint32_t length, RawRow* row) const;
 
   const Partition& partition_;
   Snapshot snapshot_;
   const Progress* seen_;
+  OwnRows* own_;
   BufferAccessStrategy strategy_;
   BlockNumber size_;
   bool is_serializable_ = false;

@@ -120,7 +120,7 @@ COMMENT ON COLUMN monitoring_internal.rollup_corrections.metric_name IS 'The met
 COMMENT ON COLUMN monitoring_internal.rollup_corrections.removed IS
   'Whether rows were deleted; false: they were updated';
 COMMENT ON COLUMN monitoring_internal.rollup_corrections.inserter IS
-  'Of deleted rows: the oldest full transaction id that inserted one of them; 0 where that is not known';
+  'Of deleted rows: 1 where a pass had seen them; otherwise the full transaction id that wrote them, which a pass that is not told of the deletion yet may see; 0 where that is not known, after a restore';
 SELECT pg_catalog.pg_extension_config_dump('monitoring_internal.rollup_corrections', '');
 
 CREATE FUNCTION monitoring_internal.note_correction() RETURNS trigger

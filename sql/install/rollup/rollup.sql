@@ -148,7 +148,7 @@ CREATE TABLE monitoring_internal.rollup_progress (
   next_xid bigint NOT NULL,
   pending_xids bigint[] NOT NULL,
   own_xids bigint[] NOT NULL,
-  own_command bigint NOT NULL,
+  own_rows bytea NOT NULL,
   partition_files bigint[] NOT NULL DEFAULT '{}',
   last_run_at timestamptz
 );
@@ -158,17 +158,17 @@ COMMENT ON COLUMN monitoring_internal.rollup_progress.singleton IS 'Always true:
 COMMENT ON COLUMN monitoring_internal.rollup_progress.pass IS 'How many passes there were';
 COMMENT ON COLUMN monitoring_internal.rollup_progress.pending_xids IS
   'Transactions that were running when the last pass looked';
-COMMENT ON COLUMN monitoring_internal.rollup_progress.own_command IS
-  'Command of the last pass, before which it saw its own rows';
+COMMENT ON COLUMN monitoring_internal.rollup_progress.own_rows IS
+  'Where the rows lie that the last pass saw of its own transaction: partitions, blocks and offsets.';
 COMMENT ON COLUMN monitoring_internal.rollup_progress.last_run_at IS 'When the last pass ran';
 COMMENT ON COLUMN monitoring_internal.rollup_progress.next_xid IS 'Full transaction id (64 bits), as txid_current() shows it';
 COMMENT ON COLUMN monitoring_internal.rollup_progress.own_xids IS
-  'The transaction of the last pass, of whose own rows it saw those written before command own_command.';
+  'The transaction of the last pass, of whose own rows it saw those that own_rows has.';
 COMMENT ON COLUMN monitoring_internal.rollup_progress.partition_files IS
   'Of each partition its oid (high 32 bits) and the file it lay in (low 32 bits). Rows of one that lies in another file now were rewritten: they are counted anew.';
 
-INSERT INTO monitoring_internal.rollup_progress (pass, next_xid, pending_xids, own_xids, own_command)
-SELECT 0, 0, '{}', '{}', 0
+INSERT INTO monitoring_internal.rollup_progress (pass, next_xid, pending_xids, own_xids, own_rows)
+SELECT 0, 0, '{}', '{}', ''
 WHERE NOT monitoring_internal.restoring();
 
 CREATE FUNCTION monitoring_internal.measures_add(jsonb, jsonb) RETURNS jsonb
