@@ -68,6 +68,7 @@ class FaultFinder {
     check_ring();
     check_replication();
     check_collectors();
+    check_probes();
     check_owners();
     check_metric_names();
     check_secrets();
@@ -82,6 +83,7 @@ class FaultFinder {
   void check_ring();
   void check_replication();
   void check_collectors();
+  void check_probes();
   void check_owners();
   void check_metric_names();
   void check_secrets();
@@ -139,9 +141,9 @@ void FaultFinder::check_processes() {
 /// ahead of it.
 void FaultFinder::check_clock() {
   static pg::Prepared newest(
-      "SELECT extract(epoch FROM greatest((SELECT last_evaluated_at FROM "
+      "SELECT extract(epoch FROM least(greatest('1970-01-01', (SELECT last_evaluated_at FROM "
       "monitoring_internal.alert_progress),"
-      " (SELECT checked_at FROM monitoring.health_state)) - $1)::float8",
+      " (SELECT checked_at FROM monitoring.health_state)), '9000-01-01') - $1)::float8",
       {TIMESTAMPTZOID});
   const auto ahead_s = newest.query(spi_, {pg::timestamptz(now_)}).float8(0, 1);
   if (!ahead_s) return;
@@ -153,7 +155,8 @@ void FaultFinder::check_clock() {
 void FaultFinder::check_ring() {
   if (!shmem::ring_available()) return;
   static pg::Prepared noted(
-      "SELECT coalesce(dropped_records, 0), extract(epoch FROM $1 - dropped_at)::float8"
+      "SELECT coalesce(dropped_records, 0), extract(epoch FROM $1"
+      "  - least(greatest(dropped_at, '1970-01-01'), '9000-01-01'))::float8"
       " FROM monitoring.health_state WHERE dropped_records IS NOT NULL",
       {TIMESTAMPTZOID});
   const pg::Rows rows = noted.query(spi_, {pg::timestamptz(now_)});
@@ -199,6 +202,24 @@ void FaultFinder::check_collectors() {
   warn(checks::kCollectorsLate,
        std::to_string(names.size()) +
            " collectors have missed three of their runs: " + quoted_list(names));
+}
+
+/// Whatever keeps the courier from them: it says nothing of probes that it does not get.
+void FaultFinder::check_probes() {
+  static pg::Prepared late(
+      "SELECT p.probe_name FROM monitoring.probes p"
+      " LEFT JOIN monitoring.probe_state s USING (probe_name) WHERE p.enabled"
+      " AND least(coalesce(s.next_probe_at, p.created_at), '9000-01-01') < $1 - p.timeout"
+      "  - 3 * least(greatest(p.every, interval '20 seconds'), interval '100 years')"
+      " AND EXISTS (SELECT FROM monitoring.instance i WHERE i.database_oid = $2"
+      "  AND i.activated_at < $1 - interval '1 minute') ORDER BY 1",
+      {TIMESTAMPTZOID, OIDOID});
+  if (!shmem::slots_available()) return;
+  const auto names = first_column(
+      late.query(spi_, {pg::timestamptz(now_), pg::datum(OIDOID, ObjectIdGetDatum(MyDatabaseId))}));
+  if (names.empty()) return;
+  warn(checks::kProbesLate, std::to_string(names.size()) +
+                                " probes have missed three of their turns: " + quoted_list(names));
 }
 
 /// Neither the role that a row was given to, nor another one that has its name now.
@@ -262,18 +283,23 @@ void FaultFinder::check_receivers() {
   if (!patience_s) return;
   static pg::Prepared failing(
       "SELECT DISTINCT ON (n.receiver) n.receiver,"
-      " extract(epoch FROM clock_timestamp() - n.queued_at)::float8, coalesce(n.last_error, '')"
+      " extract(epoch FROM clock_timestamp() - greatest(n.queued_at, '1970-01-01'))::float8, "
+      "coalesce(n.last_error, '')"
       " FROM monitoring.receivers r JOIN monitoring.notifications n ON n.receiver = r.receiver_name"
-      " WHERE r.enabled AND n.status IN ('retrying', 'sending') AND n.attempts > 0"
+      " WHERE r.enabled AND (n.status IN ('retrying', 'sending') AND n.attempts > 0"
+      "  OR n.status = 'queued' AND n.next_attempt_at < clock_timestamp() - make_interval(secs => "
+      "$1))"
       " AND n.queued_at < clock_timestamp() - make_interval(secs => $1)"
       " ORDER BY n.receiver, n.queued_at",
       {FLOAT8OID});
   const pg::Rows rows = failing.query(spi_, {pg::float8(*patience_s)});
   for (std::uint64_t row = 0; row < rows.size(); ++row) {
     const double since_s = *rows.float8(row, 2);
+    const std::string error = *rows.text(row, 3);
     judge(checks::kReceiverFailing, "receiver_failing_seconds", since_s,
           "receiver \"" + *rows.text(row, 1) + "\" has not taken a notification for " +
-              whole(since_s) + " s: " + *rows.text(row, 3));
+              whole(since_s) +
+              " s: " + (error.empty() ? "nothing has been tried to send it" : error));
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include "monitoring/issues/issues.hpp"
 #include "monitoring/pg/prepared.hpp"
+#include "monitoring/pg/settings.hpp"
 #include "monitoring/pg/time_limit.hpp"
 #include "monitoring/shmem/worker_slots.hpp"
 
@@ -11,6 +12,7 @@ extern "C" {
 #include <miscadmin.h>
 }
 // clang-format keeps the server's headers first.
+#include <algorithm>
 #include <map>
 
 namespace monitoring::issues {
@@ -129,6 +131,10 @@ class Counted {
 
 }  // namespace
 
+Duration timeout_in_pass(Duration timeout) {
+  return std::min<Duration>(timeout, std::chrono::seconds(pg::settings().query_timeout_s));
+}
+
 std::optional<pg::OwnerFailure> run_owned(pg::Spi& spi, Oid owner, const pg::OwnerLimits& limits,
                                           const std::function<void()>& body) {
   const OverrunsByQuery& all = known_overruns(spi);
@@ -138,7 +144,12 @@ std::optional<pg::OwnerFailure> run_owned(pg::Spi& spi, Oid owner, const pg::Own
     if (auto failure = why_not_now(known->second)) return failure;
   }
   const Counted counted(limits.what);
-  const auto failure = pg::run_as_owner(owner, limits, body);
+  pg::OwnerLimits in_pass = limits;
+  in_pass.timeout = timeout_in_pass(limits.timeout);
+  auto failure = pg::run_as_owner(owner, in_pass, body);
+  if (failure && failure->timed_out && in_pass.timeout < limits.timeout) {
+    failure->message += ", the server's monitoring.query_timeout, though its own timeout is longer";
+  }
   const bool ended_in_time = !failure || !failure->timed_out;
   if (has_overrun && ended_in_time) forget_overruns(spi, limits.what);
   return failure;

@@ -203,7 +203,7 @@ bool has_drained() {
 }
 
 DrainResult drain_records(std::size_t most_rows, IfBusy if_busy) {
-  if (!take_drain_lock(if_busy)) return {};
+  if (!take_drain_lock(if_busy)) return {0, false, true};
   const shmem::RecordPosition from =
       drained().empty() ? shmem::RecordPosition{0, 0} : drained().back().until;
   shmem::WaitingRecords waiting(from);

@@ -57,13 +57,40 @@ std::string address_of(std::string_view kind, const Json& settings) {
   return text_setting(settings, found->address_setting);
 }
 
+namespace {
+
+using Defuse = std::string (*)(std::string_view value);
+
+Labels defused(const Labels& labels, Defuse defuse) {
+  Labels made;
+  for (const auto& [name, value] : labels) made.set(name, defuse(value));
+  return made;
+}
+
+/// The notification as a receiver's templates are to see it.
+Notification defused(Notification notification, Defuse defuse) {
+  for (AlertView& alert : notification.alerts) {
+    alert.labels = defused(alert.labels, defuse);
+    alert.annotations = defused(alert.annotations, defuse);
+  }
+  notification.group_labels = defused(notification.group_labels, defuse);
+  notification.common_labels = defused(notification.common_labels, defuse);
+  notification.common_annotations = defused(notification.common_annotations, defuse);
+  return notification;
+}
+
+}  // namespace
+
 Result<Json> store_payload(std::string_view kind, const Notification& notification,
                            const Json& settings, Instant now, std::string* note) {
   const ReceiverKind* found = find_receiver_kind(kind);
   if (found == nullptr) return unknown_kind(kind);
   // Settings were checked when the receiver was made; rows may have been edited by hand since.
   if (auto error = found->check(settings)) return *error;
-  RenderedSettings rendered = render_templates(settings, found->fields, notification, now);
+  RenderedSettings rendered =
+      found->defuse == nullptr
+          ? render_templates(settings, found->fields, notification, now)
+          : render_templates(settings, found->fields, defused(notification, found->defuse), now);
   if (note != nullptr) *note = std::move(rendered.note);
   return found->compose(notification, rendered.settings, now);
 }

@@ -271,12 +271,31 @@ Judgement judge(const DeliveryOutcome& outcome) {
   return judgement;
 }
 
+/// Slack takes <!channel> and <@U123> for calls wherever they stand. Whom a message calls is for
+/// the receiver to say, by `mention` or in its own text, and not for whoever can name a thing that
+/// is measured. All other mark-up stays, as Alertmanager leaves it.
+std::string without_mentions(std::string_view value) {
+  std::string defused;
+  for (std::size_t at = 0; at < value.size(); ++at) {
+    // What comes after the value in a text may be another value.
+    const char next = at + 1 < value.size() ? value[at + 1] : '!';
+    const bool calls = value[at] == '<' && (next == '!' || next == '@');
+    if (calls) {
+      defused += "&lt;";
+    } else {
+      defused += value[at];
+    }
+  }
+  return defused;
+}
+
 /// "One message per second, short bursts": https://api.slack.com/docs/rate-limits
 constexpr RateLimit kRateLimit = {std::chrono::seconds(1), 5};
 
 }  // namespace
 
-const ReceiverKind kSlack = {
-    "slack", false, false, check, compose, request, judge, field_table(kFields), kRateLimit};
+const ReceiverKind kSlack = {"slack",    false,   false,           check,
+                             compose,    request, judge,           field_table(kFields),
+                             kRateLimit, nullptr, without_mentions};
 
 }  // namespace monitoring::notify

@@ -18,4 +18,8 @@ const char* requested_database() {
   return MyProcPort != nullptr ? MyProcPort->database_name : nullptr;
 }
 
+int client_socket() {
+  return MyProcPort != nullptr ? static_cast<int>(MyProcPort->sock) : -1;
+}
+
 }  // namespace monitoring::pg

@@ -56,6 +56,9 @@ void define_worker_settings() {
       {"monitoring.duty_timeout",
        "Time after which one duty of the worker is cancelled; 0 is never.", &values.duty_timeout_s,
        600, 0, kDayS, PGC_SIGHUP, GUC_UNIT_S},
+      {"monitoring.query_timeout",
+       "Longest time that one rule, collector or queue may take, whatever its own timeout.",
+       &values.query_timeout_s, 60, 1, kDayS, PGC_SIGHUP, GUC_UNIT_S},
       {"monitoring.duty_lock_timeout", "Longest wait of a duty of the worker for one lock.",
        &values.duty_lock_timeout_ms, 500, 1, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS},
   };

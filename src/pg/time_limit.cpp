@@ -14,6 +14,8 @@ extern "C" {
 #include <cerrno>
 #include <limits>
 
+#include "pg/broken_connections.hpp"
+
 namespace monitoring::pg {
 
 namespace {
@@ -21,6 +23,7 @@ namespace {
 /// How often the signal handler looks, besides at deadlines.
 constexpr std::int64_t kTickNs = 250'000'000;
 constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
+constexpr std::int64_t kDeafNs = TimeLimit::kDeaf / std::chrono::nanoseconds(1);
 /// How often what goes on is cancelled before the process ends.
 constexpr int kMostCancels = 2;
 
@@ -30,6 +33,8 @@ TimeLimit* volatile innermost = nullptr;
 /// When what runs was first asked to stop; 0: it was not.
 volatile std::int64_t asked_at_ns = 0;
 volatile int times_asked = 0;
+/// Since when a cancel or the end of the process waits to be looked at; 0: none does.
+volatile std::int64_t unheard_since_ns = 0;
 /// A SIGINT came that no error has answered yet.
 volatile sig_atomic_t cancel_came = 0;
 volatile sig_atomic_t foreign_depth = 0;
@@ -71,6 +76,17 @@ void ask_again(std::int64_t now_ns, const char* what) {
   if (times_asked >= kMostCancels) return end_process(what);
   ++times_asked;
   cancel();
+}
+
+/// Code that looks at interrupts would have met this one long ago.
+void break_what_is_deaf(std::int64_t now_ns) {
+  if (!QueryCancelPending && !ProcDiePending) {
+    unheard_since_ns = 0;
+  } else if (unheard_since_ns == 0) {
+    unheard_since_ns = now_ns;
+  } else if (now_ns - unheard_since_ns >= kDeafNs) {
+    break_connections();
+  }
 }
 
 void report_overrun(int, Datum) {
@@ -130,6 +146,7 @@ void TimeLimits::on_timer() {
   } else if (any_expired(innermost)) {
     ask(now_ns);
   }
+  break_what_is_deaf(now_ns);
   // A barrier that came with a cancel which somebody has caught waits for the next look.
   InterruptPending = true;
   arm();
@@ -181,6 +198,7 @@ TimeLimit::TimeLimit(std::optional<Duration> timeout, const char* what)
   disable_timeout(timer, false);
   if (outer_ == nullptr) {
     asked_at_ns = 0;
+    unheard_since_ns = 0;
     cancel_came = 0;
     take_cancel_signal();
   }

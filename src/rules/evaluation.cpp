@@ -17,6 +17,7 @@ extern "C" {
 #include "monitoring/base/encoding.hpp"
 #include "monitoring/base/instant_math.hpp"
 #include "monitoring/issues/issues.hpp"
+#include "monitoring/issues/owner_runs.hpp"
 #include "monitoring/issues/unusable.hpp"
 #include "monitoring/pg/settings.hpp"
 #include "monitoring/routing/rebase.hpp"
@@ -193,7 +194,8 @@ Outcome Pass::outcome_of(const StoredRule& stored, const alerting::Rule& rule,
   const Duration taken = stored.has_own_query()
                              ? std::chrono::duration_cast<Duration>(Steady::now() - begun)
                              : Duration::zero();
-  return outcome_of_rows(stored, rule, result.samples, previous, stored.timeout - taken, now_);
+  return outcome_of_rows(stored, rule, result.samples, previous,
+                         issues::timeout_in_pass(stored.timeout) - taken, now_);
 }
 
 void Pass::evaluate(const StoredRule& stored) {
@@ -475,7 +477,7 @@ std::int64_t evaluate(pg::Spi& spi, Instant now) {
 DuePassTurn evaluate_due(pg::Spi& spi, DuePass& pass, const std::function<bool()>& enough) {
   const Oid table = progress_table();
   if (!pg::call([&] { return ConditionalLockRelationOid(table, ExclusiveLock); })) {
-    return DuePassTurn::kSuperseded;
+    return DuePassTurn::kHeldUp;
   }
   const DuePass begun = pass;
   DuePassTurn turn = DuePassTurn::kSuperseded;

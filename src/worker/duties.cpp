@@ -80,6 +80,7 @@ void drain_records(DutyContext& context) {
   const measurements::DrainResult drained =
       measurements::drain_records(kBatchRows, measurements::IfBusy::leave);
   context.rows_written = drained.rows;
+  if (drained.busy) context.held_up = "a transaction that has called flush_records() is still open";
   if (drained.more) shmem::request_drain();
 }
 
@@ -185,6 +186,11 @@ void take_turn(DutyContext& context, AlertPasses& passes) {
   const auto turn = rules::evaluate_due(context.spi, *passes.current,
                                         [&] { return std::chrono::steady_clock::now() >= until; });
   if (turn == rules::DuePassTurn::kMore) return;
+  if (turn == rules::DuePassTurn::kHeldUp) {
+    context.held_up =
+        "a transaction that has called evaluate_alerts() is still open, or somebody has locked "
+        "monitoring_internal.alert_progress (pg_locks says who)";
+  }
   if (turn == rules::DuePassTurn::kDone) passes.last = passes.current->at;
   passes.current.reset();
 }

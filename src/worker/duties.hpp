@@ -5,6 +5,7 @@
 // clang-format keeps the server's header first.
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,8 @@ struct DutyContext {
   Instant now;
   /// Measurements, for the account of what monitoring costs.
   std::uint64_t rows_written = 0;
+  /// Why the work was left for later, though nothing has failed. Health says it when it lasts.
+  std::optional<std::string> held_up;
 };
 
 struct Duty {

@@ -50,7 +50,7 @@ void in_transaction(Instant now, Body&& body) {
   pg::Transaction transaction;
   {
     pg::Spi spi;
-    DutyContext context{spi, now};
+    DutyContext context{spi, now, 0, std::nullopt};
     body(context);
   }
   transaction.commit();
@@ -77,6 +77,7 @@ std::optional<DutyRunner::Failure> DutyRunner::try_to(Entry& entry, Instant star
     in_transaction(started, [&](DutyContext& context) {
       entry.duty.run(context);
       entry.rows_written = context.rows_written;
+      entry.held_up = std::move(context.held_up);
       if (!entry.may_have_issues) return;
       issues::resolve_issues(context.spi, kWorkerName, entry.duty.name, "It works again.");
       issues::forget_overruns(context.spi, entry.overrun_name);
@@ -116,12 +117,22 @@ void DutyRunner::report(Entry& entry, Instant started, const Failure& failure) {
   }
 }
 
+/// Health shows what lasts.
+void DutyRunner::tell(Entry& entry, const std::optional<std::string>& trouble) {
+  if (trouble) {
+    shmem::note_failing(entry.duty.name.c_str(), *trouble);
+  } else if (entry.is_told) {
+    shmem::note_working(entry.duty.name.c_str());
+  }
+  entry.is_told = trouble.has_value();
+}
+
 void DutyRunner::fail(Entry& entry, Instant started, const Failure& failure) {
   entry.failures += 1;
   entry.due = std::max(entry.duty.next_after(started),
                        clock_.now() + shmem::back_off(entry.failures, kLongestBackOff));
   shmem::count_error(entry.duty.name + ": " + failure.message);
-  shmem::note_failing(entry.duty.name.c_str(), failure.message);
+  tell(entry, failure.message);
   report(entry, started, failure);
 }
 
@@ -138,7 +149,7 @@ void DutyRunner::run(Entry& entry) {
                       {1, failed ? 1U : 0U, took, failed ? 0 : entry.rows_written});
   if (shmem::shutdown_requested()) return;
   if (failure) return fail(entry, started, *failure);
-  if (entry.failures > 0) shmem::note_working(entry.duty.name.c_str());
+  tell(entry, entry.held_up);
   entry.failures = 0;
   entry.reported.clear();
   entry.may_have_issues = false;

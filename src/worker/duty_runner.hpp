@@ -40,6 +40,9 @@ class DutyRunner {
     std::set<std::string> reported;
     /// Of the last run.
     std::uint64_t rows_written = 0;
+    std::optional<std::string> held_up;
+    /// Whether health was told that it fails or is held up.
+    bool is_told = false;
   };
 
   struct Failure {
@@ -49,6 +52,7 @@ class DutyRunner {
 
   void run(Entry& entry);
   std::optional<Failure> try_to(Entry& entry, Instant started);
+  static void tell(Entry& entry, const std::optional<std::string>& trouble);
   void fail(Entry& entry, Instant started, const Failure& failure);
   void report(Entry& entry, Instant started, const Failure& failure);
 

@@ -74,7 +74,7 @@ void add(const MetricSpec& metric, double by, std::string_view labels = {}) {
 void publish_outbox(DutyContext& context) {
   const pg::Rows rows = context.spi.query(
       "SELECT pg_catalog.count(*) FILTER (WHERE n.status <> 'dead'),"
-      " coalesce(extract(epoch FROM $1 - pg_catalog.min(n.queued_at)"
+      " coalesce(extract(epoch FROM $1) - extract(epoch FROM pg_catalog.min(n.queued_at)"
       "  FILTER (WHERE n.status <> 'dead')), 0)::float8,"
       " pg_catalog.count(*) FILTER (WHERE n.status = 'dead')"
       " FROM monitoring.notifications AS n WHERE n.status <> 'sent'",
@@ -86,7 +86,7 @@ void publish_outbox(DutyContext& context) {
 
 void publish_rollup_lag(DutyContext& context) {
   const pg::Rows rows = context.spi.query(
-      "SELECT extract(epoch FROM $1 - p.last_run_at)::float8 FROM "
+      "SELECT (extract(epoch FROM $1) - extract(epoch FROM p.last_run_at))::float8 FROM "
       "monitoring_internal.rollup_progress AS p"
       " WHERE p.last_run_at IS NOT NULL",
       {pg::timestamptz(context.now)});

@@ -3,6 +3,7 @@
 use strict;
 use warnings;
 
+use IO::Socket::INET;
 use IPC::Run ();
 use MonitoringTest;
 use PostgreSQL::Test::Utils;
@@ -10,6 +11,7 @@ use Test::More;
 
 my $node = new_node(preload => 1, conf => <<'EOC');
 monitoring.queue_check_interval = '1s'
+monitoring.query_timeout = '1d'
 monitoring.allow_superuser_rules = on
 autovacuum = off
 EOC
@@ -246,7 +248,7 @@ pass('DROP DATABASE');
 SKIP:
 {
 	my $has_dblink = $node->safe_psql('postgres', q(SELECT count(*) FROM pg_available_extensions WHERE name = 'dblink'));
-	skip 'no dblink', 4 unless $has_dblink;
+	skip 'no dblink', 9 unless $has_dblink;
 	$node->safe_psql('postgres', 'CREATE EXTENSION dblink');
 	my $connect = sprintf "host=%s port=%s dbname=postgres", $node->host, $node->port;
 	$node->safe_psql('postgres', <<EOQ);
@@ -268,6 +270,37 @@ EOQ
 	$node->psql('postgres', "SELECT public.dblink_connect('mine', '$connect'); SELECT monitoring.preview_collector('zz_fine')",
 		stdout => \$out, stderr => \$err);
 	like($err, qr/could use the dblink connections of this session/, "nobody's SQL runs beside connections of a caller's own");
+
+	# A library that waits for the network and looks at no interrupt: a server that takes connections and is silent.
+	my $silent = IO::Socket::INET->new(Listen => 20, LocalAddr => '127.0.0.1', Proto => 'tcp') or die "no listener: $!";
+	my $to_silent = sprintf 'host=127.0.0.1 port=%s dbname=postgres', $silent->sockport;
+	$node->safe_psql('postgres', <<EOQ);
+CREATE SCHEMA IF NOT EXISTS hangs;
+CREATE FUNCTION hangs.connects() RETURNS int LANGUAGE plpgsql AS \$\$
+BEGIN LOOP BEGIN
+	LOOP BEGIN PERFORM public.dblink_connect('silent', '$to_silent'); EXCEPTION WHEN OTHERS THEN NULL; END; END LOOP;
+EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP; END \$\$;
+INSERT INTO monitoring.collectors (collector_name, query, timeout, owner) VALUES
+('connects_once', 'SELECT 1 AS value FROM public.dblink_connect(''silent'', ''$to_silent'')', '500 ms', 'postgres');
+EOQ
+	wait_until($node, q(SELECT last_error FROM monitoring.collectors WHERE collector_name = 'connects_once'),
+		expect => 'timed out after 500 ms', what => 'a connection that comes to nothing is given up');
+	$node->safe_psql('postgres', q(DELETE FROM monitoring.collectors WHERE collector_name = 'connects_once';
+		INSERT INTO monitoring.collectors (collector_name, query, timeout, owner) VALUES
+		('connects', 'SELECT hangs.connects() AS value', '500 ms', 'postgres')));
+	wait_until($node, q(SELECT overruns FROM monitoring.query_overruns WHERE worker_name = 'collector/connects'), expect => 1,
+		what => 'who tries again and again ends with its process');
+	$node->safe_psql('postgres', q(UPDATE monitoring.collectors SET enabled = false, timeout = '1 hour'
+		WHERE collector_name = 'connects'));
+	my $connecting = start_psql(q(SELECT monitoring.preview_collector('connects')));
+	wait_until($node, q(SELECT count(*) FROM pg_stat_activity WHERE query ~ 'preview_collector' AND pid <> pg_backend_pid()),
+		expect => 1, what => 'a session connects, too');
+	$node->safe_psql('postgres', q(SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+		WHERE query ~ 'preview_collector' AND pid <> pg_backend_pid()));
+	IPC::Run::finish($connecting->{handle});
+	like($connecting->{err}, qr/terminating connection/, 'and ends when it is told to');
+	$node->safe_psql('postgres', q(DELETE FROM monitoring.collectors WHERE collector_name = 'connects'));
+	close $silent;
 }
 $node->safe_psql('postgres', <<'EOQ');
 SET ROLE bob;
@@ -345,7 +378,33 @@ wait_until($node, q(SELECT string_agg(rule_name || ': ' || message, '; ' ORDER B
 	  . 'large: the result is larger than 64 MB; many: the rule has 100000 alert instances, more than the limit of 1000',
 	what => 'limits of what is made of the rows');
 
+# However long their own timeout is, nobody's query keeps all others from their turn.
+$node->append_conf('postgresql.conf', "monitoring.query_timeout = '1s'\n");
+$node->reload;
+$node->safe_psql('postgres', <<'EOQ');
+DELETE FROM monitoring.alert_rules;
+DELETE FROM monitoring.queues;
+DELETE FROM monitoring.collectors;
+SET ROLE bob;
+CREATE FUNCTION bobs.waits() RETURNS int LANGUAGE sql AS 'SELECT 1 FROM pg_catalog.pg_sleep(3600)';
+CREATE VIEW bobs.waiting AS SELECT 'pending' AS status, now() AS created_at WHERE bobs.waits() = 1;
+INSERT INTO monitoring.queues (queue_name, source, check_timeout, owner) VALUES ('waits', 'bobs.waiting', '1 hour', 'bob');
+INSERT INTO monitoring.alert_rules (rule_name, expr, timeout, owner) VALUES
+	('waits', 'SELECT bobs.waits() AS value', '1 hour', 'bob'), ('zz_fine', 'SELECT 1 AS value', '10 s', 'bob');
+INSERT INTO monitoring.collectors (collector_name, query, timeout, owner) VALUES
+	('waits', 'SELECT bobs.waits() AS value', '1 hour', 'bob');
+EOQ
+wait_until($node, q(SELECT string_agg(message, '; ') FROM (
+	SELECT message FROM monitoring.alert_rule_errors UNION ALL SELECT last_error FROM monitoring.collectors
+	UNION ALL SELECT last_error FROM monitoring.queue_state) AS said WHERE message IS NOT NULL),
+	expect => join('; ', ("timed out after 1000 ms, the server's monitoring.query_timeout, though its own timeout is longer") x 3),
+	what => 'rule, collector and queue end at the limit of the server');
+wait_until($node, q(SELECT state FROM monitoring.alerts WHERE rule_name = 'zz_fine'), expect => 'firing',
+	what => 'and the rule behind is evaluated');
+
 $node->safe_psql('postgres', q(DELETE FROM monitoring.alert_rules));
+$node->append_conf('postgresql.conf', "monitoring.query_timeout = '1d'\n");
+$node->reload;
 hang('shut_down', 'postgres');
 $node->stop('fast');
 unlike(slurp_file($node->logfile), qr/PANIC|signal \d+:|TRAP/, 'fast shutdown, and no crash');

@@ -137,6 +137,14 @@ fault('hanging query', says => qr/^stale: the worker has not looked at health fo
 	},
 	mend => sub { sql(q(DELETE FROM monitoring.collectors)) });
 
+# Transactions that keep everybody else from the work, and do not end.
+my $holder = $node->background_psql('postgres');
+fault('evaluation held', says => qr/^duty_failing: "alerts" has failed for .*: a transaction that has called evaluate_alerts\(\) is still open/,
+	told => 'ops',
+	inject => sub { $holder->query_safe('BEGIN; SELECT monitoring.evaluate_alerts()') },
+	mend => sub { $holder->query_safe('ROLLBACK') });
+$holder->quit;
+
 fault('bad row', says => qr/^open_issues: .*division by zero/, told => 'ops',
 	inject => sub {
 		sql(q(SELECT monitoring.create_alert('bad', 'SELECT 1 AS value', evaluate_every => '1 second', owner => 'collecting');

@@ -80,6 +80,10 @@ inline constexpr HealthCheck kNobodyTold = {
 inline constexpr HealthCheck kFiringCritical = {"firing_critical", "See monitoring.alerts."};
 inline constexpr HealthCheck kCollectorsLate = {
     "collectors_late", "See monitoring.collectors and the duty \"collectors\" of the worker."};
+inline constexpr HealthCheck kProbesLate = {"probes_late",
+                                            "See monitoring.probe_state and pg_locks: the "
+                                            "database's courier sends them, unless it is busy or "
+                                            "a transaction has locked their rows."};
 inline constexpr HealthCheck kOwnerGone = {
     "owner_gone",
     "UPDATE ... SET owner = 'a role that is there' on the named rows, or delete them. Until then "

@@ -15,8 +15,13 @@
 
 namespace monitoring::issues {
 
-/// Runs body as pg::run_as_owner() does, with limits.what as worker_name of the query's issues.
-/// A query that has to wait, or is switched off, fails without being run.
+/// How long something may take in a pass, for which everybody else's queries wait: its own timeout,
+/// but no longer than monitoring.query_timeout.
+Duration timeout_in_pass(Duration timeout);
+
+/// Runs body as pg::run_as_owner() does, with limits.what as worker_name of the query's issues, and
+/// no longer than timeout_in_pass(). A query that has to wait, or is switched off, fails without
+/// being run.
 std::optional<pg::OwnerFailure> run_owned(pg::Spi& spi, Oid owner, const pg::OwnerLimits& limits,
                                           const std::function<void()>& body);
 

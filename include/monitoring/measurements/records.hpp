@@ -14,6 +14,7 @@ namespace monitoring::measurements {
 struct DrainResult {
   std::uint64_t rows = 0;  ///< inserted
   bool more = false;       ///< records are left that could be drained now
+  bool busy = false;       ///< another transaction drains, and was left alone
 };
 
 /// What to do when another transaction is draining this database.

@@ -55,6 +55,9 @@ struct ReceiverKind {
   std::optional<RateLimit> rate_limit = std::nullopt;
   /// The setting that may list several addresses, each of which gets a notification of its own.
   const char* address_setting = nullptr;
+  /// What a value of a label or an annotation becomes before the receiver's templates see it;
+  /// nullptr: it stays as it is.
+  std::string (*defuse)(std::string_view value) = nullptr;
 };
 
 /// The kind of that name, or null.

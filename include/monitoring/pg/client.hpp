@@ -9,4 +9,7 @@ namespace monitoring::pg {
 /// client. Nothing is allocated and no error is raised.
 const char* requested_database();
 
+/// The connection to it; -1 in a process without a client. For signal handlers, too.
+int client_socket();
+
 }  // namespace monitoring::pg

@@ -39,6 +39,7 @@ struct Settings {
   int health_check_interval_s;  ///< between two looks at overall_status
   int naptime_s;                ///< safety timer of launcher and workers
   int duty_timeout_s;           ///< a worker's duty is cancelled after this; 0 never
+  int query_timeout_s;          ///< a pass runs no query of others for longer
   int duty_lock_timeout_ms;     ///< a worker's duty gives up waiting for a lock after this
 
   double max_duty_cycle;  ///< part of the time that a database's collectors may take

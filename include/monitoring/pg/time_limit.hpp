@@ -7,6 +7,9 @@
 //     goes on although it has met the cancel (a function that catches query_canceled), it is
 //     cancelled again after kGrace, and after another kGrace the process ends. That no SQL can
 //     catch. A cancel from outside, and a shutdown, are followed up alike.
+//   - What does not even meet the cancel, because it waits for the network in a library that asks
+//     nobody (libpq while it connects), has its connections shut after kDeaf. A library that
+//     computes without looking at interrupts is beyond reach.
 //   - Whether a limit is over is what its timer did, not what error came of it: SQL may raise any.
 //   - While a limit is armed a tick lets signal barriers pass, which a caught cancel leaves
 //   waiting.
@@ -27,6 +30,7 @@ namespace monitoring::pg {
 class TimeLimit {
  public:
   static constexpr Duration kGrace = std::chrono::seconds(1);
+  static constexpr Duration kDeaf = std::chrono::seconds(3);
 
   /// From now on; none: only cancels from outside are followed up. `what` is named where the
   /// process has to end, and has to live as long.

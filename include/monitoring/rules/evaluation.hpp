@@ -46,8 +46,10 @@ enum class DuePassTurn {
   kDone,
   /// There are rules left, for another transaction.
   kMore,
-  /// Another pass is under way or was made meanwhile, and had the rules in hand.
+  /// Another pass was made meanwhile, and had the rules in hand.
   kSuperseded,
+  /// Another transaction has the rules in hand.
+  kHeldUp,
 };
 
 /// Evaluates rules that have come due since the last pass until there are no more, or `enough` says

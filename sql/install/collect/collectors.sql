@@ -51,7 +51,8 @@ COMMENT ON COLUMN monitoring.collectors.query IS
     'is the time of the run';
 COMMENT ON COLUMN monitoring.collectors.every IS
     'time between two runs; a run that is missed is skipped and counted';
-COMMENT ON COLUMN monitoring.collectors.timeout IS 'a run that takes longer fails';
+COMMENT ON COLUMN monitoring.collectors.timeout IS
+    'a run that takes longer fails; the worker''s also after monitoring.query_timeout';
 COMMENT ON COLUMN monitoring.collectors.metric_type IS
     'of its metrics: gauge, or counter: a number that only grows, but for resets';
 COMMENT ON COLUMN monitoring.collectors.metrics IS

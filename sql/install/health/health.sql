@@ -121,7 +121,7 @@ COMMENT ON FUNCTION public.get_system_health() IS
     'monitoring.effective_health_thresholds), critical_issues, open_issues, stale (no sign of life '
     'for three intervals), inactive (a copy that monitoring.activate() was not called in), '
     'not_preloaded, no_launcher, no_worker, worker_failing, too_few_processes, paused, duty_failing, '
-    'collectors_late, dropped_records, clock_behind, replication_wait, missing_secret and '
+    'collectors_late, probes_late, dropped_records, clock_behind, replication_wait, missing_secret and '
     'missing_receiver (something names one that is not there), owner_gone (a rule, collector, queue '
     'or pack whose owner was dropped or renamed), metric_name_conflict (another database has a '
     'metric of this name and of another type), receiver_failing, nobody_told (an '

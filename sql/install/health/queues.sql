@@ -64,7 +64,8 @@ COMMENT ON COLUMN monitoring.queues.max_reads IS
     'kind pgmq: a message that was read more often and is visible again is a dead letter';
 COMMENT ON COLUMN monitoring.queues.stuck_after IS
     'a message that is pending or processing for longer is stuck';
-COMMENT ON COLUMN monitoring.queues.check_timeout IS 'a check that takes longer is given up';
+COMMENT ON COLUMN monitoring.queues.check_timeout IS
+    'a check that takes longer, or longer than monitoring.query_timeout, is given up';
 COMMENT ON COLUMN monitoring.queues.owner IS
     'the role that reads the source; where it is a superuser, the owner of the source does';
 COMMENT ON COLUMN monitoring.queues.owner_oid IS

@@ -71,7 +71,8 @@ COMMENT ON COLUMN monitoring.alert_rules.no_data IS
 COMMENT ON COLUMN monitoring.alert_rules.on_error IS
     'what an error does to the rule''s alerts: keep holds them, alert raises one more, resolve '
     'resolves them; RuleEvaluationFailed fires in any case';
-COMMENT ON COLUMN monitoring.alert_rules.timeout IS 'an evaluation that takes longer is an error';
+COMMENT ON COLUMN monitoring.alert_rules.timeout IS
+    'an evaluation that takes longer, or longer than monitoring.query_timeout, is an error';
 COMMENT ON COLUMN monitoring.alert_rules.row_limit IS 'a result of more rows is an error';
 COMMENT ON COLUMN monitoring.alert_rules.owner IS
     'the role that runs the query; a superuser''s runs if monitoring.allow_superuser_rules is on';

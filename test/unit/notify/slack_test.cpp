@@ -86,6 +86,27 @@ TEST(Slack, WhatAlertsSayIsEscaped) {
   EXPECT_EQ(text.find('<'), std::string::npos);
 }
 
+TEST(Slack, NoValueCallsAnybodyThroughATemplate) {
+  Notification notification = cpu_notification();
+  AlertView& alert = notification.alerts[0];
+  alert.labels.set("host", "<!channel> <@U123> <https://a.example|x> a & b <");
+  alert.annotations.set("summary", "<!here>");
+  summarize(notification);
+  notification.group_labels.set("host", "<!everyone>");
+  Json settings = settings_of("slack");
+  settings["title"] = "<!subteam^S1> {{ .GroupLabels.host }}";
+  settings["text"] =
+      "{{ with index .Alerts 0 }}{{ .Labels.host }}!channel> {{ .Annotations.summary }}{{ end }}";
+  settings["mention"] = "none";
+  std::string note;
+  const auto payload = store_payload("slack", notification, settings, kNow, &note);
+  ASSERT_TRUE(payload.ok());
+  EXPECT_EQ(note, "");
+  EXPECT_NE((*payload)["text"].string().find("<!subteam^S1> &lt;!everyone>"), std::string::npos);
+  EXPECT_EQ((*payload)["attachments"][0]["blocks"][0]["text"]["text"],
+            "&lt;!channel> &lt;@U123> <https://a.example|x> a & b &lt;!channel> &lt;!here>");
+}
+
 TEST(Slack, LimitsHold) {
   Notification notification = cpu_notification();
   notification.alerts[0].annotations.set("summary",
