@@ -11,7 +11,7 @@ EXTVERSION = 1.0.0
 SQL_PARTS = $(addprefix sql/install/, \
 	setup/collisions.sql setup/foundation.sql rollup/sketch.sql measurements/changes.sql \
 	measurements/measurements.sql worker/worker.sql issues/issues.sql issues/events.sql \
-	rollup/rollup.sql rollup/views.sql retention/retention.sql issues/owners.sql health/queues.sql \
+	rollup/rollup.sql rollup/views.sql series/series.sql retention/retention.sql issues/owners.sql health/queues.sql \
 	health/health.sql measurements/records.sql measurements/metrics.sql outbox/outbox.sql \
 	outbox/secrets.sql rules/rules.sql routing/routing.sql collect/collectors.sql collect/costs.sql \
 	collect/host.sql collect/statements.sql collect/table_packs.sql collect/pack_metrics.sql \

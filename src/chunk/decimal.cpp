@@ -106,6 +106,20 @@ std::string codes_of(const std::vector<std::int64_t>& mantissas, int order) {
 
 }  // namespace
 
+Decimal decimal_of(double value) {
+  for (int exponent = 0; exponent <= kMostExponent; ++exponent) {
+    if (const auto mantissa = mantissa_of(value, exponent)) return {exponent, *mantissa};
+  }
+  return {};
+}
+
+bool decimal_value(int exponent, std::int64_t mantissa, double* value) {
+  if (exponent < 0 || exponent > kMostExponent) return false;
+  if (mantissa > kLargestMantissa || mantissa < -kLargestMantissa) return false;
+  *value = static_cast<double>(mantissa) / kPowers[exponent];
+  return true;
+}
+
 std::optional<Decimals> as_decimals(const std::vector<double>& values) {
   const std::optional<int> common = common_exponent(values);
   if (!common) return std::nullopt;

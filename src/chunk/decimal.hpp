@@ -13,6 +13,16 @@
 
 namespace monitoring::chunk {
 
+/// One value as mantissa / 10^exponent with the smallest exponent that gives it back to the bit; an
+/// exponent of -1 where there is none.
+struct Decimal {
+  int exponent = -1;
+  std::int64_t mantissa = 0;
+};
+Decimal decimal_of(double value);
+/// False where exponent or mantissa is out of range.
+bool decimal_value(int exponent, std::int64_t mantissa, double* value);
+
 /// Values as mantissas; those that are none are exceptions, by position.
 struct Decimals {
   int exponent = 0;

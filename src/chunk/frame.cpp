@@ -48,9 +48,9 @@ Result<std::string> decompressed(std::string_view packed, std::size_t size) {
   const std::size_t got =
       ZSTD_decompressDCtx(decompressor(), body.data(), size, packed.data(), packed.size());
   if (ZSTD_isError(got)) {
-    return Error::of(std::string("the chunk does not decompress: ") + ZSTD_getErrorName(got));
+    return Error::of(std::string("the bytes do not decompress: ") + ZSTD_getErrorName(got));
   }
-  if (got != size) return Error::of("the chunk decompresses to another size than it says");
+  if (got != size) return Error::of("the bytes decompress to another size than they say");
   return body;
 }
 
@@ -68,25 +68,24 @@ std::string framed(const std::string& body, Packing packing) {
 }
 
 Result<std::string> unframed(std::string_view bytes) {
-  if (bytes.size() < kCheckedAt) return Error::at(bytes.size(), "the chunk ends in its header");
+  if (bytes.size() < kCheckedAt) return Error::at(bytes.size(), "the bytes end in their header");
   if (bytes[0] != kVersion) {
-    return Error::at(0, "the chunk is of an unknown version",
-                     "It was written by a later release of the extension, or it is damaged.");
+    return Error::at(0, "the version is unknown",
+                     "They were written by a later release of the extension, or are damaged.");
   }
   const std::string_view checked = bytes.substr(kCheckedAt);
   if (read_eight(bytes.data() + kCheckAt) != check_of(checked, bytes[0], bytes[1])) {
-    return Error::at(kCheckAt, "the check of the chunk is wrong",
-                     "Its bytes are not those that were written.");
+    return Error::at(kCheckAt, "the check is wrong", "The bytes are not those that were written.");
   }
   VarintReader reader(checked);
   const std::uint64_t size = reader.next();
-  if (size > kLargestBody) return Error::at(kCheckedAt, "the chunk is too large");
+  if (size > kLargestBody) return Error::at(kCheckedAt, "the body is too large");
   const std::string_view body = checked.substr(reader.position());
   if (bytes[1] == static_cast<char>(Packing::kZstd)) return decompressed(body, size);
   if (bytes[1] != static_cast<char>(Packing::kPlain)) {
-    return Error::at(1, "the chunk is packed in an unknown way");
+    return Error::at(1, "the bytes are packed in an unknown way");
   }
-  if (body.size() != size) return Error::at(kCheckedAt, "the chunk has another size than it says");
+  if (body.size() != size) return Error::at(kCheckedAt, "the body has another size than it says");
   return std::string(body);
 }
 

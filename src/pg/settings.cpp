@@ -86,6 +86,14 @@ void define_record_settings(bool preloading) {
           GUC_UNIT_KB});
 }
 
+void define_sample_settings() {
+  define({"monitoring.max_series", "Series that the store of samples may have in a database.",
+          &values.max_series, 1000 * 1000, 1, INT_MAX, PGC_SUSET, 0});
+  define({"monitoring.out_of_order_window",
+          "How much older than the newest sample of its series a sample may be that is stored.",
+          &values.out_of_order_window_s, 3600, 0, INT_MAX, PGC_SUSET, GUC_UNIT_S});
+}
+
 void define_registry_settings(bool preloading) {
   define({"monitoring.snapshot_interval",
           "Time between two records of the counted metrics that are marked for it.",
@@ -208,6 +216,7 @@ void define_settings(bool preloading) {
   define_collector_settings();
   define_record_settings(preloading);
   define_registry_settings(preloading);
+  define_sample_settings();
   define_alert_settings();
   define_courier_settings();
   define_hook_settings();

@@ -21,6 +21,7 @@ extern "C" {
 #include "monitoring/measurements/new_rows.hpp"
 #include "monitoring/measurements/partitions.hpp"
 #include "monitoring/rollup/rollup.hpp"
+#include "monitoring/series/maintenance.hpp"
 
 namespace monitoring::retention {
 
@@ -130,6 +131,11 @@ std::int64_t remove_level(pg::Spi& spi, const LevelRule& rule, const Cutoffs& be
   gates.execute(spi, {at, kind, text_or_null(rule.coarser), text_or_null(rule.unit)});
   states.execute(spi, {at, kind});
   return static_cast<std::int64_t>(rows.execute(spi, {at, kind}));
+}
+
+std::int64_t remove_samples(pg::Spi& spi, const Cutoffs& before) {
+  const auto found = before.find("samples");
+  return found == before.end() ? 0 : series::remove_old_samples(spi, found->second);
 }
 
 std::int64_t measurements_of_day(pg::Spi& spi, Instant start) {
@@ -261,6 +267,7 @@ std::vector<std::pair<std::string, std::int64_t>> apply_retention(pg::Spi& spi, 
     removed.emplace_back(rule.kind,
                          count(rule.kind, [&] { return remove_rows(spi, rule, before); }));
   }
+  removed.emplace_back("samples", count("samples", [&] { return remove_samples(spi, before); }));
   // Last, because of its locks.
   removed.front().second = count("raw", [&] { return remove_raw(spi, before, now); });
   failed.settle(spi);

@@ -104,7 +104,7 @@ constexpr const char* kWriterGrants =
     " FROM member m JOIN pg_proc p ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid"
     " WHERE p.proname IN ('record_metric', 'flush_records', 'log_worker_issue',"
     "  'resolve_worker_issue', 'log_event', 'heartbeat', 'forget_worker', 'counter_inc',"
-    "  'gauge_set', 'gauge_add', 'histogram_observe')"
+    "  'gauge_set', 'gauge_add', 'histogram_observe', 'ingest', 'ingest_samples')"
     " ORDER BY 1";
 
 /// All but what reaches outside of the extension (files, other schemas, other roles' rights) and

@@ -235,6 +235,8 @@ std::vector<Duty> make_duties(pg::Spi& spi) {
   duties.push_back(snapshot());
   duties.push_back(self_metrics_duty());
   duties.push_back(discard());
+  duties.push_back(call_of("compact-samples", "monitoring_internal.compact_samples()",
+                           [](Instant ran_at) { return ran_at + seconds(60); }));
   duties.push_back(invariants(*spi.query("SELECT pg_catalog.clock_timestamp()").timestamptz(0, 1)));
   return duties;
 }

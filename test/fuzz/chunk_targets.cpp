@@ -6,6 +6,7 @@
 
 #include "chunk/bits.hpp"
 #include "chunk/frame.hpp"
+#include "monitoring/chunk/batch.hpp"
 #include "monitoring/chunk/chunk.hpp"
 #include "target.hpp"
 
@@ -32,6 +33,19 @@ FUZZ_TARGET(chunk) {
   read_all(bytes);
   // Nobody guesses a check: the body alone is the better way in.
   read_all(framed(std::string(bytes), Packing::kPlain));
+}
+
+FUZZ_TARGET(chunk_batch) {
+  (void)decode_batch(bytes);
+  const auto samples = decode_batch(framed(std::string(bytes), Packing::kPlain));
+  if (!samples) return;
+  const auto again = encode_batch(*samples);
+  require(again.ok());
+  const auto decoded = decode_batch(*again);
+  require(decoded.ok() && decoded->size() == samples->size());
+  for (std::size_t i = 0; i < samples->size(); ++i) {
+    require(bits_of((*decoded)[i].value) == bits_of((*samples)[i].value));
+  }
 }
 
 FUZZ_TARGET(chunk_round_trip) {

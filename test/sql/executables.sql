@@ -30,7 +30,7 @@ INSERT INTO allowed VALUES
     'sketch_quantile_of sketch_serialize m2_accumulate m2_final',
     'part of an aggregate, which runs it with the rights of its owner'),
 ('owner', 'sketch_agg sketch_quantile', 'for looking into roll-ups by hand'),
-('owner', 'check_health maintain_partitions report_invariants rollup_advance snapshot_metric '
+('owner', 'check_health compact_samples maintain_partitions report_invariants rollup_advance snapshot_metric '
     'snapshot_metrics',
     'duty of the worker'),
 ('owner', 'index_partition own_partition', 'of the duty that makes partitions'),
@@ -47,7 +47,7 @@ INSERT INTO allowed VALUES
 ('owner', 'route_alerts', 'for tests of routing without an evaluation'),
 ('owner', 'adopt apply_retention grant_access release_vault_secret set_secret_from_file setup_supabase',
     'reaches outside of the extension, drops partitions or gives rights'),
-('reader operator', 'counted_metrics host_metrics is_active new_measurements '
+('reader operator', 'batched_samples counted_metrics host_metrics is_active new_measurements '
     'measure_tag next_run pending_periods pg_cron_jobs record_status sketch_quantile_agg '
     'statements sum whole '
     'table_collectors worker_status', 'called by a view, as its reader'),
@@ -65,16 +65,17 @@ INSERT INTO allowed VALUES
 ('operator', 'metrics_of_collector statement_metrics statement_sums',
     'of collectors that enable_pack() makes the caller''s'),
 ('reader operator', 'dump_config explain_route exponential_buckets get_system_health health_check '
-    'linear_buckets liveness metric_baseline metric_values prometheus_metrics readiness uptime',
+    'linear_buckets liveness metric_baseline metric_values prometheus_metrics readiness samples uptime',
     'shows something and changes nothing'),
 ('writer operator', 'counter_inc flush_records forget_worker gauge_add gauge_set heartbeat '
-    'histogram_observe log_event log_worker_issue record_metric resolve_worker_issue',
+    'histogram_observe ingest ingest_samples log_event log_worker_issue record_metric resolve_worker_issue',
     'adds measurements, events, issues or heartbeats'),
 ('operator', 'apply_config create_alert create_collector create_escalation create_inhibit_rule create_ladder '
     'create_probe create_receiver create_route create_threshold create_time_interval create_watchdog '
     'drop_alert drop_escalation drop_inhibit_rule drop_ladder drop_probe drop_receiver drop_route '
     'drop_threshold drop_time_interval drop_watchdog define_metric disable_pack drop_collector enable_pack '
     'import_collectors remove_metric set_secret', 'changes the configuration'),
+('operator', 'delete_series', 'deletes samples'),
 ('operator', 'acknowledge add_incident_note expire_silence mark_false_positive silence',
     'answers an alert'),
 ('operator', 'activate aggregate_daily_metrics aggregate_hourly_metrics aggregate_weekly_metrics '

@@ -59,6 +59,11 @@ $node->safe_psql('original', qq{
 	SELECT monitoring.evaluate_alerts();
 	SELECT monitoring.acknowledge(fingerprint, 'known') FROM monitoring.alerts WHERE rule_name = 'cpu';
 	INSERT INTO monitoring.response_limits VALUES ('warning', '1 hour');
+	-- Samples in chunks, and samples in batches.
+	SELECT monitoring.ingest_samples('stored', jsonb_build_object('n', n),
+		ARRAY[now() - interval '2 days'], ARRAY[n]) FROM generate_series(1, 20) AS n;
+	SELECT monitoring_internal.compact_samples(at_once => true);
+	SELECT monitoring.ingest_samples('stored', '{"n": 1}', ARRAY[now() - interval '1 day'], '{NaN}');
 	CREATE ROLE reader;
 	SELECT monitoring.grant_access('reader', 'reader')});
 
@@ -123,6 +128,15 @@ for my $copy ('plain', 'custom')
 		INSERT INTO monitoring.aggregated_metrics (metric_name, period, period_start)
 		VALUES ('a', 'hourly', '2020-01-01');
 		SELECT monitoring.create_receiver('a', 'log')});
+	is( $node->safe_psql($copy, q{SET ROLE reader;
+			SELECT count(*), sum(value) FILTER (WHERE value < 'NaN') FROM monitoring.samples('stored')}),
+		'21|210', "$copy: samples");
+	is($node->safe_psql($copy, q{SELECT monitoring.ingest_samples('stored', '{"n": 1}', ARRAY[now()], '{1}'),
+			monitoring.ingest_samples('stored', '{"n": 21}', ARRAY[now()], '{1}'),
+			monitoring_internal.compact_samples(at_once => true),
+			monitoring.ingest_samples('stored', '{"n": 21}', ARRAY[now()], '{1}')}),
+		'1|1|3|0', "$copy: more samples of old and new series");
+	is($node->safe_psql($copy, q{SELECT count(*) FROM monitoring.series}), '21', "$copy: one new series");
 	is($node->safe_psql($copy, q{SELECT string_agg(rule_name || ' ' || state, ', ' ORDER BY rule_name)
 		FROM monitoring.alerts}), 'cpu firing, warm pending', "$copy: the alerts");
 	is($node->safe_psql($copy, q{SELECT monitoring.create_threshold('a', 1, 2)}), '3',

@@ -49,6 +49,10 @@ struct Settings {
   // Those of postgresql.conf, or a superuser's session's own.
   int max_series_per_metric;  ///< in one database; more are refused
 
+  // The store of samples: those of postgresql.conf, or a superuser's session's own.
+  int max_series;             ///< in one database; more are refused
+  int out_of_order_window_s;  ///< how much older than its series' newest a sample may be
+
   // Alert rules: those of postgresql.conf, or a superuser's session's own.
   int max_alerts_per_rule;     ///< more alerts are an error of the rule
   bool allow_superuser_rules;  ///< run rules whose owner is a superuser

@@ -2,14 +2,15 @@
 
 CREATE TABLE monitoring.retention (
   kind text PRIMARY KEY CONSTRAINT retention_kind_check CHECK (kind IN ('raw', 'hourly', 'daily', 'weekly', 'events', 'issues',
-    'notifications', 'alert_history', 'probe_results', 'silences', 'costs', 'config_history')),
+    'notifications', 'alert_history', 'probe_results', 'silences', 'costs', 'config_history',
+    'samples')),
   keep interval CONSTRAINT keep_is_not_negative CHECK (keep >= interval '0')
 );
 COMMENT ON TABLE monitoring.retention IS
   'What users decided about retention. monitoring.effective_retention adds the shipped defaults.';
 COMMENT ON COLUMN monitoring.retention.kind IS
   'raw, hourly, daily, weekly, events, issues, notifications, alert_history, probe_results, '
-  'silences, costs or config_history';
+  'silences, costs, config_history or samples';
 COMMENT ON COLUMN monitoring.retention.keep IS 'How long rows of this kind are kept; NULL: for ever';
 SELECT pg_catalog.pg_extension_config_dump('monitoring.retention', '');
 
@@ -20,7 +21,8 @@ FROM (VALUES
   ('weekly', NULL), ('events', interval '30 days'), ('issues', interval '90 days'),
   ('notifications', interval '90 days'), ('alert_history', interval '90 days'),
   ('probe_results', interval '14 days'), ('silences', interval '5 days'), ('costs', interval '90 days'),
-  ('config_history', interval '365 days')
+  ('config_history', interval '365 days'),
+  ('samples', interval '15 days')
 ) AS d(kind, keep)
 LEFT JOIN monitoring.retention r USING (kind);
 COMMENT ON VIEW monitoring.effective_retention IS

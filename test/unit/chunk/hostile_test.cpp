@@ -154,7 +154,7 @@ TEST(HostileChunk, AFrameThatSaysItIsHuge) {
   EXPECT_FALSE(Chunk::open(framed(std::string(1 << 20, '\0'), Packing::kZstd)).ok());
   const auto chunk = Chunk::open(framed(std::string(kLargestBody + 1, '\0'), Packing::kZstd));
   ASSERT_FALSE(chunk.ok());
-  EXPECT_EQ(chunk.error().message, "the chunk is too large");
+  EXPECT_EQ(chunk.error().message, "the body is too large");
 }
 
 }  // namespace
