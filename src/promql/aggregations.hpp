@@ -2,7 +2,6 @@
 // Aggregations.
 
 #include <string>
-#include <unordered_map>
 
 #include "promql/label_keys.hpp"
 #include "promql/streams.hpp"
@@ -32,7 +31,7 @@ class Groups {
  private:
   LabelChoice choice_;
   std::string key_;
-  std::unordered_map<std::string, std::size_t> numbers_;
+  KeyMap<std::size_t> numbers_;
 };
 
 }  // namespace monitoring::promql

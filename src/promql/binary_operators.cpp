@@ -45,7 +45,7 @@ double arithmetic(Operator op, double left, double right) {
 /// An operator between a vector and a scalar, on whichever side.
 struct WithScalar {
   const BinaryExpr& node;
-  std::vector<double> scalars;
+  StepScalars scalars;
   bool scalar_is_left;
   Evaluation& evaluation;
 
@@ -71,8 +71,7 @@ StreamPtr open_with_scalar(const BinaryExpr& node, const Steps& steps, Evaluatio
   const bool scalar_is_left = type_of(*node.left) == ValueType::kScalar;
   const Expr& scalar = scalar_is_left ? *node.left : *node.right;
   const Expr& vector = scalar_is_left ? *node.right : *node.left;
-  WithScalar with_scalar{node, scalar_values(scalar, steps, evaluation), scalar_is_left,
-                         evaluation};
+  WithScalar with_scalar{node, step_scalars(scalar, steps, evaluation), scalar_is_left, evaluation};
   StreamPtr stream =
       mapped(open_vector(vector, steps, evaluation), evaluation, std::move(with_scalar));
   const bool may_collide = (changes_meaning(node.op) || node.return_bool) &&

@@ -88,6 +88,7 @@ class Chooser {
 
   void run(HeldSeries& made) {
     parameters_ = scalar_values(*node_.parameter, steps_, evaluation_);
+    if (!held_.add(0, parameters_.size() * sizeof(double))) return;
     if (evaluation_.failed() || !check_parameters()) return;
     choose();
     if (evaluation_.failed()) return;

@@ -28,6 +28,9 @@ struct Steps {
   bool is_single() const { return count == 1; }
 };
 
+/// How many turns a loop over steps makes between two looks at whether it is to stop.
+inline constexpr std::size_t kTurnsBetweenLooks = 1U << 16;
+
 /// One evaluation. Whoever finds an error calls fail(); from then on every stream is at its end, so
 /// that nobody but the entry has to look.
 class Evaluation {

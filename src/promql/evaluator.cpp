@@ -145,4 +145,14 @@ std::vector<double> scalar_values(const Expr& expr, const Steps& steps, Evaluati
   }
 }
 
+StepScalars step_scalars(const Expr& expr, const Steps& steps, Evaluation& evaluation) {
+  return {scalar_values(expr, steps, evaluation), evaluation};
+}
+
+StepScalars step_scalars(double value, const Steps& steps, Evaluation& evaluation) {
+  Held held(evaluation);
+  if (!held.add(0, steps.count * sizeof(double))) return {{}, evaluation};
+  return {std::vector<double>(steps.count, value), evaluation};
+}
+
 }  // namespace monitoring::promql

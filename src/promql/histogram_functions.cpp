@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <unordered_map>
 
 #include "monitoring/promql/functions.hpp"
 #include "monitoring/promql/text.hpp"
@@ -80,15 +79,17 @@ class HistogramReader {
   Evaluation& evaluation_;
   Held held_;
   std::vector<Histogram> histograms_;
-  std::unordered_map<std::string, std::size_t> places_;
+  KeyMap<std::size_t> places_;
 };
 
 /// `value_of(buckets, step, histogram)` for each step at which the histogram has buckets.
 template <class ValueOf>
-std::vector<double> values_of(const Histogram& histogram, const Steps& steps, ValueOf value_of) {
+std::vector<double> values_of(const Histogram& histogram, const Steps& steps,
+                              Evaluation& evaluation, ValueOf value_of) {
   std::vector<double> values(steps.count, absent());
   std::vector<Bucket> buckets;
   for (std::size_t step = 0; step < steps.count; ++step) {
+    if (step % kTurnsBetweenLooks == kTurnsBetweenLooks - 1 && !evaluation.goes_on()) break;
     buckets.clear();
     for (const auto& series : histogram.buckets) {
       const double count = series.counts[step];
@@ -127,15 +128,15 @@ std::string bound_text(double value) {
   return is_whole ? text + ".0" : text;
 }
 
-void add_quantile(const Histogram& histogram, const std::vector<double>& quantiles,
-                  const Span& span, const Steps& steps, Evaluation& evaluation,
-                  const std::string& label, HeldSeries& made) {
+void add_quantile(const Histogram& histogram, const StepScalars& quantiles, const Span& span,
+                  const Steps& steps, Evaluation& evaluation, const std::string& label,
+                  HeldSeries& made) {
   bool was_mended = false;
   const std::string label_value = label.empty() ? "" : bound_text(quantiles[0]);
   add_series(
       histogram, label, label_value,
       [&](const Histogram& h) {
-        return values_of(h, steps, [&](std::vector<Bucket>& buckets, std::size_t step) {
+        return values_of(h, steps, evaluation, [&](std::vector<Bucket>& buckets, std::size_t step) {
           const BucketQuantile quantile = bucket_quantile(quantiles[step], buckets);
           was_mended = was_mended || quantile.was_mended;
           return quantile.value;
@@ -154,7 +155,7 @@ void add_quantile(const Histogram& histogram, const std::vector<double>& quantil
 
 StreamPtr open_quantile(const CallExpr& node, const Steps& steps, Evaluation& evaluation) {
   return late(evaluation, [&node, steps, &evaluation](HeldSeries& made) {
-    const auto quantiles = scalar_values(*node.arguments[0], steps, evaluation);
+    const StepScalars quantiles = step_scalars(*node.arguments[0], steps, evaluation);
     if (evaluation.failed()) return;
     check_quantiles(quantiles, node.arguments[0]->span, evaluation);
     HistogramReader reader(*node.arguments[1], steps, evaluation);
@@ -169,9 +170,9 @@ StreamPtr open_quantile(const CallExpr& node, const Steps& steps, Evaluation& ev
 StreamPtr open_quantiles(const CallExpr& node, const Steps& steps, Evaluation& evaluation) {
   return late(evaluation, [&node, steps, &evaluation](HeldSeries& made) {
     const std::string& label = as<StringLiteral>(unwrapped(*node.arguments[1])).value;
-    std::vector<std::vector<double>> quantiles;
+    std::vector<StepScalars> quantiles;
     for (std::size_t i = 2; i < node.arguments.size(); ++i) {
-      quantiles.push_back(scalar_values(*node.arguments[i], steps, evaluation));
+      quantiles.push_back(step_scalars(*node.arguments[i], steps, evaluation));
       if (evaluation.failed()) return;
       check_quantiles(quantiles.back(), node.arguments[i]->span, evaluation);
     }
@@ -188,8 +189,8 @@ StreamPtr open_quantiles(const CallExpr& node, const Steps& steps, Evaluation& e
 
 StreamPtr open_fraction(const CallExpr& node, const Steps& steps, Evaluation& evaluation) {
   return late(evaluation, [&node, steps, &evaluation](HeldSeries& made) {
-    const auto lower = scalar_values(*node.arguments[0], steps, evaluation);
-    const auto upper = scalar_values(*node.arguments[1], steps, evaluation);
+    const StepScalars lower = step_scalars(*node.arguments[0], steps, evaluation);
+    const StepScalars upper = step_scalars(*node.arguments[1], steps, evaluation);
     if (evaluation.failed()) return;
     HistogramReader reader(*node.arguments[2], steps, evaluation);
     for (Histogram& histogram : reader.read()) {
@@ -198,9 +199,10 @@ StreamPtr open_fraction(const CallExpr& node, const Steps& steps, Evaluation& ev
       add_series(
           histogram, {}, {},
           [&](const Histogram& h) {
-            return values_of(h, steps, [&](std::vector<Bucket>& buckets, std::size_t step) {
-              return bucket_fraction(lower[step], upper[step], buckets);
-            });
+            return values_of(h, steps, evaluation,
+                             [&](std::vector<Bucket>& buckets, std::size_t step) {
+                               return bucket_fraction(lower[step], upper[step], buckets);
+                             });
           },
           made);
     }

@@ -2,14 +2,27 @@
 // Byte strings that are equal where labels are: keys of hash tables.
 
 #include <string>
+#include <unordered_map>
 #include <vector>
 
+#include "monitoring/base/hash64.hpp"
 #include "monitoring/base/labels.hpp"
 
 namespace monitoring::promql {
 
 /// Of all labels.
 std::string label_key(const Labels& labels);
+
+/// Seeded by where the program lies in memory: labels are others' to choose.
+struct HashOfKey {
+  std::size_t operator()(const std::string& key) const {
+    static const char kSomewhere = 0;
+    return hash64(key, reinterpret_cast<std::uintptr_t>(&kSomewhere));
+  }
+};
+
+template <class Value>
+using KeyMap = std::unordered_map<std::string, Value, HashOfKey>;
 
 /// Labels by which series are grouped or matched.
 class LabelChoice {

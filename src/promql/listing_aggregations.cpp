@@ -46,7 +46,7 @@ std::vector<ListedGroup> listed_groups(const AggregateExpr& node, const Steps& s
 
 void make_quantiles(const AggregateExpr& node, const Steps& steps, Evaluation& evaluation,
                     HeldSeries& made) {
-  const auto quantiles = scalar_values(*node.parameter, steps, evaluation);
+  const StepScalars quantiles = step_scalars(*node.parameter, steps, evaluation);
   if (evaluation.failed()) return;
   check_quantiles(quantiles, node.parameter->span, evaluation);
   Held held(evaluation);
@@ -83,6 +83,7 @@ void count_values(const AggregateExpr& node, const Steps& steps, Evaluation& eva
   while (evaluation.goes_on() && stream->next(series)) {
     for (std::size_t i = 0; i < steps.count; ++i) {
       if (is_absent(series.values[i])) continue;
+      if (i % kTurnsBetweenLooks == kTurnsBetweenLooks - 1 && !evaluation.goes_on()) return;
       series.labels.set(label, number_text(series.values[i]));
       bool is_new = false;
       const std::size_t number = numbers.number_of(series.labels, is_new);

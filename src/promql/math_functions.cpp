@@ -77,15 +77,13 @@ Math math_of(FunctionId id) {
 
 StreamPtr open_clamp(const CallExpr& node, const Steps& steps, Evaluation& evaluation) {
   const double infinity = std::numeric_limits<double>::infinity();
-  std::vector<double> least(steps.count, -infinity);
-  std::vector<double> most(steps.count, infinity);
   const FunctionId id = node.function->id;
-  if (id != FunctionId::kClampMax) {
-    least = scalar_values(*node.arguments[1], steps, evaluation);
-  }
-  if (id != FunctionId::kClampMin) {
-    most = scalar_values(*node.arguments.back(), steps, evaluation);
-  }
+  StepScalars least = id == FunctionId::kClampMax
+                          ? step_scalars(-infinity, steps, evaluation)
+                          : step_scalars(*node.arguments[1], steps, evaluation);
+  StepScalars most = id == FunctionId::kClampMin
+                         ? step_scalars(infinity, steps, evaluation)
+                         : step_scalars(*node.arguments.back(), steps, evaluation);
   return mapped_values(
       *node.arguments[0], steps, evaluation,
       [least = std::move(least), most = std::move(most)](double value, std::size_t i) {
@@ -95,10 +93,9 @@ StreamPtr open_clamp(const CallExpr& node, const Steps& steps, Evaluation& evalu
 }
 
 StreamPtr open_round(const CallExpr& node, const Steps& steps, Evaluation& evaluation) {
-  std::vector<double> nearest(steps.count, 1);
-  if (node.arguments.size() > 1) {
-    nearest = scalar_values(*node.arguments[1], steps, evaluation);
-  }
+  StepScalars nearest = node.arguments.size() > 1
+                            ? step_scalars(*node.arguments[1], steps, evaluation)
+                            : step_scalars(1, steps, evaluation);
   return mapped_values(*node.arguments[0], steps, evaluation,
                        [nearest = std::move(nearest)](double value, std::size_t i) {
                          // The inverse makes fewer errors of floating point.

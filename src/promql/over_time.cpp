@@ -102,8 +102,7 @@ double extreme_of(const Window& window) {
 
 template <class ValueOf>
 void each(const RangeCall& call, std::vector<double>& values, ValueOf value_of) {
-  each_window(call.series, call.plan, call.steps, values,
-              [&](const Window& window, std::size_t) { return value_of(window); });
+  each_window(call, values, [&](const Window& window, std::size_t) { return value_of(window); });
 }
 
 /// Small windows each by itself, large ones by their states.

@@ -34,7 +34,7 @@ class RangeFunctionStream final : public SeriesStream {
       : id_(node.function->id), steps_(steps), evaluation_(evaluation) {
     for (const ExprPtr& argument : node.arguments) {
       if (type_of(*argument) == ValueType::kScalar) {
-        scalars_.push_back(scalar_values(*argument, steps, evaluation));
+        scalars_.push_back(step_scalars(*argument, steps, evaluation));
       } else {
         span_ = argument->span;
         vector_ = open_range(*argument, steps, evaluation);
@@ -60,7 +60,7 @@ class RangeFunctionStream final : public SeriesStream {
 
  private:
   void compute(std::vector<double>& values) {
-    const RangeCall call{range_series_, vector_.plan, steps_, scalars_};
+    const RangeCall call{range_series_, vector_.plan, steps_, scalars_, evaluation_};
     if (compute_rate(id_, call, values)) return;
     if (compute_over_time(id_, call, values)) return;
     if (compute_ranked_over_time(id_, call, values)) return;
@@ -109,7 +109,7 @@ class RangeFunctionStream final : public SeriesStream {
   Evaluation& evaluation_;
   RangeVector vector_;
   Span span_;
-  std::vector<std::vector<double>> scalars_;
+  std::vector<StepScalars> scalars_;
   RangeSeries range_series_;
 };
 
@@ -134,8 +134,7 @@ StreamPtr open_range_function(const CallExpr& node, const Steps& steps, Evaluati
   return unique(std::move(stream), evaluation, steps, true);
 }
 
-void check_quantiles(const std::vector<double>& quantiles, const Span& span,
-                     Evaluation& evaluation) {
+void check_quantiles(const StepScalars& quantiles, const Span& span, Evaluation& evaluation) {
   for (const double quantile : quantiles) {
     if (quantile >= 0 && quantile <= 1) continue;
     evaluation.warn("quantile value should be between 0 and 1, got " + short_number_text(quantile),

@@ -2,18 +2,9 @@
 // Functions of range vectors.
 
 #include "monitoring/promql/functions.hpp"
-#include "promql/streams.hpp"
+#include "promql/windows.hpp"
 
 namespace monitoring::promql {
-
-/// What a function of a range vector computes a series with.
-struct RangeCall {
-  const RangeSeries& series;
-  const WindowPlan& plan;
-  const Steps& steps;
-  /// Of each argument that is a scalar, in order: a value for each step.
-  const std::vector<std::vector<double>>& scalars;
-};
 
 bool is_range_function(FunctionId id);
 
@@ -30,7 +21,6 @@ double quantile_of_sorted(double quantile, const double* sorted, std::size_t siz
 /// NaN before all others.
 bool is_below(double a, double b);
 /// Warns of each value that is no quantile.
-void check_quantiles(const std::vector<double>& quantiles, const Span& span,
-                     Evaluation& evaluation);
+void check_quantiles(const StepScalars& quantiles, const Span& span, Evaluation& evaluation);
 
 }  // namespace monitoring::promql

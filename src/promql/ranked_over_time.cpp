@@ -76,12 +76,11 @@ double quantile_of_sorted(double quantile, const double* sorted, std::size_t siz
 bool compute_ranked_over_time(FunctionId id, const RangeCall& call, std::vector<double>& values) {
   if (id != FunctionId::kQuantileOverTime && id != FunctionId::kMadOverTime) return false;
   SortedWindow sorted(call.series);
-  each_window(call.series, call.plan, call.steps, values,
-              [&](const Window& window, std::size_t step) {
-                const std::vector<double>& in_order = sorted.of(window);
-                if (id == FunctionId::kMadOverTime) return median_deviation(in_order);
-                return quantile_of_sorted(call.scalars[0][step], in_order.data(), in_order.size());
-              });
+  each_window(call, values, [&](const Window& window, std::size_t step) {
+    const std::vector<double>& in_order = sorted.of(window);
+    if (id == FunctionId::kMadOverTime) return median_deviation(in_order);
+    return quantile_of_sorted(call.scalars[0][step], in_order.data(), in_order.size());
+  });
   return true;
 }
 

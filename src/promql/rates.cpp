@@ -78,7 +78,7 @@ void compute_extrapolated(FunctionId id, const RangeCall& call, std::vector<doub
   const bool as_before_3 = call.plan.as_before_3;
   const double range_seconds = seconds(call.plan.range_ms);
   Resets resets(is_counter ? call.series : RangeSeries{});
-  each_window(call.series, call.plan, call.steps, values, [&](const Window& window, std::size_t) {
+  each_window(call, values, [&](const Window& window, std::size_t) {
     if (window.size < 2) return absent();
     double increase = window.back() - window.front();
     if (is_counter) increase = resets.corrected(increase, window);
@@ -90,7 +90,7 @@ void compute_extrapolated(FunctionId id, const RangeCall& call, std::vector<doub
 
 void compute_instant(FunctionId id, const RangeCall& call, std::vector<double>& values) {
   const bool is_rate = id == FunctionId::kIrate;
-  each_window(call.series, call.plan, call.steps, values, [&](const Window& window, std::size_t) {
+  each_window(call, values, [&](const Window& window, std::size_t) {
     if (window.size < 2) return absent();
     const double last = window.back();
     const double previous = window.values[window.size - 2];
@@ -109,7 +109,7 @@ void count_differing(const RangeCall& call, std::vector<double>& values, Differs
   for (std::size_t i = 1; i < series.size; ++i) {
     before[i] = before[i - 1] + (differs(series.values[i - 1], series.values[i]) ? 1 : 0);
   }
-  each_window(series, call.plan, call.steps, values, [&](const Window& window, std::size_t) {
+  each_window(call, values, [&](const Window& window, std::size_t) {
     return static_cast<double>(before[window.end() - 1] - before[window.first]);
   });
 }

@@ -8,9 +8,6 @@ namespace monitoring::promql {
 
 namespace {
 
-/// How many steps or samples a loop makes between two looks at whether it is to stop.
-constexpr std::size_t kTurnsBetweenLooks = 1U << 16;
-
 struct Lookback {
   std::int64_t lookback_ms;
   bool as_before_3;

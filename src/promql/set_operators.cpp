@@ -1,7 +1,5 @@
 // and, or, unless: of one side only is kept where it has values.
 
-#include <unordered_map>
-
 #include "promql/binary_operators.hpp"
 #include "promql/label_keys.hpp"
 #include "promql/mapped.hpp"
@@ -51,7 +49,7 @@ class Presence {
   Steps steps_;
   Held held_;
   std::string key_;
-  std::unordered_map<std::string, std::vector<bool>> steps_by_key_;
+  KeyMap<std::vector<bool>> steps_by_key_;
 };
 
 /// `and` and `unless`: the right side is read first, and only where it has values is kept of it.

@@ -1,9 +1,7 @@
 #include "promql/streams.hpp"
 
 #include <algorithm>
-#include <unordered_map>
 
-#include "monitoring/base/hash128.hpp"
 #include "monitoring/promql/functions.hpp"
 #include "promql/label_keys.hpp"
 
@@ -26,10 +24,6 @@ class ListStream final : public SeriesStream {
   std::size_t next_ = 0;
 };
 
-struct HashOfHash {
-  std::size_t operator()(const Hash128& hash) const { return hash.low; }
-};
-
 /// Remembers at which steps label sets have values; the series themselves go on at once.
 class UniqueStream final : public SeriesStream {
  public:
@@ -42,10 +36,10 @@ class UniqueStream final : public SeriesStream {
 
   bool next(StepSeries& series) override {
     if (!stream_->next(series)) return false;
-    const auto [at, is_new] = seen_.try_emplace(hash128(label_key(series.labels)));
+    const auto [at, is_new] = seen_.try_emplace(label_key(series.labels));
     if (!is_new && strict_) return evaluation_.fail_of_duplicates();
     if (is_new) {
-      if (!held_.add(0, sizeof(Hash128) + words_ * sizeof(std::uint64_t))) return false;
+      if (!held_.add(0, at->first.size() + words_ * sizeof(std::uint64_t))) return false;
       at->second.resize(words_);
     }
     for (std::size_t i = 0; i < series.values.size(); ++i) {
@@ -64,7 +58,7 @@ class UniqueStream final : public SeriesStream {
   Held held_;
   std::size_t words_;
   bool strict_;
-  std::unordered_map<Hash128, std::vector<std::uint64_t>, HashOfHash> seen_;
+  KeyMap<std::vector<std::uint64_t>> seen_;
 };
 
 bool names_one_metric(const VectorSelector& node) {

@@ -97,6 +97,28 @@ bool may_have_several_names(const Expr& expr);
 /// The evaluator proper: an instant vector, a range vector, a scalar for each step.
 StreamPtr open_vector(const Expr& expr, const Steps& steps, Evaluation& evaluation);
 RangeVector open_range(const Expr& expr, const Steps& steps, Evaluation& evaluation);
+/// Empty where the evaluation has failed.
 std::vector<double> scalar_values(const Expr& expr, const Steps& steps, Evaluation& evaluation);
+
+/// A scalar for each step that a stream keeps, counted as held. Only to be looked at while the
+/// evaluation has not failed.
+class StepScalars {
+ public:
+  StepScalars(std::vector<double> values, Evaluation& evaluation)
+      : values_(std::move(values)), held_(std::make_unique<Held>(evaluation)) {
+    held_->add(0, values_.size() * sizeof(double));
+  }
+  double operator[](std::size_t step) const { return values_[step]; }
+  auto begin() const { return values_.begin(); }
+  auto end() const { return values_.end(); }
+
+ private:
+  std::vector<double> values_;
+  std::unique_ptr<Held> held_;
+};
+
+StepScalars step_scalars(const Expr& expr, const Steps& steps, Evaluation& evaluation);
+/// The same at each step.
+StepScalars step_scalars(double value, const Steps& steps, Evaluation& evaluation);
 
 }  // namespace monitoring::promql

@@ -92,13 +92,12 @@ void each_line(const RangeCall& call, std::vector<double>& values, OriginOf orig
                ValueOf value_of) {
   const bool small = are_windows_small(call.series, call.plan, call.steps);
   SlidingFold<Regression> fold(call.series);
-  each_window(
-      call.series, call.plan, call.steps, values, [&](const Window& window, std::size_t step) {
-        if (window.size < 2) return absent();
-        const std::int64_t origin_ms = origin_of(window, step);
-        const Line line = small ? line_through(window, origin_ms) : fold.of(window).line(origin_ms);
-        return value_of(line, step);
-      });
+  each_window(call, values, [&](const Window& window, std::size_t step) {
+    if (window.size < 2) return absent();
+    const std::int64_t origin_ms = origin_of(window, step);
+    const Line line = small ? line_through(window, origin_ms) : fold.of(window).line(origin_ms);
+    return value_of(line, step);
+  });
 }
 
 double smoothed(const Window& window, double smoothing, double trending) {
@@ -131,11 +130,10 @@ bool compute_trend(FunctionId id, const RangeCall& call, std::vector<double>& va
           });
       return true;
     case FunctionId::kDoubleExponentialSmoothing:
-      each_window(call.series, call.plan, call.steps, values,
-                  [&](const Window& window, std::size_t step) {
-                    if (window.size < 2) return absent();
-                    return smoothed(window, call.scalars[0][step], call.scalars[1][step]);
-                  });
+      each_window(call, values, [&](const Window& window, std::size_t step) {
+        if (window.size < 2) return absent();
+        return smoothed(window, call.scalars[0][step], call.scalars[1][step]);
+      });
       return true;
     default:
       return false;

@@ -56,7 +56,7 @@ class Pairing {
   const std::optional<double>& fill_of_many() const { return matching_.fill_left; }
 
   void make_groups() {
-    std::unordered_map<std::string, std::size_t> numbers;
+    KeyMap<std::size_t> numbers;
     std::string key;
     const auto group_of = [&](const StepSeries& series) -> MatchGroup& {
       choice_.make_key(series.labels, key);
@@ -119,6 +119,8 @@ class Pairing {
   bool match(const MatchGroup& group, HeldSeries& made) {
     pairs_.clear();
     for (std::size_t step = 0; step < steps_.count; ++step) {
+      if (step % kTurnsBetweenLooks == kTurnsBetweenLooks - 1 && !evaluation_.goes_on())
+        return false;
       if (!is_usable(step)) continue;
       const StepSeries* one = nullptr;
       if (!find_one(group, step, one)) return false;
@@ -265,7 +267,7 @@ class Pairing {
   std::unordered_map<PairKey, std::size_t, HashOfPair> pair_places_;
   /// The labels of results in the group that is matched, and the step after the last one at which
   /// each was there.
-  std::unordered_map<std::string, std::size_t> label_numbers_;
+  KeyMap<std::size_t> label_numbers_;
   std::vector<std::size_t> last_matches_;
 };
 

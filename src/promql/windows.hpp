@@ -9,6 +9,16 @@
 
 namespace monitoring::promql {
 
+/// What a function of a range vector computes a series with.
+struct RangeCall {
+  const RangeSeries& series;
+  const WindowPlan& plan;
+  const Steps& steps;
+  /// Of each argument that is a scalar, in order.
+  const std::vector<StepScalars>& scalars;
+  Evaluation& evaluation;
+};
+
 /// The samples of a series that are in the range of one step; never none.
 struct Window {
   const std::int64_t* times_ms;
@@ -25,11 +35,14 @@ struct Window {
 };
 
 /// Calls `value_of(window, step)` for each step that has samples. Both ends of the window only move
-/// forward: all steps together cost the samples once.
+/// forward: all steps together cost the samples once. What looks at all of a window for each step
+/// may take long, and can be cancelled.
 template <class Function>
-void each_window(const RangeSeries& series, const WindowPlan& plan, const Steps& steps,
-                 std::vector<double>& values, Function value_of) {
-  values.resize(steps.count);
+void each_window(const RangeCall& call, std::vector<double>& values, Function value_of) {
+  const auto& [series, plan, steps, scalars, evaluation] = call;
+  constexpr std::size_t kSamplesBetweenLooks = 1U << 20;
+  std::size_t looked_at = 0;
+  values.assign(steps.count, absent());
   std::size_t first = 0;
   std::size_t end = 0;
   for (std::size_t step = 0; step < steps.count; ++step) {
@@ -38,9 +51,11 @@ void each_window(const RangeSeries& series, const WindowPlan& plan, const Steps&
     const std::int64_t oldest_ms = plan.as_before_3 ? start_ms : start_ms + 1;
     while (end < series.size && series.times_ms[end] <= end_ms) ++end;
     while (first < end && series.times_ms[first] < oldest_ms) ++first;
-    if (first == end) {
-      values[step] = absent();
-      continue;
+    if (first == end) continue;
+    looked_at += end - first;
+    if (looked_at > kSamplesBetweenLooks) {
+      if (!evaluation.goes_on()) return;
+      looked_at = 0;
     }
     values[step] = value_of(Window{series.times_ms + first, series.values + first, end - first,
                                    first, start_ms, end_ms},

@@ -10,8 +10,8 @@ bench:
 
 bench-build: build/bench/rooms build/bench/receiver build/bench/noop.so
 
-build/bench/rooms: $(addprefix build/bench/test/bench/, rooms_bench.o chunk_bench.o) \
-		$(call objects, base metrics alerting notify chunk)
+build/bench/rooms: $(addprefix build/bench/test/bench/, rooms_bench.o chunk_bench.o promql_bench.o) \
+		$(call objects, base metrics template alerting notify dispatch chunk promql)
 	$(CXX) -o $@ $^ -lbenchmark -lre2 -lzstd -lpthread
 
 build/bench/receiver: build/bench/test/bench/receiver.o

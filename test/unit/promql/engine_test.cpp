@@ -321,6 +321,18 @@ TEST_F(PromqlEngine, RefusesTooManyBytes) {
   }
 }
 
+/// What streams keep beside the series counts, too.
+TEST_F(PromqlEngine, CountsScalarsThatAreKept) {
+  const auto nested = [](int levels) {
+    std::string vector = "vector(1)";
+    for (int i = 0; i < levels; ++i) vector = "clamp_max(" + vector + ", 1)";
+    return "sum_over_time(" + vector + "[1h:1s])";
+  };
+  options_.max_bytes = 500'000;
+  EXPECT_EQ(failure_of(instant(nested(2), 0)), "");
+  EXPECT_NE(failure_of(instant(nested(50), 0)).find("too many samples"), std::string::npos);
+}
+
 TEST_F(PromqlEngine, StopsWhereverItIsCancelled) {
   for (const std::string& query : queries_of_all_kinds()) {
     const std::string whole = failure_of(range(query, kRange));
