@@ -4,30 +4,32 @@
 #include "monitoring/pg/arguments.hpp"
 
 extern "C" {
+#include <catalog/pg_type.h>
 #include <funcapi.h>
-#include <mb/pg_wchar.h>
+#include <utils/array.h>
 #include <utils/builtins.h>
+#include <utils/memutils.h>
 }
 // clang-format keeps the server's headers first.
+#include <optional>
+#include <set>
 
 #include "monitoring/base/json.hpp"
+#include "monitoring/pg/encoding.hpp"
+#include "monitoring/pg/jsonb.hpp"
 #include "monitoring/shmem/registry_exposition.hpp"
 
 using namespace monitoring;
 
 namespace {
 
-pg::Param jsonb_of(const Json& json) {
-  return pg::jsonb(json.dump());
-}
-
-Json labels_json(std::string_view bytes) {
-  Json json = Json::object();
+pg::Param labels_jsonb(std::string_view bytes) {
+  std::vector<std::pair<std::string_view, std::string_view>> pairs;
   metrics::LabelReader labels(bytes);
   std::string_view name;
   std::string_view value;
-  while (labels.next(&name, &value)) json[std::string(name)] = value;
-  return json;
+  while (labels.next(&name, &value)) pairs.emplace_back(name, value);
+  return pg::jsonb_object(pairs);
 }
 
 /// Cumulated, as Prometheus shows them.
@@ -67,7 +69,7 @@ Columns columns_of(const shmem::Snapshot::Metric& metric, const shmem::Snapshot:
   Columns columns;
   columns.put(pg::text(metric.name));
   columns.put(pg::text(metrics::type_name(metric.type)));
-  columns.put(jsonb_of(labels_json(sample.labels)));
+  columns.put(labels_jsonb(sample.labels));
   if (sample.buckets == nullptr) {
     columns.put(pg::float8(sample.value));
     for (int i = 0; i < 3; ++i) columns.put_null();
@@ -75,25 +77,73 @@ Columns columns_of(const shmem::Snapshot::Metric& metric, const shmem::Snapshot:
     columns.put_null();
     columns.put(pg::float8(sample.value));
     columns.put(pg::int8(count_of(metric, sample.buckets)));
-    columns.put(jsonb_of(buckets_json(metric, sample.buckets)));
+    columns.put(pg::jsonb(buckets_json(metric, sample.buckets).dump()));
   }
   columns.put(pg::int8(static_cast<std::int64_t>(sample.origin)));
   columns.put(pg::boolean(metric.database == shmem::kWholeCluster));
   return columns;
 }
 
+using Names = std::set<std::string, std::less<>>;
+
+/// The names in a text[] argument; nothing where it is NULL.
+std::optional<Names> names_argument(FunctionCallInfo fcinfo, int index) {
+  if (PG_ARGISNULL(index)) return std::nullopt;
+  Datum* datums = nullptr;
+  bool* nulls = nullptr;
+  int count = 0;
+  pg::call([&] {
+    deconstruct_array(PG_GETARG_ARRAYTYPE_P(index), TEXTOID, -1, false, TYPALIGN_INT, &datums,
+                      &nulls, &count);
+  });
+  Names names;
+  for (int i = 0; i < count; ++i) {
+    if (nulls[i]) continue;
+    const char* name = pg::call([&] { return TextDatumGetCString(datums[i]); });
+    names.insert(pg::utf8_of(name));
+  }
+  return names;
+}
+
+/// What one row takes is given back with it: there may be a hundred thousand.
+class RowMemory {
+ public:
+  RowMemory()
+      : context_(pg::call([] {
+          return AllocSetContextCreate(CurrentMemoryContext, "monitoring: a row",
+                                       ALLOCSET_SMALL_SIZES);
+        })) {}
+
+  template <class Body>
+  void with(Body&& body) {
+    MemoryContext outer = MemoryContextSwitchTo(context_);
+    body();
+    MemoryContextSwitchTo(outer);
+    MemoryContextReset(context_);
+  }
+
+ private:
+  MemoryContext context_;
+};
+
 }  // namespace
 
-/// monitoring_internal.counted_metrics() -> setof record
+/// monitoring_internal.counted_metrics(only_metrics) -> setof record
 MONITORING_FUNCTION(monitoring_counted_metrics) {
   pg::call([&] { InitMaterializedSRF(fcinfo, 0); });
   if (!shmem::registry_available()) PG_RETURN_NULL();
   auto* const result = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
+  const std::optional<Names> wanted = names_argument(fcinfo, 0);
   const shmem::Snapshot snapshot(MyDatabaseId);
+  RowMemory memory;
   for (const shmem::Snapshot::Sample& sample : snapshot.samples()) {
-    Columns row = columns_of(snapshot.metrics()[sample.metric], sample);
-    pg::call(
-        [&] { tuplestore_putvalues(result->setResult, result->setDesc, row.values, row.nulls); });
+    const shmem::Snapshot::Metric& metric = snapshot.metrics()[sample.metric];
+    if (wanted && wanted->count(metric.name) == 0) continue;
+    memory.with([&] {
+      Columns row = columns_of(metric, sample);
+      pg::call(
+          [&] { tuplestore_putvalues(result->setResult, result->setDesc, row.values, row.nulls); });
+    });
   }
   PG_RETURN_NULL();
 }

@@ -1,6 +1,7 @@
 #include "monitoring/collect/careful_passes.hpp"
 
 #include "monitoring/issues/unusable.hpp"
+#include "monitoring/pg/prepared.hpp"
 
 extern "C" {
 #include <catalog/pg_type.h>
@@ -51,6 +52,11 @@ std::int64_t settle_packs(pg::Spi& spi) {
 }
 
 std::int64_t snapshot_metrics(pg::Spi& spi) {
+  static pg::Prepared anything(
+      "SELECT EXISTS (SELECT FROM monitoring.metric_definitions WHERE snapshot)"
+      " OR EXISTS (SELECT FROM monitoring_internal.metric_snapshots)",
+      {});
+  if (!*anything.query(spi).boolean(0, 1)) return 0;
   return make(spi, {"metric snapshots", "metric", "SELECT monitoring_internal.snapshot_metric($1)",
                     "SELECT metric_name FROM monitoring.metric_definitions WHERE snapshot"
                     " ORDER BY 1"});

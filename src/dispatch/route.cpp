@@ -1,10 +1,13 @@
 #include "monitoring/dispatch/route.hpp"
 
 #include <algorithm>
+#include <map>
 #include <set>
+#include <unordered_map>
 
 #include "dispatch/text.hpp"
 #include "monitoring/alerting/state_machine.hpp"
+#include "monitoring/dispatch/matcher_index.hpp"
 
 namespace monitoring::dispatch {
 
@@ -94,9 +97,11 @@ RouteOptions inherit(const RouteOptions& from, const RouteSpec& spec) {
 /// Turns rows into nodes in depth-first order. What a cycle holds is never reached from the root.
 class Builder {
  public:
-  Builder(const std::vector<RouteSpec>& specs, std::vector<Route>& routes)
-      : specs_(specs), routes_(routes) {
+  Builder(const std::vector<RouteSpec>& specs, std::vector<Route>& routes) : routes_(routes) {
     routes_.reserve(specs.size());
+    for (const RouteSpec& spec : specs) {
+      if (spec.parent) children_[*spec.parent].push_back(&spec);
+    }
   }
 
   std::optional<Error> add_root(const RouteSpec& root) {
@@ -120,11 +125,13 @@ class Builder {
   }
 
   std::optional<Error> add_children(std::size_t parent, std::size_t depth) {
+    const auto found = children_.find(routes_[parent].id);
+    if (found == children_.end()) return std::nullopt;
     std::size_t place = 0;
-    for (const RouteSpec& spec : specs_) {
-      if (spec.parent != routes_[parent].id) continue;
+    for (const RouteSpec* spec : found->second) {
       routes_[parent].children.push_back(routes_.size());
-      if (auto error = add(spec, child_of(routes_[parent], spec, place++), depth + 1)) return error;
+      Route child = child_of(routes_[parent], *spec, place++);
+      if (auto error = add(*spec, std::move(child), depth + 1)) return error;
     }
     return std::nullopt;
   }
@@ -140,8 +147,9 @@ class Builder {
     return route;
   }
 
-  const std::vector<RouteSpec>& specs_;
   std::vector<Route>& routes_;
+  /// By parent, in the order of the rows.
+  std::unordered_map<std::int64_t, std::vector<const RouteSpec*>> children_;
 };
 
 /// Which matcher keeps the labels out.
@@ -164,6 +172,35 @@ bool is_own_failure(const Route& route, const Labels& labels) {
 
 }  // namespace
 
+struct RouteTree::Nodes {
+  /// With fewer children trying them all is as quick.
+  static constexpr std::size_t kManyChildren = 16;
+
+  std::vector<Route> routes;
+  std::unordered_map<std::int64_t, std::size_t> by_id;
+  /// Of the children of routes that have many, by the route's place.
+  std::unordered_map<std::size_t, MatcherIndex> indexes;
+
+  void index() {
+    for (std::size_t at = 0; at < routes.size(); ++at) {
+      by_id.emplace(routes[at].id, at);
+      if (routes[at].children.size() < kManyChildren) continue;
+      std::vector<const Matchers*> lists;
+      for (const std::size_t child : routes[at].children) lists.push_back(&routes[child].matchers);
+      indexes.emplace(at, MatcherIndex(lists));
+    }
+  }
+  /// The children of a route that may match the labels, in the order in which they are tried.
+  std::vector<std::size_t> children_for(std::size_t at, const Labels& labels) const {
+    const auto& children = routes[at].children;
+    const auto index = indexes.find(at);
+    if (index == indexes.end()) return children;
+    std::vector<std::size_t> found = index->second.candidates(labels);
+    for (std::size_t& place : found) place = children[place];
+    return found;
+  }
+};
+
 Result<RouteTree> RouteTree::build(const std::vector<RouteSpec>& specs) {
   if (auto error = check_specs(specs)) return *error;
   const auto is_root = [](const RouteSpec& spec) { return !spec.parent; };
@@ -173,9 +210,12 @@ Result<RouteTree> RouteTree::build(const std::vector<RouteSpec>& specs) {
   }
   const RouteSpec& root = *std::find_if(specs.begin(), specs.end(), is_root);
   if (auto error = check_root(root)) return *error;
+  auto nodes = std::make_shared<Nodes>();
+  if (auto error = Builder(specs, nodes->routes).add_root(root)) return *error;
+  nodes->index();
   RouteTree tree;
-  if (auto error = Builder(specs, tree.routes_).add_root(root)) return *error;
-  if (tree.routes_.size() == specs.size()) return tree;
+  tree.nodes_ = std::move(nodes);
+  if (tree.routes().size() == specs.size()) return tree;
   const auto lost = std::find_if(specs.begin(), specs.end(), [&tree](const RouteSpec& spec) {
     return tree.find(spec.id) == nullptr;
   });
@@ -190,13 +230,13 @@ std::vector<const Route*> RouteTree::match(const Labels& labels) const {
 
 bool RouteTree::collect(std::size_t at, const Labels& labels,
                         std::vector<const Route*>& found) const {
-  const Route& route = routes_[at];
+  const Route& route = routes()[at];
   if (!matches_all(route.matchers, labels)) return false;
   bool in_child = false;
-  for (const std::size_t child : route.children) {
+  for (const std::size_t child : nodes_->children_for(at, labels)) {
     if (!collect(child, labels, found)) continue;
     in_child = true;
-    if (!routes_[child].continue_matching) break;
+    if (!routes()[child].continue_matching) break;
   }
   if (in_child) return true;
   if (is_own_failure(route, labels)) return false;
@@ -212,7 +252,7 @@ std::vector<RouteExplanation> RouteTree::explain(const Labels& labels) const {
 
 bool RouteTree::explain_from(std::size_t at, const Labels& labels,
                              std::vector<RouteExplanation>& rows) const {
-  const Route& route = routes_[at];
+  const Route& route = routes()[at];
   const std::size_t row = rows.size();
   rows.push_back({&route, false, {}, {}});
   if (std::string reason = mismatch_reason(route.matchers, labels); !reason.empty()) {
@@ -234,7 +274,7 @@ bool RouteTree::explain_from(std::size_t at, const Labels& labels,
     }
     if (!explain_from(child, labels, rows)) continue;
     in_child = true;
-    if (!routes_[child].continue_matching) stopped_by = &routes_[child];
+    if (!routes()[child].continue_matching) stopped_by = &routes()[child];
   }
   if (in_child) {
     rows[row].reason = "matches, and leaves the alert to its children";
@@ -252,14 +292,17 @@ bool RouteTree::explain_from(std::size_t at, const Labels& labels,
 
 void RouteTree::explain_skipped(std::size_t at, const std::string& reason,
                                 std::vector<RouteExplanation>& rows) const {
-  rows.push_back({&routes_[at], false, {}, reason});
-  for (const std::size_t child : routes_[at].children) explain_skipped(child, reason, rows);
+  rows.push_back({&routes()[at], false, {}, reason});
+  for (const std::size_t child : routes()[at].children) explain_skipped(child, reason, rows);
+}
+
+const std::vector<Route>& RouteTree::routes() const {
+  return nodes_->routes;
 }
 
 const Route* RouteTree::find(std::int64_t id) const {
-  const auto at = std::find_if(routes_.begin(), routes_.end(),
-                               [id](const Route& route) { return route.id == id; });
-  return at == routes_.end() ? nullptr : &*at;
+  const auto at = nodes_->by_id.find(id);
+  return at == nodes_->by_id.end() ? nullptr : &routes()[at->second];
 }
 
 Labels group_labels(const Route& route, const Labels& labels) {

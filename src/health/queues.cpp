@@ -16,7 +16,9 @@ extern "C" {
 }
 // clang-format keeps the server's headers first.
 #include <algorithm>
+#include <map>
 #include <string>
+#include <tuple>
 #include <vector>
 
 namespace monitoring::health {
@@ -139,11 +141,23 @@ std::string worker_of(const Queue& queue) {
   return "queue_monitor/" + queue.name;
 }
 
+/// What a look has counted: who read, as whom for what is its own, and with which statement. Queues that
+/// are defined alike over one table are counted by one scan of it.
+using KnownCounts = std::map<std::tuple<Oid, bool, std::string>, Counts>;
+
 /// Nothing: counted. Otherwise what went wrong.
-std::optional<std::string> count(pg::Spi& spi, const Queue& queue, Counts* counts) {
+std::optional<std::string> count(pg::Spi& spi, const Queue& queue, KnownCounts& known,
+                                 Counts* counts) {
   const std::string what = worker_of(queue);
   try {
     const QueuePlan plan = plan_count(spi, queue);
+    const KnownCounts::key_type key{plan.role, plan.stands_in, plan.sql};
+    const auto found = known.find(key);
+    if (found != known.end()) {
+      pg::unlock(plan.source);
+      *counts = found->second;
+      return std::nullopt;
+    }
     std::optional<pg::NamedRelations> names;
     if (plan.stands_in) names.emplace(plan.sql.c_str(), plan.role);
     pg::OwnerLimits limits{queue.timeout};
@@ -155,6 +169,7 @@ std::optional<std::string> count(pg::Spi& spi, const Queue& queue, Counts* count
     });
     pg::unlock(plan.source);
     if (failure) return reason_of(*failure);
+    known.emplace(key, *counts);
     return std::nullopt;
   } catch (const pg::Report& report) {
     return report.what();
@@ -194,9 +209,9 @@ void write_failure(pg::Spi& spi, const Queue& queue, const std::string& message)
 }
 
 /// True if the queue could be counted.
-bool check(pg::Spi& spi, const Queue& queue, Counts* counts) {
+bool check(pg::Spi& spi, const Queue& queue, KnownCounts& known, Counts* counts) {
   const std::string worker_name = worker_of(queue);
-  if (const auto error = count(spi, queue, counts)) {
+  if (const auto error = count(spi, queue, known, counts)) {
     issues::log_issue_once(spi, {worker_name, kCheckFailed, *error});
     write_failure(spi, queue, *error);
     return false;
@@ -207,9 +222,9 @@ bool check(pg::Spi& spi, const Queue& queue, Counts* counts) {
 }
 
 /// The same for a queue that fails in some other way: it costs the others nothing.
-bool check_alone(pg::Spi& spi, const Queue& queue, Counts* counts) {
+bool check_alone(pg::Spi& spi, const Queue& queue, KnownCounts& known, Counts* counts) {
   bool counted = false;
-  const auto failure = issues::try_alone([&] { counted = check(spi, queue, counts); });
+  const auto failure = issues::try_alone([&] { counted = check(spi, queue, known, counts); });
   if (!failure) return counted;
   issues::log_issue_once(spi, {"queue_monitor/" + queue.name, kCheckFailed, *failure});
   write_failure(spi, queue, *failure);
@@ -253,10 +268,11 @@ QueueCheck check_queues(pg::Spi& spi) {
   std::sort(queues.begin(), queues.end(),
             [](const Queue& a, const Queue& b) { return a.name < b.name; });
   QueueCheck result;
+  KnownCounts known;
   issues::UnusableObjects odd_times("queue_monitor", "unusable_times");
   for (const Queue& queue : queues) {
     Counts counts;
-    if (!check_alone(spi, queue, &counts)) {
+    if (!check_alone(spi, queue, known, &counts)) {
       ++result.failed;
       continue;
     }

@@ -264,8 +264,13 @@ std::vector<std::pair<std::string, std::int64_t>> apply_retention(pg::Spi& spi, 
                          count(rule.kind, [&] { return remove_level(spi, rule, before); }));
   }
   for (const RowRule& rule : kRowRules) {
-    removed.emplace_back(rule.kind,
-                         count(rule.kind, [&] { return remove_rows(spi, rule, before); }));
+    const std::int64_t rows = count(rule.kind, [&] { return remove_rows(spi, rule, before); });
+    // The tables of one kind follow each other.
+    if (removed.back().first == rule.kind) {
+      removed.back().second += rows;
+    } else {
+      removed.emplace_back(rule.kind, rows);
+    }
   }
   removed.emplace_back("samples", count("samples", [&] { return remove_samples(spi, before); }));
   // Last, because of its locks.

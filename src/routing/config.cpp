@@ -2,6 +2,7 @@
 
 #include "monitoring/base/json.hpp"
 #include "monitoring/pg/intervals.hpp"
+#include "monitoring/pg/prepared.hpp"
 
 extern "C" {
 #include <catalog/pg_type.h>
@@ -132,7 +133,7 @@ dispatch::RouteTree build_tree(const std::vector<dispatch::RouteSpec>& specs,
   return checked(dispatch::RouteTree::build({empty_root()}), "routes");
 }
 
-dispatch::RouteTree load_routes(pg::Spi& spi, issues::UnusableObjects* unusable) {
+dispatch::RouteTree read_routes(pg::Spi& spi, issues::UnusableObjects* unusable) {
   const pg::Rows rows = spi.query(
       "SELECT id, parent, receiver, to_json(matchers)::text, continue_matching,"
       " to_json(group_by)::text,"
@@ -145,6 +146,35 @@ dispatch::RouteTree load_routes(pg::Spi& spi, issues::UnusableObjects* unusable)
              [&] { specs.push_back(route_row(rows, row)); });
   }
   return build_tree(specs, unusable);
+}
+
+/// Of all columns of all routes, in the order in which they are tried.
+std::string digest_of_routes(pg::Spi& spi) {
+  static pg::Prepared statement(
+      "SELECT md5(string_agg(r::text, E'\\n' ORDER BY r.sort_order, r.id))"
+      " FROM monitoring.effective_routes r",
+      {});
+  return *statement.query(spi).text(0, 1);
+}
+
+/// The tree of the last pass is kept, as long as the rows say the same: to read thousands of matchers
+/// takes longer than all else in a pass in which nothing happens. One with unusable rows is not kept, so
+/// that they are named each time.
+dispatch::RouteTree load_routes(pg::Spi& spi, issues::UnusableObjects* unusable) {
+  struct Kept {
+    std::string digest;
+    dispatch::RouteTree tree;
+  };
+  static auto* const kept = new std::optional<Kept>;
+  const std::string digest = digest_of_routes(spi);
+  if (*kept && (*kept)->digest == digest) return (*kept)->tree;
+  dispatch::RouteTree tree = read_routes(spi, unusable);
+  if (unusable == nullptr || unusable->empty()) {
+    *kept = Kept{digest, tree};
+  } else {
+    kept->reset();
+  }
+  return tree;
 }
 
 std::vector<dispatch::InhibitRule> load_inhibit_rules(pg::Spi& spi,

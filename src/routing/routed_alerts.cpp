@@ -1,5 +1,6 @@
 #include "monitoring/routing/routed_alerts.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "monitoring/base/labels_json.hpp"
@@ -27,6 +28,12 @@ RoutedAlert alert_at(const pg::Rows& rows, std::uint64_t row) {
   return alert;
 }
 
+std::vector<const dispatch::Matchers*> matchers_of(const std::vector<dispatch::Silence>& silences) {
+  std::vector<const dispatch::Matchers*> lists;
+  for (const dispatch::Silence& silence : silences) lists.push_back(&silence.matchers);
+  return lists;
+}
+
 }  // namespace
 
 RoutedAlerts load_routed_alerts(pg::Spi& spi) {
@@ -52,6 +59,11 @@ RoutedAlerts load_routed_alerts(pg::Spi& spi) {
 
 void settle_stored_silences(pg::Spi& spi, RoutingConfig& config, const RoutedAlerts& alerts,
                             Instant now) {
+  const auto& silences = config.silences;
+  const bool any = std::any_of(silences.begin(), silences.end(), [](const auto& silence) {
+    return silence.until_resolved;
+  });
+  if (!any) return;
   std::vector<notify::AlertView> views;
   for (const auto& [fingerprint, alert] : alerts) views.push_back(alert.view);
   for (const std::size_t at : dispatch::settle_silences(config.silences, views, now)) {
@@ -65,14 +77,19 @@ void settle_stored_silences(pg::Spi& spi, RoutingConfig& config, const RoutedAle
 }
 
 Suppressions::Suppressions(const RoutingConfig& config, const RoutedAlerts& alerts, Instant now)
-    : config_(config), now_(now), inhibitor_(config.inhibit_rules) {
+    : config_(config),
+      now_(now),
+      inhibitor_(config.inhibit_rules),
+      silences_(matchers_of(config.silences)) {
   for (const auto& [fingerprint, alert] : alerts) inhibitor_.add(alert.view, now);
 }
 
 std::optional<std::string> Suppressions::silenced(const Labels& labels) const {
-  const dispatch::Silence* silence = dispatch::find_silence(config_.silences, labels, now_);
-  if (silence == nullptr) return std::nullopt;
-  return "silenced by " + silence->id;
+  for (const std::size_t at : silences_.candidates(labels)) {
+    const dispatch::Silence& silence = config_.silences[at];
+    if (dispatch::silences(silence, labels, now_)) return "silenced by " + silence.id;
+  }
+  return std::nullopt;
 }
 
 std::optional<std::string> Suppressions::inhibited(const Labels& labels) const {

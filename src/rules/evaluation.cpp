@@ -141,10 +141,17 @@ Outcome made_within(Duration time_left, const StoredRule& stored, const alerting
   return Error::of("its rows could not be made alerts: " + why);
 }
 
+std::vector<std::int64_t> ids_of(const std::vector<StoredRule>& rules) {
+  std::vector<std::int64_t> ids;
+  for (const StoredRule& rule : rules) ids.push_back(rule.id);
+  return ids;
+}
+
 /// One pass. The caller holds the lock.
 class Pass {
  public:
-  Pass(pg::Spi& spi, Instant now, SharedReads& reads) : spi_(spi), now_(now), reads_(reads) {}
+  Pass(pg::Spi& spi, Instant now, const std::vector<StoredRule>& rules, SharedReads& reads)
+      : spi_(spi), now_(now), reads_(reads), alerts_(ids_of(rules)) {}
 
   void evaluate(const StoredRule& stored);
   /// What cannot be evaluated, whatever the reason is.
@@ -169,6 +176,7 @@ class Pass {
   pg::Spi& spi_;
   const Instant now_;
   SharedReads& reads_;
+  AlertReader alerts_;
   std::int64_t transitions_ = 0;
   std::uint64_t written_ = 0;
 };
@@ -199,7 +207,7 @@ Outcome Pass::outcome_of(const StoredRule& stored, const alerting::Rule& rule,
 }
 
 void Pass::evaluate(const StoredRule& stored) {
-  const StoredAlerts before = load_alerts(spi_, stored.id);
+  const StoredAlerts before = alerts_.take(stored.id);
   const auto rule = alerting::Rule::make(stored.definition);
   alerting::Policy policy = stored.policy;
   policy.rule_labels = rule.ok() ? rule->own_labels() : alerting::plain_labels(stored.definition);
@@ -261,7 +269,7 @@ void Pass::forget_errors() {
 }
 
 void Pass::watch_receivers() {
-  const StoredAlerts before = load_alerts(spi_, kOwnRule);
+  const StoredAlerts before = load_alerts(kOwnRule);
   const std::vector<Element> failed = failed_receivers(spi_);
   if (before.instances.empty() && failed.empty()) return;
   alerting::Policy policy;
@@ -282,7 +290,7 @@ void Pass::wind_down() {
     gone.emplace_back(*rows.int8(row, 1), *rows.text(row, 2));
   }
   for (const auto& [rule_id, rule_name] : gone) {
-    const StoredAlerts before = load_alerts(spi_, rule_id);
+    const StoredAlerts before = load_alerts(rule_id);
     alerting::Policy policy;
     policy.rule_name = rule_name;
     save(rule_id, rule_name, before,
@@ -382,7 +390,7 @@ std::int64_t evaluate_all(pg::Spi& spi, Instant now, Care care) {
   const std::vector<StoredRule> rules = load_due_rules(spi, now, std::nullopt);
   std::set<std::int64_t> alone;
   SharedReads reads(spi, rules, now, alone);
-  Pass pass(spi, now, reads);
+  Pass pass(spi, now, rules, reads);
   for (const StoredRule& rule : rules) pieces.evaluate(pass, rule);
   finish_pass(pass, pieces);
   const bool routed = pieces.run("the routing of alerts", [&] { routing::route_alerts(spi, now); });
@@ -425,7 +433,7 @@ DuePassTurn take_turn(pg::Spi& spi, DuePass& pass, const std::function<bool()>& 
   Pieces pieces(care);
   const std::vector<StoredRule> due = rules_left(spi, pass);
   SharedReads reads(spi, due, pass.at, pass.alone);
-  Pass turn(spi, pass.at, reads);
+  Pass turn(spi, pass.at, due, reads);
   const bool complete = evaluate_some(turn, pieces, due, pass, enough);
   const bool thorough = complete && (!pass.since || multiple(*pass.since, kThoroughInterval) !=
                                                         multiple(pass.at, kThoroughInterval));

@@ -8,6 +8,7 @@ extern "C" {
 #include <catalog/pg_type.h>
 }
 // clang-format keeps the server's headers first.
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <optional>
@@ -258,21 +259,42 @@ std::uint64_t Writer::write(const StoredAlerts& before, const Step& step,
 
 }  // namespace
 
-StoredAlerts load_alerts(pg::Spi& spi, std::int64_t rule_id) {
+StoredAlerts load_alerts(std::int64_t rule_id) {
+  return AlertReader({rule_id}).take(rule_id);
+}
+
+StoredAlerts AlertReader::take(std::int64_t rule_id) {
+  while (read_.count(rule_id) == 0 && next_ < rule_ids_.size()) read_on();
+  const auto found = read_.find(rule_id);
+  if (found == read_.end()) return {};
+  StoredAlerts alerts = std::move(found->second);
+  read_.erase(found);
+  return alerts;
+}
+
+void AlertReader::read_on() {
+  constexpr std::size_t kRulesAtOnce = 200;
+  const std::size_t end = std::min(rule_ids_.size(), next_ + kRulesAtOnce);
+  const auto at = [&](std::size_t place) {
+    return rule_ids_.begin() + static_cast<std::ptrdiff_t>(place);
+  };
+  const std::vector<std::int64_t> ids(at(next_), at(end));
+  next_ = end;
+  for (const std::int64_t id : ids) read_[id];
   static pg::Prepared statement(
       "SELECT id, labels::text, annotations::text, value, state, origin, active_at, fired_at,"
-      " resolved_at, keep_firing_since, written_at, generation, outranked"
-      " FROM monitoring.alerts WHERE rule_id = $1 ORDER BY id",
-      {INT8OID});
-  const pg::Rows rows = statement.query(spi, {pg::int8(rule_id)});
-  StoredAlerts alerts;
-  alerts.instances.reserve(rows.size());
+      " resolved_at, keep_firing_since, written_at, generation, outranked, rule_id"
+      " FROM monitoring.alerts WHERE rule_id = ANY ($1) ORDER BY id",
+      {INT8ARRAYOID});
+  // Its own, so that the rows' memory goes when they have been read.
+  pg::Spi spi;
+  const pg::Rows rows = statement.query(spi, {pg::int8_array(ids)});
   for (std::uint64_t row = 0; row < rows.size(); ++row) {
+    StoredAlerts& alerts = read_[*rows.int8(row, 14)];
     alerts.instances.push_back(instance_row(rows, row));
     alerts.rows.push_back({*rows.int8(row, 1), *rows.timestamptz(row, 11), *rows.int8(row, 12),
                            *rows.boolean(row, 13)});
   }
-  return alerts;
 }
 
 std::uint64_t save_step(pg::Spi& spi, std::int64_t rule_id, std::string_view rule_name,

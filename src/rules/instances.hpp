@@ -4,6 +4,7 @@
 #include "monitoring/pg/spi.hpp"
 // clang-format keeps the server's header first.
 #include <cstdint>
+#include <unordered_map>
 #include <vector>
 
 #include "monitoring/alerting/state_machine.hpp"
@@ -23,7 +24,23 @@ struct StoredAlerts {
   std::vector<Row> rows;
 };
 
-StoredAlerts load_alerts(pg::Spi& spi, std::int64_t rule_id);
+StoredAlerts load_alerts(std::int64_t rule_id);
+
+/// The alerts of the rules of a pass, each of which asks once and in this order. They are read for some
+/// rules at once: a statement for each of thousands would take longer than the evaluation.
+class AlertReader {
+ public:
+  explicit AlertReader(std::vector<std::int64_t> rule_ids) : rule_ids_(std::move(rule_ids)) {}
+
+  StoredAlerts take(std::int64_t rule_id);
+
+ private:
+  void read_on();
+
+  const std::vector<std::int64_t> rule_ids_;
+  std::size_t next_ = 0;
+  std::unordered_map<std::int64_t, StoredAlerts> read_;
+};
 
 /// A change of the value alone may be this old.
 constexpr Duration kValueWriteInterval = std::chrono::minutes(1);

@@ -83,8 +83,10 @@ constexpr const char* kReaderGrants =
     "  AND (p.provolatile <> 'v' AND NOT p.prosecdef AND p.pronamespace <> "
     "'monitoring_internal'::regnamespace"
     "   OR p.proname IN ('get_system_health', 'health_check', 'liveness', 'readiness')"
-    // Of readiness(), the view wanted_table_collectors, metric_values() and health_check().
-    "   OR p.proname IN ('is_active', 'filled', 'bucket_quantile', 'integer_tag')"
+    // Of readiness(), the views wanted_table_collectors and alert_trail, metric_values() and
+    // health_check().
+    "   OR p.proname IN ('is_active', 'filled', 'bucket_quantile', 'integer_tag',"
+    "    'alerts_of_decision')"
     "   OR p.proname IN ('config_body', 'config_defaults', 'config_objects')"  // dump_config()
     "   OR EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_rewrite'::regclass"
     "    AND d.refclassid = 'pg_proc'::regclass AND d.refobjid = p.oid))"

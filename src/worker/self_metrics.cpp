@@ -1,6 +1,9 @@
 #include "worker/self_metrics.hpp"
 
+#include "monitoring/pg/prepared.hpp"
+
 extern "C" {
+#include <catalog/pg_type.h>
 #include <sys/resource.h>
 }
 // clang-format keeps the server's headers first.
@@ -71,14 +74,18 @@ void add(const MetricSpec& metric, double by, std::string_view labels = {}) {
   if (series != nullptr) shmem::add(*series, by);
 }
 
+/// Each from an index of what it asks for: the table may hold a year.
 void publish_outbox(DutyContext& context) {
-  const pg::Rows rows = context.spi.query(
-      "SELECT pg_catalog.count(*) FILTER (WHERE n.status <> 'dead'),"
-      " coalesce(extract(epoch FROM $1) - extract(epoch FROM pg_catalog.min(n.queued_at)"
-      "  FILTER (WHERE n.status <> 'dead')), 0)::float8,"
-      " pg_catalog.count(*) FILTER (WHERE n.status = 'dead')"
-      " FROM monitoring.notifications AS n WHERE n.status <> 'sent'",
-      {pg::timestamptz(context.now)});
+  static pg::Prepared statement(
+      "SELECT u.waiting, coalesce(extract(epoch FROM $1) - extract(epoch FROM u.oldest), "
+      "0)::float8, d.dead"
+      " FROM (SELECT pg_catalog.count(*) AS waiting, pg_catalog.min(n.queued_at) AS oldest FROM "
+      "monitoring.notifications n"
+      "  WHERE n.status IN ('queued', 'sending', 'retrying')) AS u,"
+      " (SELECT pg_catalog.count(*) AS dead FROM monitoring.notifications n WHERE n.status = "
+      "'dead') AS d",
+      {TIMESTAMPTZOID});
+  const pg::Rows rows = statement.query(context.spi, {pg::timestamptz(context.now)});
   set(kOutboxDepth, static_cast<double>(*rows.int8(0, 1)));
   set(kOutboxAge, *rows.float8(0, 2));
   set(kOutboxDead, static_cast<double>(*rows.int8(0, 3)));

@@ -3,6 +3,7 @@
 #   make bench BENCH_FILTER=rollup     runs the cases whose name matches; rooms are those without SQL
 #   make bench BENCH_ROWS=10000000     rows of the big cases (default 1,000,000: a few minutes)
 #   make bench BENCH_FILTER=scaling BENCH_SIZES=1000000,10000000,100000000   (30 GB of disk for the last)
+#   make bench BENCH_FILTER=year      a database that has been filled for a year, at three sizes
 #   BENCH_SERIES=1000  BENCH_RUNS=3  BENCH_SECONDS=2 (of one run of pgbench)
 .PHONY: bench bench-build
 bench:

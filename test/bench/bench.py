@@ -22,6 +22,7 @@ import registry_cases
 import rollup_cases
 import server_cases
 import size_cases
+import year_cases
 from harness import MAINTENANCE, Session, Table, machine
 
 def rooms(bench):
@@ -39,7 +40,7 @@ def rooms(bench):
 
 CASES = ([("rooms", rooms)] + rollup_cases.CASES + ingest_cases.CASES + registry_cases.CASES + read_cases.CASES
          + size_cases.CASES + alert_cases.CASES + collector_cases.CASES + delivery_cases.CASES + hook_cases.CASES
-         + server_cases.CASES)
+         + server_cases.CASES + year_cases.CASES)
 
 
 class Bench:

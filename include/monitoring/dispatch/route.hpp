@@ -3,6 +3,7 @@
 // dispatch.Route, built from rows. Immutable once built.
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -73,6 +74,7 @@ struct RouteExplanation {
   std::string reason;
 };
 
+/// Cheap to copy: copies share the routes, and pointers to them stay valid as long as one is there.
 class RouteTree {
  public:
   /// Siblings are tried in the order of `specs`. Fails on: no root or several, a root with matchers
@@ -93,16 +95,19 @@ class RouteTree {
   const Route* find(std::int64_t id) const;
 
   /// In depth-first order, the root first.
-  const std::vector<Route>& routes() const { return routes_; }
+  const std::vector<Route>& routes() const;
 
  private:
+  struct Nodes;
+
+  RouteTree() = default;
   bool collect(std::size_t at, const Labels& labels, std::vector<const Route*>& found) const;
   bool explain_from(std::size_t at, const Labels& labels,
                     std::vector<RouteExplanation>& rows) const;
   void explain_skipped(std::size_t at, const std::string& reason,
                        std::vector<RouteExplanation>& rows) const;
 
-  std::vector<Route> routes_;
+  std::shared_ptr<const Nodes> nodes_;
 };
 
 /// The labels by which a route groups an alert.

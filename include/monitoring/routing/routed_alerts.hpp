@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "monitoring/dispatch/matcher_index.hpp"
 #include "monitoring/notify/notification.hpp"
 #include "monitoring/routing/config.hpp"
 
@@ -55,6 +56,7 @@ class Suppressions {
   const RoutingConfig& config_;
   Instant now_;
   dispatch::Inhibitor inhibitor_;
+  dispatch::MatcherIndex silences_;
 };
 
 /// Sets `silenced` and `inhibited` of all alerts, and the columns of those that fire.

@@ -32,6 +32,11 @@ SELECT pg_catalog.pg_extension_config_dump('monitoring.worker_issues', '');
 -- Open issues, for health and for "the same again?"; resolved ones by age, for retention.
 CREATE INDEX worker_issues_open ON monitoring.worker_issues (worker_name, issue_type, severity)
     WHERE resolved IS NOT TRUE;
+-- The newest open ones of each kind, of which health names some.
+CREATE INDEX worker_issues_newest_critical ON monitoring.worker_issues (created_at DESC, id)
+    WHERE resolved IS NOT TRUE AND severity = 'critical';
+CREATE INDEX worker_issues_newest_warnings ON monitoring.worker_issues (created_at DESC, id)
+    WHERE resolved IS NOT TRUE AND severity NOT IN ('info', 'critical');
 CREATE INDEX worker_issues_resolved
     ON monitoring.worker_issues ((COALESCE(resolved_at, created_at))) WHERE resolved;
 

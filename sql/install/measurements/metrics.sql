@@ -64,13 +64,13 @@ COMMENT ON FUNCTION monitoring.histogram_observe(text, float8, jsonb) IS
     'shared_preload_libraries.';
 
 CREATE FUNCTION monitoring_internal.counted_metrics(
-    OUT metric_name text, OUT metric_type text, OUT labels jsonb, OUT value float8,
+    only_metrics text[] DEFAULT NULL, OUT metric_name text, OUT metric_type text, OUT labels jsonb, OUT value float8,
     OUT sum float8, OUT count bigint, OUT buckets jsonb, OUT origin bigint,
     OUT whole_cluster boolean)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'monitoring_counted_metrics' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
-COMMENT ON FUNCTION monitoring_internal.counted_metrics() IS
-    'What is counted of this database and of the whole cluster; origin differs after a series has started from zero';
+COMMENT ON FUNCTION monitoring_internal.counted_metrics(text[]) IS
+    'What is counted of this database and of the whole cluster, of all metrics or of these; origin differs after a series has started from zero';
 
 CREATE VIEW monitoring.metrics AS
 SELECT m.metric_name, m.metric_type, m.labels, m.value, m.sum, m.count, m.buckets
@@ -149,7 +149,9 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 WITH here AS MATERIALIZED (
   SELECT m.*, s.value AS old_value, s.count AS old_count, s.buckets AS old_buckets
-  FROM monitoring_internal.counted_metrics() AS m
+  FROM monitoring_internal.counted_metrics(ARRAY(
+      SELECT marked.metric_name FROM monitoring.metric_definitions AS marked
+      WHERE marked.snapshot AND (only_metric IS NULL OR marked.metric_name = only_metric))) AS m
   JOIN monitoring.metric_definitions AS d USING (metric_name)
   LEFT JOIN monitoring_internal.metric_snapshots AS s USING (origin)
   WHERE d.snapshot AND NOT m.whole_cluster AND (only_metric IS NULL OR m.metric_name = only_metric)

@@ -112,9 +112,14 @@ CREATE INDEX notifications_unsent
 -- Did a courier leave leases behind?
 CREATE INDEX notifications_leased ON monitoring.notifications (leased_until)
     WHERE status = 'sending';
--- For retention.
-CREATE INDEX notifications_done ON monitoring.notifications (created_at)
-    WHERE status IN ('sent', 'dead', 'superseded');
+-- For retention, and for who looks at the newest ones.
+CREATE INDEX notifications_newest ON monitoring.notifications (created_at);
+-- Those of one receiver, for notification_trail. What the courier asks of a receiver does not match it, so
+-- that it is not taken for notifications_due or notifications_unsent while the outbox is empty.
+CREATE INDEX notifications_of_receiver
+    ON monitoring.notifications ((receiver OPERATOR(pg_catalog.||) ''), created_at);
+-- How many are lost?
+CREATE INDEX notifications_dead ON monitoring.notifications (created_at) WHERE status = 'dead';
 CREATE INDEX notifications_copies ON monitoring.notifications (copy_of) WHERE copy_of IS NOT NULL;
 
 -- Not dumped: a copy has told nobody anything.

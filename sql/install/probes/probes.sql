@@ -164,9 +164,14 @@ AS $$
         SELECT count(*), count(*) FILTER (WHERE r.success)
         FROM monitoring.probe_results AS r, span AS s
         WHERE r.probe_name = uptime.probe_name AND r.probed_at > s.starts_at
+          AND r.probed_at <= until AND r.probed_at < s.first_day::timestamp AT TIME ZONE 'UTC'
+        UNION ALL
+        -- Of a time within one day the first branch has all.
+        SELECT count(*), count(*) FILTER (WHERE r.success)
+        FROM monitoring.probe_results AS r, span AS s
+        WHERE r.probe_name = uptime.probe_name AND r.probed_at > s.starts_at
           AND r.probed_at <= until
-          AND (r.probed_at < s.first_day::timestamp AT TIME ZONE 'UTC'
-               OR r.probed_at >= s.last_day::timestamp AT TIME ZONE 'UTC')
+          AND r.probed_at >= greatest(s.first_day, s.last_day)::timestamp AT TIME ZONE 'UTC'
     )
     SELECT round(sum(successes) * 100.0 / nullif(sum(probes), 0), 4) FROM counted
 $$;
