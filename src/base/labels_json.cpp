@@ -7,8 +7,9 @@ namespace monitoring {
 
 namespace {
 
-/// Reads what jsonb's output of ordinary labels looks like: {"a": "x", "b": "y"}, in ASCII and without
-/// escapes. Thousands of these are read in every pass over alerts; all else is left to the JSON parser.
+/// Reads what jsonb's output of ordinary labels looks like: {"a": "x", "b": "y"}, in ASCII and
+/// without escapes. Thousands of these are read in every pass over alerts; all else is left to the
+/// JSON parser.
 class PlainLabels {
  public:
   explicit PlainLabels(std::string_view text) : rest_(text) {}

@@ -314,8 +314,8 @@ void FaultFinder::check_alerts() {
   judge(checks::kFiringCritical, "firing_critical", static_cast<double>(names.size()),
         std::to_string(names.size()) + " critical alerts fire: " + quoted_list(names));
 
-  // Where a group is, somebody is told, if the receiver of its route is there. NOT IN is looked up in a
-  // hash, whatever the planner thinks of joins under the settings of health's functions.
+  // Where a group is, somebody is told, if the receiver of its route is there. NOT IN is looked up
+  // in a hash, whatever the planner thinks of joins under the settings of health's functions.
   static pg::Prepared unheard(
       "WITH RECURSIVE route AS ("
       "  SELECT id, receiver FROM monitoring.effective_routes WHERE parent IS NULL"

@@ -141,8 +141,8 @@ std::string worker_of(const Queue& queue) {
   return "queue_monitor/" + queue.name;
 }
 
-/// What a look has counted: who read, as whom for what is its own, and with which statement. Queues that
-/// are defined alike over one table are counted by one scan of it.
+/// What a look has counted: who read, as whom for what is its own, and with which statement. Queues
+/// that are defined alike over one table are counted by one scan of it.
 using KnownCounts = std::map<std::tuple<Oid, bool, std::string>, Counts>;
 
 /// Nothing: counted. Otherwise what went wrong.

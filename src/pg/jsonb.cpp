@@ -38,8 +38,7 @@ Param jsonb_object(const std::vector<std::pair<std::string_view, std::string_vie
       pushJsonbValue(&state, WJB_KEY, &key);
       pushJsonbValue(&state, WJB_VALUE, &text);
     }
-    return PointerGetDatum(
-        JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, nullptr)));
+    return PointerGetDatum(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, nullptr)));
   });
   return {JSONBOID, object, false};
 }

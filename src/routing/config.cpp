@@ -157,9 +157,9 @@ std::string digest_of_routes(pg::Spi& spi) {
   return *statement.query(spi).text(0, 1);
 }
 
-/// The tree of the last pass is kept, as long as the rows say the same: to read thousands of matchers
-/// takes longer than all else in a pass in which nothing happens. One with unusable rows is not kept, so
-/// that they are named each time.
+/// The tree of the last pass is kept, as long as the rows say the same: to read thousands of
+/// matchers takes longer than all else in a pass in which nothing happens. One with unusable rows
+/// is not kept, so that they are named each time.
 dispatch::RouteTree load_routes(pg::Spi& spi, issues::UnusableObjects* unusable) {
   struct Kept {
     std::string digest;

@@ -60,9 +60,8 @@ RoutedAlerts load_routed_alerts(pg::Spi& spi) {
 void settle_stored_silences(pg::Spi& spi, RoutingConfig& config, const RoutedAlerts& alerts,
                             Instant now) {
   const auto& silences = config.silences;
-  const bool any = std::any_of(silences.begin(), silences.end(), [](const auto& silence) {
-    return silence.until_resolved;
-  });
+  const bool any = std::any_of(silences.begin(), silences.end(),
+                               [](const auto& silence) { return silence.until_resolved; });
   if (!any) return;
   std::vector<notify::AlertView> views;
   for (const auto& [fingerprint, alert] : alerts) views.push_back(alert.view);

@@ -26,8 +26,8 @@ struct StoredAlerts {
 
 StoredAlerts load_alerts(std::int64_t rule_id);
 
-/// The alerts of the rules of a pass, each of which asks once and in this order. They are read for some
-/// rules at once: a statement for each of thousands would take longer than the evaluation.
+/// The alerts of the rules of a pass, each of which asks once and in this order. They are read for
+/// some rules at once: a statement for each of thousands would take longer than the evaluation.
 class AlertReader {
  public:
   explicit AlertReader(std::vector<std::int64_t> rule_ids) : rule_ids_(std::move(rule_ids)) {}

@@ -28,7 +28,7 @@ StoredAlerts past_of(pg::Spi& spi, std::int64_t rule_id, Instant at) {
       spi.query("SELECT FROM monitoring_internal.alert_progress WHERE last_evaluated_at > $1",
                 {pg::timestamptz(at)});
   if (!later.empty()) return {};
-  return load_alerts(spi, rule_id);
+  return load_alerts(rule_id);
 }
 
 [[noreturn]] void fail(const pg::OwnerFailure& failure) {

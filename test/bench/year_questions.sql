@@ -68,5 +68,6 @@ SELECT unnest(string_to_array(names, ' ')), why FROM (VALUES
   ' monitoring.effective_response_limits monitoring.packs'),
  ('all raw measurements, under names of the document', 'public.system_metrics'),
  ('of pg_stat_statements, where it is installed', 'monitoring.slow_queries'),
+ ('the whole configuration as one document', 'monitoring.dump_config()'),
  ('it says what is wrong with all rows, and is asked once a day', 'monitoring.check_invariants()')
 ) AS v (why, names);

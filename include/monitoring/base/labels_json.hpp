@@ -19,8 +19,8 @@ Labels labels_of(const std::string& text) = delete;  // which would be taken as 
 /// The labels of an object in the database, which need not be UTF-8.
 Labels labels_of_stored(std::string_view text);
 
-/// The same, quickly, where the text is an object of texts without escapes and in ASCII, as the server
-/// writes it; nothing for any other.
+/// The same, quickly, where the text is an object of texts without escapes and in ASCII, as the
+/// server writes it; nothing for any other.
 std::optional<Labels> plain_labels_of_stored(std::string_view text);
 
 /// Whether it is an object without objects and arrays in it, as labels are wanted of a user.

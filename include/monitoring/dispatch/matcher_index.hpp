@@ -1,6 +1,7 @@
 #pragma once
-// Which of many lists of matchers may match some labels, without trying them all. Most children of a big
-// routing tree, and most silences, ask for one value of a label: team="db". They are looked up by it.
+// Which of many lists of matchers may match some labels, without trying them all. Most children of
+// a big routing tree, and most silences, ask for one value of a label: team="db". They are looked
+// up by it.
 
 #include <map>
 #include <string>
@@ -15,7 +16,8 @@ class MatcherIndex {
  public:
   explicit MatcherIndex(const std::vector<const Matchers*>& lists);
 
-  /// The positions of all lists that match the labels, and maybe of some that do not, in their order.
+  /// The positions of all lists that match the labels, and maybe of some that do not, in their
+  /// order.
   std::vector<std::size_t> candidates(const Labels& labels) const;
 
  private:

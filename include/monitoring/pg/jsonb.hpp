@@ -1,6 +1,6 @@
 #pragma once
-// jsonb that is made of its parts, where thousands of values would have to be written as text first, and
-// read again.
+// jsonb that is made of its parts, where thousands of values would have to be written as text
+// first, and read again.
 
 #include "monitoring/pg/spi.hpp"
 // clang-format keeps the server's header first.

@@ -53,6 +53,45 @@ std::string build_error(const std::vector<RouteSpec>& specs) {
 
 using Ids = std::vector<std::int64_t>;
 
+/// Children that are looked up by a value are the same, and in the same order, as if all were
+/// tried: the tree is compared with a row of small trees, each of the root and one child, which
+/// have no index.
+TEST(RouteTree, ManyChildrenMatchAsIfAllWereTried) {
+  const char* const kMatchers[] = {"team=db",
+                                   "team=web",
+                                   "team!=db",
+                                   "team=~\"d.*\"",
+                                   "team=\"\"",
+                                   "",
+                                   "team=db,severity=x",
+                                   "severity=x",
+                                   "severity!~\"y|z\"",
+                                   "team=db,zone=\"\"",
+                                   "team=a,team=db"};
+  std::vector<RouteSpec> specs = {spec(0, std::nullopt, "", "default")};
+  for (std::int64_t id = 1; id <= 66; ++id) {
+    const auto at = static_cast<std::size_t>(id - 1) % std::size(kMatchers);
+    specs.push_back(spec(id, 0, kMatchers[at], "r", id % 7 != 0));
+  }
+  const RouteTree all = RouteTree::build(specs).value();
+  for (const char* team : {"", "db", "web", "a", "other"}) {
+    for (const char* severity : {"", "x", "y"}) {
+      const Labels labels = {{"team", team}, {"severity", severity}};
+      Ids expected;
+      for (std::size_t at = 1; at < specs.size(); ++at) {
+        const RouteTree alone = RouteTree::build({specs[0], specs[at]}).value();
+        if (ids(alone.match(labels)) != Ids({specs[at].id})) continue;
+        expected.push_back(specs[at].id);
+        if (!specs[at].continue_matching) break;
+      }
+      if (expected.empty()) expected = {0};
+      EXPECT_EQ(ids(all.match(labels)), expected) << team << ' ' << severity;
+    }
+  }
+  EXPECT_EQ(all.find(66)->id, 66);
+  EXPECT_EQ(all.find(67), nullptr);
+}
+
 TEST(RouteTree, AReceiversFailureGoesToOthers) {
   const auto failed = [](const char* receiver, const char* severity, const char* team) {
     return ids(tree().match({{"alertname", "NotificationFailed"},
