@@ -10,6 +10,7 @@ extern "C" {
 }
 // clang-format keeps the server's headers first.
 #include <algorithm>
+#include <limits>
 #include <map>
 
 #include "api/transaction_time.hpp"

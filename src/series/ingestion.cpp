@@ -1,6 +1,7 @@
 #include "monitoring/series/ingestion.hpp"
 
 #include <algorithm>
+#include <tuple>
 
 #include "monitoring/base/labels_json.hpp"
 #include "monitoring/metrics/metric.hpp"

@@ -1,6 +1,7 @@
 #include "series/store_rows.hpp"
 
 #include "monitoring/pg/prepared.hpp"
+#include "monitoring/pg/version.hpp"
 
 extern "C" {
 #include <catalog/pg_type.h>
