@@ -118,6 +118,7 @@ class Pairing {
   /// All pairs of a group, each a series of its own. Pairs with equal labels never meet at a step.
   bool match(const MatchGroup& group, HeldSeries& made) {
     pairs_.clear();
+    last_pairs_.assign(group.many.size(), nullptr);
     for (std::size_t step = 0; step < steps_.count; ++step) {
       if (step % kTurnsBetweenLooks == kTurnsBetweenLooks - 1 && !evaluation_.goes_on())
         return false;
@@ -132,12 +133,15 @@ class Pairing {
   bool match_at(const MatchGroup& group, std::size_t step, const StepSeries* one,
                 HeldSeries& made) {
     std::size_t matched = 0;
-    for (const StepSeries* many : group.many) {
+    for (std::size_t i = 0; i < group.many.size(); ++i) {
+      const StepSeries* many = group.many[i];
       const double value = many->values[step];
       if (is_absent(value)) continue;
       if (one == nullptr && !fill_of_one()) return true;
       ++matched;
-      Pair* pair = pair_of(many, one, made);
+      // Most often it is the pair of the step before.
+      Pair*& pair = last_pairs_[i];
+      if (pair == nullptr || pair->one != one) pair = pair_of(many, one, made);
       if (pair == nullptr) return false;
       if (!check_matches(matched, step, *pair)) return false;
       set(*pair, step, value, one == nullptr ? *fill_of_one() : one->values[step]);
@@ -265,6 +269,7 @@ class Pairing {
   std::vector<bool> usable_;
   std::deque<Pair> pairs_;
   std::unordered_map<PairKey, std::size_t, HashOfPair> pair_places_;
+  std::vector<Pair*> last_pairs_;  ///< by series of the side "many"
   /// The labels of results in the group that is matched, and the step after the last one at which
   /// each was there.
   KeyMap<std::size_t> label_numbers_;

@@ -22,9 +22,9 @@ namespace monitoring::promql {
 
 struct EngineOptions {
   /// How old the newest sample of a series may be for it to count at an instant.
-  std::int64_t lookback_ms = 5 * 60 * 1000;
+  std::int64_t lookback_ms = 5LL * 60 * 1000;
   /// Of a subquery that names no step: Prometheus's global evaluation_interval.
-  std::int64_t default_subquery_step_ms = 60 * 1000;
+  std::int64_t default_subquery_step_ms = 60LL * 1000;
   /// Samples that are held at once, as --query.max-samples counts them.
   std::size_t max_samples = 50'000'000;
   /// What a query may take of memory for what it holds of series, in all.
