@@ -15,7 +15,7 @@ SQL_PARTS = $(addprefix sql/install/, \
 	health/health.sql measurements/records.sql measurements/metrics.sql outbox/outbox.sql \
 	outbox/secrets.sql rules/rules.sql routing/routing.sql collect/collectors.sql collect/costs.sql \
 	collect/host.sql collect/statements.sql collect/table_packs.sql collect/pack_metrics.sql \
-	collect/packs.sql probes/probes.sql config/config.sql config/history.sql rules/preview.sql health/announcements.sql setup/advice.sql setup/jobs.sql setup/activate.sql \
+	collect/packs.sql probes/probes.sql slo/slo.sql slo/objectives.sql config/config.sql config/history.sql rules/preview.sql health/announcements.sql setup/advice.sql setup/jobs.sql setup/activate.sql \
 	setup/system_metrics.sql setup/adopt.sql setup/supabase.sql invariants/invariants.sql \
 	setup/checks.sql setup/access.sql)
 SQL_BUILT = sql/monitoring--$(EXTVERSION).sql

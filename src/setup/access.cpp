@@ -82,12 +82,14 @@ constexpr const char* kReaderGrants =
     " WHERE p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)"
     "  AND (p.provolatile <> 'v' AND NOT p.prosecdef AND p.pronamespace <> "
     "'monitoring_internal'::regnamespace"
-    "   OR p.proname IN ('get_system_health', 'health_check', 'liveness', 'readiness')"
+    "   OR p.proname IN ('get_system_health', 'health_check', 'liveness', 'readiness',"
+    "    'slo_status', 'slo_burn')"
     // Of readiness(), the views wanted_table_collectors and alert_trail, metric_values() and
     // health_check().
     "   OR p.proname IN ('is_active', 'filled', 'bucket_quantile', 'integer_tag',"
     "    'alerts_of_decision')"
-    "   OR p.proname IN ('config_body', 'config_defaults', 'config_objects')"  // dump_config()
+    "   OR p.proname IN ('config_body', 'config_defaults', 'config_objects',"  // dump_config()
+    "    'workbook_burn_alerts')"
     "   OR EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_rewrite'::regclass"
     "    AND d.refclassid = 'pg_proc'::regclass AND d.refobjid = p.oid))"
     " ORDER BY 1";
@@ -133,7 +135,8 @@ constexpr const char* kOperatorGrants =
     "    'grant_access', 'setup_supabase', 'apply_retention')"
     // Of what is internal only those parts that run as the caller of what is not.
     "   OR p.proname IN ('try_alert_rule', 'try_collector', 'import_collectors_on_path',"
-    "    'note_on_alert')"
+    "    'note_on_alert', 'checked_slo_side', 'checked_burn_alerts', 'slo_named',"
+    "    'refuse_odd_slo', 'settle_slo_rules')"
     "   OR p.proname IN ('compose_notification', 'preview_rule')"  // preview_alert(), ...
     "   OR p.proname IN ('apply_config_on_path', 'config_cast_problem', 'config_changes',"
     "    'config_depth', 'config_difference', 'config_known', 'config_normal', 'config_problems',"

@@ -10,7 +10,8 @@ CREATE TEMP TABLE not_configuration (relation text, why text);
 INSERT INTO not_configuration
 SELECT unnest(string_to_array(names, ' ')), why FROM (VALUES
     ('pipeline_metrics aggregated_metrics rollup_corrections rollup_pending rollup_periods rollup_purged '
-     'rollup_state monitoring_events worker_issues worker_heartbeats probe_days probe_results', 'what was measured or happened'),
+     'rollup_state monitoring_events worker_issues worker_heartbeats probe_days probe_results slo_progress '
+     'slo_minutes slo_hours', 'what was measured or happened'),
     ('alerts alert_history alert_notes alert_groups alert_group_members alert_escalations notification_log '
      'notifications notification_attempts notification_decisions', 'state of alerts, and who was told'),
     ('silences', 'what people answer to alerts of today'),

@@ -43,7 +43,8 @@ INSERT INTO calls VALUES
 (9, $$create_escalation('all', '[{"after": "5 minutes", "receiver": "a-log"}]', replace => true)$$),
 (10, $$create_watchdog('a-log', replace => true)$$),
 (11, $$create_collector('one', 'SELECT 1 AS value', replace => true)$$),
-(12, $$create_probe('home', 'https://example.com/', replace => true)$$);
+(12, $$create_probe('home', 'https://example.com/', replace => true)$$),
+(13, $$create_slo('fast', 99, metric_name => 'm', threshold => 1, replace => true)$$);
 CREATE FUNCTION pg_temp.rows() RETURNS TABLE (relation text, row_version text) LANGUAGE sql AS $$
     SELECT 'alert_rules', rule_name || ' ' || ctid FROM monitoring.alert_rules
     UNION ALL SELECT 'thresholds', rule_id || ' ' || ctid FROM monitoring.thresholds
@@ -54,7 +55,8 @@ CREATE FUNCTION pg_temp.rows() RETURNS TABLE (relation text, row_version text) L
     UNION ALL SELECT 'escalations', policy_name || ' ' || ctid FROM monitoring.escalations
     UNION ALL SELECT 'watchdogs', receiver || ' ' || ctid FROM monitoring.watchdogs
     UNION ALL SELECT 'collectors', collector_name || ' ' || ctid FROM monitoring.collectors WHERE pack_name IS NULL
-    UNION ALL SELECT 'probes', probe_name || ' ' || ctid FROM monitoring.probes $$;
+    UNION ALL SELECT 'probes', probe_name || ' ' || ctid FROM monitoring.probes
+    UNION ALL SELECT 'slo_definitions', slo_name || ' ' || ctid FROM monitoring.slo_definitions $$;
 CREATE PROCEDURE pg_temp.call_all() LANGUAGE plpgsql AS $$
 DECLARE c text;
 BEGIN
@@ -117,7 +119,7 @@ SELECT pg_temp.answer(format('%s(%L)', d, n)) FROM (VALUES
     ('drop_alert', 'sql_rule'), ('drop_threshold', 'laod1'), ('drop_ladder', 'adder'), ('drop_receiver', 'a_log'),
     ('drop_route', 'bd'), ('drop_inhibit_rule', 'by-hosts'), ('drop_time_interval', 'Office'),
     ('drop_escalation', 'al'), ('drop_watchdog', 'a.log'), ('drop_collector', 'won'), ('drop_probe', 'hom'),
-    ('drop_probe', ''), ('drop_probe', NULL), ('drop_probe', 'nothing like it')) AS v(d, n);
+    ('drop_probe', ''), ('drop_probe', NULL), ('drop_probe', 'nothing like it'), ('drop_slo', 'fats')) AS v(d, n);
 SELECT length(pg_temp.answer(format('drop_probe(%L)', repeat('x', 100000)))) > 100000 AS refused;
 SELECT pg_temp.answer($$drop_receiver('a-log')$$);
 SELECT FROM monitoring.create_route('a-log', '{team=db}', route_name => 'db', mute_time_intervals => '{office}', replace => true);
@@ -129,7 +131,7 @@ SELECT monitoring.drop_alert('sql-rule'), monitoring.drop_threshold('load1'), mo
        monitoring.drop_route('db'), monitoring.drop_route('root'), monitoring.drop_inhibit_rule('by-host'),
        monitoring.drop_time_interval('office');
 SELECT monitoring.drop_escalation('all'), monitoring.drop_watchdog('a-log'),
-       monitoring.drop_collector('one'), monitoring.drop_probe('home'), monitoring.drop_receiver('a-log');
+       monitoring.drop_collector('one'), monitoring.drop_probe('home'), monitoring.drop_slo('fast'), monitoring.drop_receiver('a-log');
 SELECT * FROM pg_temp.rows();
 
 -- Another's rule is neither replaced nor dropped.

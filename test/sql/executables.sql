@@ -22,6 +22,7 @@ CREATE TEMP TABLE allowed (who text, names text, why text);
 INSERT INTO allowed VALUES
 ('owner', 'advise announce bind_owner check_alert_rule check_health_threshold check_owner check_probe check_receiver check_routing '
     'check_secret check_threshold check_values enable_pack_of_rows follow_receiver forget_overruns '
+    'forget_slo_counts '
     'insert_system_metric keep_used_receiver name_unnamed '
     'delete_levels note_correction record_config_change retry_mended',
     'trigger function: fires without a right of the user, and is for the extension''s tables only'),
@@ -37,13 +38,17 @@ INSERT INTO allowed VALUES
 ('owner', 'protect_members protect_relation restoring', 'of the install script'),
 ('owner', 'queue_notification', 'of the health duty; it writes to any receiver'),
 ('owner', 'may_reach_somebody', 'of the trigger advise()'),
-('reader operator', 'config_body config_defaults config_objects', 'called by dump_config(), as its caller'),
+('reader operator', 'config_body config_defaults config_objects workbook_burn_alerts', 'called by dump_config(), as its caller'),
 ('operator', 'apply_config_on_path config_cast_problem config_changes config_depth config_difference '
     'config_known config_normal config_problems config_problems_of config_put config_raise '
     'config_remove nearest_name', 'of apply_config(), as its caller'),
 ('owner', 'write_config_history', 'of the trigger record_config_change(), as the owner of the history'),
 ('operator', 'compose_notification preview_rule', 'of preview_alert() and preview_notification(), as their caller'),
 ('operator', 'say_obstacles', 'of send_test_alert()'),
+('owner', 'burn_rate count_slo_hours count_slo_minutes next_step recount_late_hours refresh_slo slo_events '
+    'slo_measurements slo_side slo_windows', 'of functions of objectives, which run as their owner'),
+('operator', 'checked_burn_alerts checked_slo_side refuse_odd_slo settle_slo_rules slo_named',
+    'of create_slo() and drop_slo()'),
 ('owner', 'route_alerts', 'for tests of routing without an evaluation'),
 ('owner', 'adopt apply_retention grant_access release_vault_secret set_secret_from_file setup_supabase',
     'reaches outside of the extension, drops partitions or gives rights'),
@@ -65,21 +70,22 @@ INSERT INTO allowed VALUES
 ('operator', 'metrics_of_collector statement_metrics statement_sums',
     'of collectors that enable_pack() makes the caller''s'),
 ('reader operator', 'dump_config explain_route exponential_buckets get_system_health health_check '
-    'linear_buckets liveness metric_baseline metric_values prometheus_metrics readiness samples uptime',
+    'linear_buckets liveness metric_baseline metric_values prometheus_metrics readiness samples slo_burn '
+    'slo_status uptime',
     'shows something and changes nothing'),
 ('writer operator', 'counter_inc flush_records forget_worker gauge_add gauge_set heartbeat '
     'histogram_observe ingest ingest_samples log_event log_worker_issue record_metric resolve_worker_issue',
     'adds measurements, events, issues or heartbeats'),
 ('operator', 'apply_config create_alert create_collector create_escalation create_inhibit_rule create_ladder '
-    'create_probe create_receiver create_route create_threshold create_time_interval create_watchdog '
-    'drop_alert drop_escalation drop_inhibit_rule drop_ladder drop_probe drop_receiver drop_route '
+    'create_probe create_receiver create_route create_slo create_threshold create_time_interval create_watchdog '
+    'drop_alert drop_escalation drop_inhibit_rule drop_ladder drop_probe drop_receiver drop_route drop_slo '
     'drop_threshold drop_time_interval drop_watchdog define_metric disable_pack drop_collector enable_pack '
     'import_collectors remove_metric set_secret', 'changes the configuration'),
 ('operator', 'delete_series', 'deletes samples'),
 ('operator', 'acknowledge add_incident_note expire_silence mark_false_positive silence',
     'answers an alert'),
 ('operator', 'activate aggregate_daily_metrics aggregate_hourly_metrics aggregate_weekly_metrics '
-    'check_queues evaluate_alerts pause_worker purge_old_monitoring_events refresh_rollups '
+    'check_queues evaluate_alerts pause_worker purge_old_monitoring_events refresh_rollups refresh_slos '
     'check_invariants resume_worker run_collector schedule_jobs unschedule_jobs',
     'runs a duty, or says who runs it'),
 ('operator', 'preview_alert preview_collector preview_notification requeue_dead_letters retry_notification send_test_alert',
@@ -143,6 +149,10 @@ INSERT INTO harmless VALUES
 ('follow_receiver', 'two names of a receiver, by renaming one', 'it replaces the one by the other where '
     'configuration and state refer to receivers, which whoever may rename one may write anyway; another '
     'table is refused by its OID'),
+('refresh_slos', 'a time', 'it counts events of objectives up to then, as the job does; measurements are data in '
+    'it: no name or expression of a user is evaluated; only operators may, who may write the counts anyway'),
+('slo_burn', 'an objective, a severity and a time', 'it tells how fast a budget burns, which a reader may add up anyway'),
+('slo_status', 'an objective and a time', 'likewise how much of it is left'),
 ('retry_mended', 'a receiver, or the name of a secret', 'what waits for a receiver is tried '
     'earlier; neither the secret nor the settings are read by it');
 SELECT x.name, x.who, h.choice, h.why

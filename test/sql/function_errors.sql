@@ -83,6 +83,12 @@ INSERT INTO bad_call SELECT substring(call FROM '(\w+)\('), call FROM unnest(ARR
     $c$SELECT monitoring.grant_access('nope', 'reader')$c$,
     $c$SELECT monitoring.grant_access('regress_errors_owner', 'nope')$c$,
     $c$SELECT monitoring.grant_access('public', 'reader')$c$,
+    $c$SELECT monitoring.create_slo('s', 0.999, metric_name => 'm', threshold => 1)$c$,
+    $c$SELECT monitoring.create_slo('s', 99, probe_name => 'nope')$c$,
+    $c$SELECT monitoring.drop_slo('nope')$c$,
+    $c$SELECT monitoring.slo_status('nope')$c$,
+    $c$SELECT * FROM monitoring.slo_burn('nope', 'critical', now())$c$,
+    $c$SELECT monitoring.refresh_slos('infinity')$c$,
     $c$SELECT monitoring.refresh_rollups('2020-01-02', '2020-01-01')$c$]) AS call;
 
 -- No row: every call fails, with a SQLSTATE that its function's comment names.

@@ -51,8 +51,8 @@ is($node->safe_psql('other', q(SELECT runner FROM monitoring.jobs WHERE job_name
 $node->safe_psql('postgres', 'CREATE EXTENSION pg_cron');
 is($node->safe_psql('postgres', q(SELECT DISTINCT runner FROM monitoring.jobs)), 'worker',
 	'the worker runs the jobs');
-is($node->safe_psql('postgres', 'SELECT monitoring.schedule_jobs()'), '6', 'schedule_jobs()');
-is($node->safe_psql('postgres', 'SELECT monitoring.schedule_jobs()'), '6', 'twice is no harm');
+is($node->safe_psql('postgres', 'SELECT monitoring.schedule_jobs()'), '7', 'schedule_jobs()');
+is($node->safe_psql('postgres', 'SELECT monitoring.schedule_jobs()'), '7', 'twice is no harm');
 is($node->safe_psql('postgres', q(SELECT jobname || ' ' || schedule || ' ' || command FROM cron.job
 	WHERE jobname IN ('hourly-metrics-aggregation', 'purge-old-monitoring-events') ORDER BY jobname)),
 	"hourly-metrics-aggregation 5 * * * * SELECT monitoring.aggregate_hourly_metrics()\n"
@@ -68,29 +68,29 @@ is($node->safe_psql('postgres', q(SELECT count(*) FROM monitoring_internal.job_r
 	WHERE job_name = 'queue-check' AND last_run_at > (SELECT min(start_time) FROM cron.job_run_details))),
 	'0', 'and the worker has not');
 
-is($node->safe_psql('postgres', 'SELECT monitoring.unschedule_jobs()'), '6', 'unschedule_jobs()');
+is($node->safe_psql('postgres', 'SELECT monitoring.unschedule_jobs()'), '7', 'unschedule_jobs()');
 is($node->safe_psql('postgres', q(SELECT DISTINCT runner FROM monitoring.jobs)), 'worker',
 	'the worker has them back');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM cron.job'), '0', 'and pg_cron none');
 
 # From another database, by pg_cron's own means for that.
-is($node->safe_psql('other', 'SELECT monitoring.schedule_jobs()'), '6', 'schedule_jobs() elsewhere');
-is($node->safe_psql('postgres', q(SELECT count(*) FROM cron.job WHERE database = 'other')), '6',
+is($node->safe_psql('other', 'SELECT monitoring.schedule_jobs()'), '7', 'schedule_jobs() elsewhere');
+is($node->safe_psql('postgres', q(SELECT count(*) FROM cron.job WHERE database = 'other')), '7',
 	'schedules in the database of pg_cron');
 is($node->safe_psql('other', q(SELECT DISTINCT runner FROM monitoring.jobs)), 'pg_cron', 'which runs them');
 # A third database has jobs of its own beside them: pg_cron knows a job by its name.
 $node->safe_psql('postgres', 'CREATE DATABASE "it\'s third"');
 $node->safe_psql("it's third", 'CREATE EXTENSION monitoring');
-is($node->safe_psql("it's third", 'SELECT monitoring.schedule_jobs()'), '6', 'schedule_jobs() in a third database');
-is($node->safe_psql('postgres', 'SELECT monitoring.schedule_jobs()'), '6', 'and in that of pg_cron');
+is($node->safe_psql("it's third", 'SELECT monitoring.schedule_jobs()'), '7', 'schedule_jobs() in a third database');
+is($node->safe_psql('postgres', 'SELECT monitoring.schedule_jobs()'), '7', 'and in that of pg_cron');
 is($node->safe_psql('postgres', q(SELECT string_agg(database || ' ' || n, ', ' ORDER BY database)
 	FROM (SELECT database, count(*) AS n FROM cron.job GROUP BY 1) AS d)), "it's third 6, other 6, postgres 6",
 	'pg_cron runs those of each database');
-is($node->safe_psql('postgres', 'SELECT monitoring.unschedule_jobs()'), '6', 'unschedule_jobs() there');
-is($node->safe_psql("it's third", 'SELECT monitoring.unschedule_jobs()'), '6', 'and in the third');
+is($node->safe_psql('postgres', 'SELECT monitoring.unschedule_jobs()'), '7', 'unschedule_jobs() there');
+is($node->safe_psql("it's third", 'SELECT monitoring.unschedule_jobs()'), '7', 'and in the third');
 is($node->safe_psql('postgres', q(SELECT string_agg(DISTINCT database, ' ') FROM cron.job)), 'other',
 	'each takes back its own');
-is($node->safe_psql('other', 'SELECT monitoring.unschedule_jobs()'), '6', 'unschedule_jobs() elsewhere');
+is($node->safe_psql('other', 'SELECT monitoring.unschedule_jobs()'), '7', 'unschedule_jobs() elsewhere');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM cron.job'), '0', 'takes them back');
 is($node->safe_psql('other', q(SELECT DISTINCT runner FROM monitoring.jobs)), 'worker',
 	'the worker has them again');

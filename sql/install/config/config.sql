@@ -24,7 +24,8 @@ FROM (VALUES
     (15, 'thresholds', 'monitoring.thresholds', 'rule_id', '{}', '{}'),
     (16, 'collectors', 'monitoring.collectors', 'collector_name',
      '{pack_name,owner_oid,created_at,next_run_at,last_run_at,last_duration_ms,average_duration_ms,'
-     'stretched_every,last_error,last_series,consecutive_failures,missed_runs}', '{owner,search_path,query}')
+     'stretched_every,last_error,last_series,consecutive_failures,missed_runs}', '{owner,search_path,query}'),
+    (17, 'slos', 'monitoring.slo_definitions', 'slo_name', '{id,created_at}', '{}')
 ) AS k (place, kind, relation, key_column, state_columns, kept_columns);
 COMMENT ON VIEW monitoring_internal.config_kinds IS
     'The tables that make up the configuration, in the order in which rows of one refer to those of '

@@ -8,7 +8,8 @@ FROM (VALUES
     ('weekly-metrics-aggregation', '15 0 * * 1', 'SELECT monitoring.aggregate_weekly_metrics()'),
     ('purge-old-monitoring-events', '0 0 * * 0', 'SELECT public.purge_old_monitoring_events(30)'),
     ('monitoring-retention', '20 * * * *', 'SELECT monitoring.apply_retention()'),
-    ('queue-check', '* * * * *', 'SELECT monitoring.check_queues()')
+    ('queue-check', '* * * * *', 'SELECT monitoring.check_queues()'),
+    ('slo-counts', '* * * * *', 'SELECT monitoring.refresh_slos()')
 ) AS job (job_name, schedule, command);
 COMMENT ON VIEW monitoring_internal.job_definitions IS 'The jobs and their times, in UTC';
 
