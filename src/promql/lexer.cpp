@@ -503,7 +503,7 @@ std::string description(const Token& token, const std::string& lexer_error) {
     default:
       break;
   }
-  const std::string shown = text.size() > 10 ? quoted(text.substr(0, 10)) + "..." : quoted(text);
+  std::string shown = text.size() > 10 ? quoted(text.substr(0, 10)) + "..." : quoted(text);
   if (token.kind == Kind::kNumber) return "number " + shown;
   if (token.kind == Kind::kDuration) return "duration " + shown;
   if (token.kind == Kind::kString) return "string " + shown;

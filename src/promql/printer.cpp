@@ -22,6 +22,7 @@ std::string joined(const std::vector<std::string>& texts, const char* separator)
 
 std::string label_list(const std::vector<std::string>& labels) {
   std::vector<std::string> texts;
+  texts.reserve(labels.size());
   for (const std::string& label : labels) {
     texts.push_back(is_label_name(label) ? label : quoted(label));
   }
@@ -159,7 +160,7 @@ std::string pretty_unary(const UnaryExpr& node, std::size_t level) {
 }
 
 std::string pretty_at(const Expr& expr, std::size_t level) {
-  const std::string line = printed(expr);
+  std::string line = printed(expr);
   const bool fits = line.size() <= kMostBytesInLine;
   switch (expr.kind) {
     case Expr::Kind::kUnary:
