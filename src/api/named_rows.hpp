@@ -28,6 +28,8 @@ inline constexpr NamedKind kTimeInterval{"time interval", "monitoring.time_inter
 inline constexpr NamedKind kEscalation{"escalation policy", "monitoring.escalations",
                                        "policy_name"};
 inline constexpr NamedKind kWatchdog{"watchdog of receiver", "monitoring.watchdogs", "receiver"};
+inline constexpr NamedKind kMaintenance{"maintenance", "monitoring.maintenances",
+                                        "maintenance_name"};
 inline constexpr NamedKind kCollector{"collector", "monitoring.collectors", "collector_name"};
 inline constexpr NamedKind kProbe{"probe", "monitoring.probes", "probe_name"};
 

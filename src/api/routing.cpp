@@ -14,6 +14,8 @@ extern "C" {
 // clang-format keeps the server's headers first.
 #include <string>
 
+#include "monitoring/base/labels_json.hpp"
+#include "monitoring/routing/config.hpp"
 #include "monitoring/routing/route_explanation.hpp"
 #include "monitoring/routing/routing_pass.hpp"
 
@@ -259,17 +261,81 @@ MONITORING_FUNCTION(monitoring_drop_watchdog) {
   PG_RETURN_BOOL(api::drop(fcinfo, api::kWatchdog));
 }
 
-/// monitoring.silence(matchers, duration, comment, until_resolved) -> uuid
+/// monitoring_internal.matches(matchers, labels) -> boolean; false for matchers that are none
+MONITORING_FUNCTION(monitoring_matches) {
+  if (PG_ARGISNULL(0) || PG_ARGISNULL(1)) PG_RETURN_BOOL(false);
+  pg::Spi spi;
+  const pg::Rows rows =
+      spi.query("SELECT to_json($1)::text, $2::text",
+                {pg::argument(fcinfo, 0, TEXTARRAYOID), pg::argument(fcinfo, 1, JSONBOID)});
+  try {
+    const auto matchers = dispatch::parse_matcher_list(routing::text_list(*rows.text(0, 1)));
+    PG_RETURN_BOOL(matchers.ok() &&
+                   dispatch::matches_all(*matchers, labels_of_stored(*rows.text(0, 2))));
+  } catch (const pg::Report&) {
+    PG_RETURN_BOOL(false);
+  }
+}
+
+/// monitoring_internal.check_matchers(matchers) -> void
+MONITORING_FUNCTION(monitoring_check_matchers) {
+  pg::require(fcinfo, 0, "matchers");
+  pg::Spi spi;
+  const pg::Rows rows =
+      spi.query("SELECT to_json($1)::text", {pg::argument(fcinfo, 0, TEXTARRAYOID)});
+  auto matchers = dispatch::parse_matcher_list(routing::text_list(*rows.text(0, 1), "matchers"));
+  if (!matchers) throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE, matchers.error());
+  dispatch::Silence silence;
+  silence.matchers = std::move(matchers).value();
+  silence.ends_at = silence.starts_at + std::chrono::seconds(1);
+  if (const auto error = dispatch::check_silence(silence)) {
+    throw pg::Report(ERRCODE_INVALID_PARAMETER_VALUE, *error);
+  }
+  PG_RETURN_VOID();
+}
+
+/// monitoring.create_maintenance(maintenance_name, matchers, schedule, duration, time_zone,
+/// comment, enabled, replace) -> void
+MONITORING_FUNCTION(monitoring_create_maintenance) {
+  const std::string name = pg::required_text(fcinfo, 0, "maintenance_name");
+  pg::require(fcinfo, 7, "replace");
+  std::string sql =
+      "INSERT INTO monitoring.maintenances AS old (maintenance_name, matchers, schedule, duration,"
+      " time_zone, comment, enabled) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+  if (PG_GETARG_BOOL(7)) {
+    sql += api::replacing("maintenance_name",
+                          {"matchers", "schedule", "duration", "time_zone", "comment", "enabled"});
+  }
+  pg::Spi spi;
+  api::make(api::kMaintenance, name, [&] {
+    spi.execute(
+        sql.c_str(),
+        {pg::text(name), pg::argument(fcinfo, 1, TEXTARRAYOID), pg::argument(fcinfo, 2, TEXTOID),
+         pg::argument(fcinfo, 3, INTERVALOID), pg::argument(fcinfo, 4, TEXTOID),
+         pg::argument(fcinfo, 5, TEXTOID), pg::argument(fcinfo, 6, BOOLOID)});
+  });
+  PG_RETURN_VOID();
+}
+
+/// monitoring.drop_maintenance(maintenance_name, if_exists) -> boolean
+MONITORING_FUNCTION(monitoring_drop_maintenance) {
+  PG_RETURN_BOOL(api::drop(fcinfo, api::kMaintenance));
+}
+
+/// monitoring.silence(matchers, duration, comment, until_resolved, starts_at) -> uuid
 MONITORING_FUNCTION(monitoring_silence) {
   pg::require(fcinfo, 0, "matchers");
   pg::require(fcinfo, 3, "until_resolved");
   if (!PG_ARGISNULL(1)) pg::required_positive_interval(fcinfo, 1, "duration");
+  if (!PG_ARGISNULL(4)) pg::required_time(fcinfo, 4, "starts_at");
   pg::Spi spi;
   const pg::Rows rows = spi.query(
-      "INSERT INTO monitoring.silences (matchers, ends_at, comment, until_resolved)"
-      " VALUES ($1, coalesce(now() + $2, 'infinity'), coalesce($3, ''), $4) RETURNING id",
+      "INSERT INTO monitoring.silences (matchers, starts_at, ends_at, comment, until_resolved)"
+      " VALUES ($1, coalesce($5, now()), coalesce(coalesce($5, now()) + $2, 'infinity'),"
+      "  coalesce($3, ''), $4) RETURNING id",
       {pg::argument(fcinfo, 0, TEXTARRAYOID), pg::argument(fcinfo, 1, INTERVALOID),
-       pg::argument(fcinfo, 2, TEXTOID), pg::argument(fcinfo, 3, BOOLOID)});
+       pg::argument(fcinfo, 2, TEXTOID), pg::argument(fcinfo, 3, BOOLOID),
+       pg::argument(fcinfo, 4, TIMESTAMPTZOID)});
   bool is_null = false;
   // The row goes with the connection to SPI.
   const Datum id = rows.raw(0, 1, &is_null);

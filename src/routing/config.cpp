@@ -13,6 +13,7 @@ extern "C" {
 
 #include "monitoring/base/encoding.hpp"
 #include "monitoring/routing/time_zones.hpp"
+#include "routing/maintenances.hpp"
 
 namespace monitoring::routing {
 
@@ -300,9 +301,13 @@ std::vector<dispatch::EscalationPolicy> load_policies(pg::Spi& spi,
 
 RoutingConfig load_routing(pg::Spi& spi, std::optional<Instant> now,
                            issues::UnusableObjects* unusable) {
-  return {load_routes(spi, unusable), load_inhibit_rules(spi, unusable),
-          load_time_intervals(spi, unusable), load_silences(spi, now, unusable),
-          load_policies(spi, unusable)};
+  RoutingConfig config{load_routes(spi, unusable), load_inhibit_rules(spi, unusable),
+                       load_time_intervals(spi, unusable), load_silences(spi, now, unusable),
+                       load_policies(spi, unusable)};
+  for (dispatch::Silence& window : load_open_maintenances(spi, now, unusable)) {
+    config.silences.push_back(std::move(window));
+  }
+  return config;
 }
 
 std::optional<std::string> receiver_of(const dispatch::RouteOptions& options) {

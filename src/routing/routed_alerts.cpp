@@ -57,6 +57,34 @@ RoutedAlerts load_routed_alerts(pg::Spi& spi) {
   return alerts;
 }
 
+void end_acknowledgements(pg::Spi& spi, Instant now) {
+  spi.execute(
+      "UPDATE monitoring.alerts SET acknowledged_by = NULL, acknowledged_at = NULL,"
+      " acknowledged_until = NULL WHERE acknowledged_until <= $1",
+      {pg::timestamptz(now)});
+}
+
+void sum_up_ended_silences(pg::Spi& spi, Instant now, issues::UnusableObjects& unusable) {
+  const pg::Rows rows = spi.query(
+      "SELECT id::text FROM monitoring.silences WHERE NOT summed_up AND ends_at <= $1 ORDER BY 1",
+      {pg::timestamptz(now)});
+  std::vector<std::string> ended;
+  for (std::uint64_t row = 0; row < rows.size(); ++row) ended.push_back(*rows.text(row, 1));
+  for (const std::string& id : ended) {
+    // Alerts are still marked as they were in the last pass.
+    unusable.attempt("silence " + id, [&] {
+      spi.execute(
+          "UPDATE monitoring.silences s SET summed_up = true, still_firing = (SELECT"
+          "  jsonb_agg(jsonb_build_object('fingerprint', a.fingerprint, 'rule_name', a.rule_name,"
+          "   'severity', a.severity, 'labels', a.labels, 'fired_at', a.fired_at)"
+          "   ORDER BY a.fired_at, a.id) FROM monitoring.alerts a WHERE a.state = 'firing'"
+          "  AND a.silenced AND monitoring_internal.matches(s.matchers, a.labels))"
+          " WHERE s.id = $1::uuid",
+          {pg::text(id)});
+    });
+  }
+}
+
 void settle_stored_silences(pg::Spi& spi, RoutingConfig& config, const RoutedAlerts& alerts,
                             Instant now) {
   const auto& silences = config.silences;

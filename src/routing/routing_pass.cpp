@@ -305,7 +305,9 @@ std::optional<std::pair<dispatch::Suppression, std::string>> RoutingPass::muted(
 
 void route_alerts(pg::Spi& spi, Instant now) {
   if (!anything_to_route(spi)) return;
+  end_acknowledgements(spi, now);
   const auto run = [&](issues::UnusableObjects& unusable, bool careful) {
+    sum_up_ended_silences(spi, now, unusable);
     RoutingPass(spi, now, unusable, careful).run();
   };
   issues::UnusableObjects unusable(kIssueWorker, kUnusable);

@@ -135,7 +135,8 @@ constexpr const char* kOperatorGrants =
     "    'grant_access', 'setup_supabase', 'apply_retention')"
     // Of what is internal only those parts that run as the caller of what is not.
     "   OR p.proname IN ('try_alert_rule', 'try_collector', 'import_collectors_on_path',"
-    "    'note_on_alert', 'checked_slo_side', 'checked_burn_alerts', 'slo_named',"
+    "    'note_on_alert', 'matches', 'check_matchers', 'checked_slo_side', 'checked_burn_alerts', "
+    "'slo_named',"
     "    'refuse_odd_slo', 'settle_slo_rules')"
     "   OR p.proname IN ('compose_notification', 'preview_rule')"  // preview_alert(), ...
     "   OR p.proname IN ('apply_config_on_path', 'config_cast_problem', 'config_changes',"

@@ -94,7 +94,8 @@ constexpr InsertView kInsertViews[] = {
 
 /// What the wrappers that need more than a writer's rights do as their caller.
 constexpr const char* kFurtherGrants =
-    "GRANT SELECT, UPDATE (acknowledged_by, acknowledged_at) ON monitoring.alerts TO service_role;"
+    "GRANT SELECT, UPDATE (acknowledged_by, acknowledged_at, acknowledged_until) ON "
+    "monitoring.alerts TO service_role;"
     " GRANT INSERT ON monitoring.alert_notes TO service_role;"
     " GRANT USAGE ON SEQUENCE monitoring.alert_notes_id_seq TO service_role;"
     " GRANT SELECT ON monitoring_internal.alert_progress TO service_role;"

@@ -14,6 +14,7 @@ SELECT unnest(string_to_array(names, ' ')), why FROM (VALUES
      'slo_minutes slo_hours', 'what was measured or happened'),
     ('alerts alert_history alert_notes alert_groups alert_group_members alert_escalations notification_log '
      'notifications notification_attempts notification_decisions', 'state of alerts, and who was told'),
+    ('label_values stored_series series_groups sample_batches sample_chunks told_metadata', 'samples, and what was told of them'),
     ('silences', 'what people answer to alerts of today'),
     ('config_history', 'the changes of the configuration'),
     ('installed_functions instance', 'of this installation')) AS v (names, why);

@@ -44,7 +44,8 @@ INSERT INTO calls VALUES
 (10, $$create_watchdog('a-log', replace => true)$$),
 (11, $$create_collector('one', 'SELECT 1 AS value', replace => true)$$),
 (12, $$create_probe('home', 'https://example.com/', replace => true)$$),
-(13, $$create_slo('fast', 99, metric_name => 'm', threshold => 1, replace => true)$$);
+(13, $$create_slo('fast', 99, metric_name => 'm', threshold => 1, replace => true)$$),
+(14, $$create_maintenance('window', '{host=a}', '@daily', '1 hour', replace => true)$$);
 CREATE FUNCTION pg_temp.rows() RETURNS TABLE (relation text, row_version text) LANGUAGE sql AS $$
     SELECT 'alert_rules', rule_name || ' ' || ctid FROM monitoring.alert_rules
     UNION ALL SELECT 'thresholds', rule_id || ' ' || ctid FROM monitoring.thresholds
@@ -56,7 +57,8 @@ CREATE FUNCTION pg_temp.rows() RETURNS TABLE (relation text, row_version text) L
     UNION ALL SELECT 'watchdogs', receiver || ' ' || ctid FROM monitoring.watchdogs
     UNION ALL SELECT 'collectors', collector_name || ' ' || ctid FROM monitoring.collectors WHERE pack_name IS NULL
     UNION ALL SELECT 'probes', probe_name || ' ' || ctid FROM monitoring.probes
-    UNION ALL SELECT 'slo_definitions', slo_name || ' ' || ctid FROM monitoring.slo_definitions $$;
+    UNION ALL SELECT 'slo_definitions', slo_name || ' ' || ctid FROM monitoring.slo_definitions
+    UNION ALL SELECT 'maintenances', maintenance_name || ' ' || ctid FROM monitoring.maintenances $$;
 CREATE PROCEDURE pg_temp.call_all() LANGUAGE plpgsql AS $$
 DECLARE c text;
 BEGIN
@@ -131,7 +133,7 @@ SELECT monitoring.drop_alert('sql-rule'), monitoring.drop_threshold('load1'), mo
        monitoring.drop_route('db'), monitoring.drop_route('root'), monitoring.drop_inhibit_rule('by-host'),
        monitoring.drop_time_interval('office');
 SELECT monitoring.drop_escalation('all'), monitoring.drop_watchdog('a-log'),
-       monitoring.drop_collector('one'), monitoring.drop_probe('home'), monitoring.drop_slo('fast'), monitoring.drop_receiver('a-log');
+       monitoring.drop_collector('one'), monitoring.drop_probe('home'), monitoring.drop_slo('fast'), monitoring.drop_receiver('a-log'), monitoring.drop_maintenance('window');
 SELECT * FROM pg_temp.rows();
 
 -- Another's rule is neither replaced nor dropped.

@@ -61,6 +61,8 @@ INSERT INTO allowed VALUES
 ('reader operator', 'bucket_quantile', 'called by metric_values(), as its caller'),
 ('operator', 'try_alert_rule', 'of create_alert(), create_threshold(), create_ladder()'),
 ('operator', 'try_collector import_collectors_on_path', 'of create_collector(), import_collectors()'),
+('operator', 'check_matchers', 'of acknowledge_matching()'),
+('reader operator', 'matches', 'called by a view, as its reader'),
 ('operator', 'note_on_alert', 'of acknowledge(), mark_false_positive(), add_incident_note()'),
 ('operator', 'rollup_rebaseline wake_worker', 'of activate()'),
 ('operator', 'dimensions_hash m2 m2_merge measures_add measures_sum sketch_merge '
@@ -76,13 +78,13 @@ INSERT INTO allowed VALUES
 ('writer operator', 'counter_inc flush_records forget_worker gauge_add gauge_set heartbeat '
     'histogram_observe ingest ingest_samples log_event log_worker_issue record_metric resolve_worker_issue',
     'adds measurements, events, issues or heartbeats'),
-('operator', 'apply_config create_alert create_collector create_escalation create_inhibit_rule create_ladder '
+('operator', 'apply_config create_alert create_collector create_escalation create_inhibit_rule create_ladder create_maintenance drop_maintenance '
     'create_probe create_receiver create_route create_slo create_threshold create_time_interval create_watchdog '
     'drop_alert drop_escalation drop_inhibit_rule drop_ladder drop_probe drop_receiver drop_route drop_slo '
     'drop_threshold drop_time_interval drop_watchdog define_metric disable_pack drop_collector enable_pack '
     'import_collectors remove_metric set_secret', 'changes the configuration'),
 ('operator', 'delete_series', 'deletes samples'),
-('operator', 'acknowledge add_incident_note expire_silence mark_false_positive silence',
+('operator', 'acknowledge acknowledge_matching unacknowledge add_incident_note expire_silence mark_false_positive silence',
     'answers an alert'),
 ('operator', 'activate aggregate_daily_metrics aggregate_hourly_metrics aggregate_weekly_metrics '
     'check_queues evaluate_alerts pause_worker purge_old_monitoring_events refresh_rollups refresh_slos '

@@ -21,7 +21,7 @@ struct RoutingConfig {
   dispatch::RouteTree routes;
   std::vector<dispatch::InhibitRule> inhibit_rules;
   dispatch::TimeIntervals time_intervals;
-  /// Those that have not ended at the time of loading.
+  /// Those that have not ended at the time of loading, and the maintenance windows that are open.
   std::vector<dispatch::Silence> silences;
   std::vector<dispatch::EscalationPolicy> policies;
 };

@@ -40,6 +40,13 @@ using RoutedAlerts = std::map<std::string, RoutedAlert>;
 /// Those that fire, and those that have resolved and that a group or an escalation still knows.
 RoutedAlerts load_routed_alerts(pg::Spi& spi);
 
+/// Takes back acknowledgements whose time is over.
+void end_acknowledgements(pg::Spi& spi, Instant now);
+
+/// Notes in silences that have ended which alerts they had kept back that still fire.
+/// One that cannot be written is added to `unusable`.
+void sum_up_ended_silences(pg::Spi& spi, Instant now, issues::UnusableObjects& unusable);
+
 /// Ends until_resolved silences whose alerts have resolved, in the configuration and in the table.
 void settle_stored_silences(pg::Spi& spi, RoutingConfig& config, const RoutedAlerts& alerts,
                             Instant now);

@@ -16,6 +16,7 @@ FROM (VALUES
     (8, 'inhibit_rules', 'monitoring.inhibit_rules', 'rule_name', '{id}', '{}'),
     (9, 'escalations', 'monitoring.escalations', 'policy_name', '{}', '{}'),
     (10, 'watchdogs', 'monitoring.watchdogs', 'receiver', '{last_ping_at}', '{}'),
+    (18, 'maintenances', 'monitoring.maintenances', 'maintenance_name', '{}', '{}'),
     (11, 'queues', 'monitoring.queues', 'queue_name', '{owner_oid,created_at}', '{owner}'),
     (12, 'probes', 'monitoring.probes', 'probe_name', '{created_at,set_by,set_by_oid}', '{}'),
     (13, 'packs', 'monitoring_internal.enabled_packs', 'pack_name', '{owner,owner_oid,enabled_at}', '{}'),

@@ -180,6 +180,8 @@ CREATE TABLE monitoring.silences (
     created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
     until_resolved boolean NOT NULL DEFAULT false,
     matched boolean NOT NULL DEFAULT false,
+    summed_up boolean NOT NULL DEFAULT false,
+    still_firing jsonb,
     CONSTRAINT silence_ends_after_its_start CHECK (ends_at >= starts_at)
 );
 COMMENT ON TABLE monitoring.silences IS 'Nobody is told of alerts that all matchers of an active silence match';
@@ -195,7 +197,36 @@ COMMENT ON COLUMN monitoring.silences.until_resolved IS
 COMMENT ON COLUMN monitoring.silences.matched IS
     'An until_resolved silence has matched a firing alert; kept by evaluate_alerts()';
 SELECT pg_catalog.pg_extension_config_dump('monitoring.silences', '');
+COMMENT ON COLUMN monitoring.silences.summed_up IS
+    'It has ended, and still_firing is what there was; kept by evaluate_alerts()';
+COMMENT ON COLUMN monitoring.silences.still_firing IS
+    'Alerts that it had kept back and that still fired when it ended: they are told as new then. NULL: '
+    'none';
 CREATE INDEX silences_end ON monitoring.silences (ends_at);
+CREATE INDEX silences_to_sum_up ON monitoring.silences (ends_at) WHERE NOT summed_up;
+
+CREATE TABLE monitoring.maintenances (
+    maintenance_name text PRIMARY KEY
+        CONSTRAINT maintenance_has_name CHECK (pg_catalog.length(maintenance_name) BETWEEN 1 AND 200),
+    matchers text[] NOT NULL,
+    schedule text NOT NULL,
+    duration interval NOT NULL CONSTRAINT duration_is_positive CHECK (duration > interval '0'),
+    time_zone text NOT NULL DEFAULT 'UTC',
+    comment text NOT NULL DEFAULT '',
+    enabled boolean NOT NULL DEFAULT true
+);
+COMMENT ON TABLE monitoring.maintenances IS
+    'Silences that come again: in each window nobody is told of alerts that all matchers match';
+COMMENT ON COLUMN monitoring.maintenances.maintenance_name IS 'Name of the maintenance';
+COMMENT ON COLUMN monitoring.maintenances.matchers IS 'All have to match an alert';
+COMMENT ON COLUMN monitoring.maintenances.schedule IS
+    'When a window begins, by the clocks of time_zone: cron''s five fields, such as 0 2 * * 0 for '
+    'Sundays at two o''clock';
+COMMENT ON COLUMN monitoring.maintenances.duration IS 'How long a window is open, 31 days at most';
+COMMENT ON COLUMN monitoring.maintenances.time_zone IS 'A name of pg_timezone_names, such as Europe/Berlin';
+COMMENT ON COLUMN monitoring.maintenances.comment IS 'What is maintained';
+COMMENT ON COLUMN monitoring.maintenances.enabled IS 'Whether its windows open';
+SELECT pg_catalog.pg_extension_config_dump('monitoring.maintenances', '');
 
 CREATE TABLE monitoring.escalations (
     policy_name text PRIMARY KEY
@@ -672,6 +703,8 @@ CREATE TRIGGER check_routing AFTER INSERT OR UPDATE ON monitoring.time_intervals
     FOR EACH STATEMENT EXECUTE FUNCTION monitoring_internal.check_routing();
 CREATE TRIGGER check_routing AFTER INSERT OR UPDATE OF matchers, starts_at ON monitoring.silences
     FOR EACH STATEMENT EXECUTE FUNCTION monitoring_internal.check_routing();
+CREATE TRIGGER check_routing AFTER INSERT OR UPDATE ON monitoring.maintenances
+    FOR EACH STATEMENT EXECUTE FUNCTION monitoring_internal.check_routing();
 CREATE TRIGGER check_routing AFTER INSERT OR UPDATE ON monitoring.escalations
     FOR EACH STATEMENT EXECUTE FUNCTION monitoring_internal.check_routing();
 
@@ -784,13 +817,65 @@ COMMENT ON FUNCTION monitoring.drop_watchdog(text, boolean) IS
     'Errors: 42704 for a name that is not there (with if_exists: false).';
 
 CREATE FUNCTION monitoring.silence(matchers text[], duration interval, comment text,
-                                   until_resolved boolean DEFAULT false)
+                                   until_resolved boolean DEFAULT false,
+                                   starts_at timestamptz DEFAULT NULL)
 RETURNS uuid
 AS 'MODULE_PATHNAME', 'monitoring_silence' LANGUAGE C VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION monitoring.silence(text[], interval, text, boolean) IS
-    'Silences alerts from now on; a duration of NULL is for as long as it takes. Returns the silence''s id. '
+COMMENT ON FUNCTION monitoring.silence(text[], interval, text, boolean, timestamptz) IS
+    'Silences alerts from now, or from starts_at on; a duration of NULL is for as long as it takes. Returns the silence''s id. '
     'Errors: 22023 without a matcher.';
+
+CREATE FUNCTION monitoring.create_maintenance(maintenance_name text, matchers text[], schedule text,
+                                              duration interval, time_zone text DEFAULT 'UTC',
+                                              comment text DEFAULT '', enabled boolean DEFAULT true,
+                                              replace boolean DEFAULT false)
+RETURNS void
+AS 'MODULE_PATHNAME', 'monitoring_create_maintenance' LANGUAGE C VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION monitoring.create_maintenance(text, text[], text, interval, text, text, boolean,
+                                                  boolean) IS
+    'Silences alerts again and again: in windows of this duration that begin on a schedule of cron, by '
+    'the clocks of a time zone. With replace the maintenance of that name is changed. '
+    'Errors: 22023 for a bad schedule, time zone or matcher, 23505 where the name is taken.';
+
+CREATE FUNCTION monitoring.drop_maintenance(maintenance_name text, if_exists boolean DEFAULT false)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'monitoring_drop_maintenance' LANGUAGE C VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION monitoring.drop_maintenance(text, boolean) IS
+    'Removes a maintenance; a window that is open ends. '
+    'Errors: 42704 for a name that is not there (with if_exists: false).';
+
+CREATE FUNCTION monitoring_internal.matches(matchers text[], labels jsonb) RETURNS boolean
+AS 'MODULE_PATHNAME', 'monitoring_matches' LANGUAGE C STABLE PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION monitoring_internal.matches(text[], jsonb) IS
+    'Whether all of these match; false for what are no matchers';
+
+CREATE FUNCTION monitoring_internal.check_matchers(matchers text[]) RETURNS void
+AS 'MODULE_PATHNAME', 'monitoring_check_matchers' LANGUAGE C STABLE PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION monitoring_internal.check_matchers(text[]) IS
+    'An error for what are no matchers, or would match everything';
+
+CREATE VIEW monitoring.silenced_alerts AS
+SELECT s.id AS silence_id, s.comment, s.created_by, s.ends_at, a.fingerprint, a.rule_name, a.severity,
+       a.labels, a.state
+FROM monitoring.silences AS s JOIN monitoring.alerts AS a
+  ON a.state <> 'resolved' AND monitoring_internal.matches(s.matchers, a.labels)
+WHERE s.starts_at <= pg_catalog.clock_timestamp() AND s.ends_at > pg_catalog.clock_timestamp();
+COMMENT ON VIEW monitoring.silenced_alerts IS
+    'What each silence keeps back now: its alerts that fire, or wait to';
+COMMENT ON COLUMN monitoring.silenced_alerts.silence_id IS 'Row of monitoring.silences';
+COMMENT ON COLUMN monitoring.silenced_alerts.comment IS 'Why it was made';
+COMMENT ON COLUMN monitoring.silenced_alerts.created_by IS 'Role that made it';
+COMMENT ON COLUMN monitoring.silenced_alerts.ends_at IS 'Until when it holds';
+COMMENT ON COLUMN monitoring.silenced_alerts.fingerprint IS 'Hash of the alert''s labels';
+COMMENT ON COLUMN monitoring.silenced_alerts.rule_name IS 'Rule of the alert';
+COMMENT ON COLUMN monitoring.silenced_alerts.severity IS 'Severity of the alert';
+COMMENT ON COLUMN monitoring.silenced_alerts.labels IS 'Labels of the alert';
+COMMENT ON COLUMN monitoring.silenced_alerts.state IS 'pending or firing';
 
 CREATE FUNCTION monitoring.expire_silence(id uuid)
 RETURNS void

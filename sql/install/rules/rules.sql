@@ -172,6 +172,7 @@ CREATE TABLE monitoring.alerts (
     keep_firing_since timestamptz,
     acknowledged_by text,
     acknowledged_at timestamptz,
+    acknowledged_until timestamptz,
     false_positive boolean NOT NULL DEFAULT false,
     silenced boolean NOT NULL DEFAULT false,
     inhibited boolean NOT NULL DEFAULT false,
@@ -192,6 +193,8 @@ COMMENT ON COLUMN monitoring.alerts.resolved_at IS 'When it resolved; NULL: it h
 COMMENT ON COLUMN monitoring.alerts.acknowledged_by IS
     'Who acknowledged it; NULL: nobody has since it fired';
 COMMENT ON COLUMN monitoring.alerts.acknowledged_at IS 'When it was acknowledged';
+COMMENT ON COLUMN monitoring.alerts.acknowledged_until IS
+    'When the acknowledgement ends by itself; NULL: not before the alert does';
 COMMENT ON COLUMN monitoring.alerts.false_positive IS
     'Whether somebody marked it as a false positive';
 COMMENT ON COLUMN monitoring.alerts.silenced IS 'Whether a silence matches it';
@@ -217,6 +220,8 @@ COMMENT ON COLUMN monitoring.alerts.written_at IS
 SELECT pg_catalog.pg_extension_config_dump('monitoring.alerts', '');
 SELECT pg_catalog.pg_extension_config_dump('monitoring.alerts_id_seq', '');
 CREATE INDEX alerts_by_rule ON monitoring.alerts (rule_id);
+CREATE INDEX alerts_acknowledged_until ON monitoring.alerts (acknowledged_until)
+WHERE acknowledged_until IS NOT NULL;
 -- Not unique: a 64 bit hash may be made to collide. The labels decide.
 CREATE INDEX alerts_by_fingerprint ON monitoring.alerts (fingerprint);
 
@@ -443,7 +448,8 @@ COMMENT ON FUNCTION monitoring_internal.note_on_alert(text, text, text, boolean,
     'Writes a note on an alert and returns the alert''s id and the time noted';
 
 CREATE FUNCTION monitoring.acknowledge(fingerprint text, note text DEFAULT '',
-                                       acknowledged_at timestamptz DEFAULT NULL)
+                                       acknowledged_at timestamptz DEFAULT NULL,
+                                       until timestamptz DEFAULT NULL)
 RETURNS void
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
@@ -455,12 +461,57 @@ BEGIN
     n := monitoring_internal.note_on_alert(fingerprint, 'acknowledged', note, true, acknowledged_at);
     UPDATE monitoring.alerts AS a
     SET acknowledged_by = COALESCE(a.acknowledged_by, current_user),
-        acknowledged_at = COALESCE(a.acknowledged_at, n.at)
+        acknowledged_at = COALESCE(a.acknowledged_at, n.at),
+        acknowledged_until = acknowledge.until
     WHERE a.id = n.alert_id;
 END
 $$;
-COMMENT ON FUNCTION monitoring.acknowledge(text, text, timestamptz) IS
-    'Somebody is at it: until it fires anew, the alert neither escalates nor repeats. '
+COMMENT ON FUNCTION monitoring.acknowledge(text, text, timestamptz, timestamptz) IS
+    'Somebody is at it: until it fires anew, or until then, the alert neither escalates nor repeats. '
+    'Errors: P0002 where no such alert fires.';
+
+CREATE FUNCTION monitoring.acknowledge_matching(matchers text[], note text DEFAULT '',
+                                                until timestamptz DEFAULT NULL)
+RETURNS bigint
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    alert text;
+    acknowledged bigint := 0;
+BEGIN
+    PERFORM monitoring_internal.check_matchers(matchers);
+    FOR alert IN SELECT a.fingerprint FROM monitoring.alerts AS a
+                 WHERE a.state <> 'resolved' AND monitoring_internal.matches(matchers, a.labels)
+                 ORDER BY a.id LOOP
+        PERFORM monitoring.acknowledge(alert, note, until => acknowledge_matching.until);
+        acknowledged := acknowledged + 1;
+    END LOOP;
+    RETURN acknowledged;
+END
+$$;
+COMMENT ON FUNCTION monitoring.acknowledge_matching(text[], text, timestamptz) IS
+    'Acknowledges every alert that fires, or waits to, and that all matchers match; returns how many '
+    'there were. Those that come later are not meant. '
+    'Errors: 22023 for a bad matcher, or for matchers that would match everything.';
+
+CREATE FUNCTION monitoring.unacknowledge(fingerprint text, note text DEFAULT '')
+RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    n record;
+BEGIN
+    n := monitoring_internal.note_on_alert(
+        fingerprint, 'note', concat_ws(': ', 'acknowledgement taken back', nullif(note, '')), true, NULL);
+    UPDATE monitoring.alerts AS a
+    SET acknowledged_by = NULL, acknowledged_at = NULL, acknowledged_until = NULL, false_positive = false
+    WHERE a.id = n.alert_id;
+END
+$$;
+COMMENT ON FUNCTION monitoring.unacknowledge(text, text) IS
+    'Nobody is at it after all: the alert repeats, and escalates, again. '
     'Errors: P0002 where no such alert fires.';
 
 CREATE FUNCTION monitoring.mark_false_positive(fingerprint text, reason text,
