@@ -62,7 +62,7 @@ INSERT INTO allowed VALUES
 ('operator', 'try_alert_rule', 'of create_alert(), create_threshold(), create_ladder()'),
 ('operator', 'try_collector import_collectors_on_path', 'of create_collector(), import_collectors()'),
 ('operator', 'check_matchers', 'of acknowledge_matching()'),
-('reader operator', 'matches', 'called by a view, as its reader'),
+('reader operator', 'alerts_of_decision matches', 'called by a view, as its reader'),
 ('operator', 'note_on_alert', 'of acknowledge(), mark_false_positive(), add_incident_note()'),
 ('operator', 'rollup_rebaseline wake_worker', 'of activate()'),
 ('operator', 'dimensions_hash m2 m2_merge measures_add measures_sum sketch_merge '
