@@ -104,7 +104,8 @@ constexpr const char* kFurtherGrants =
     " GRANT SELECT, INSERT, UPDATE (ends_at) ON monitoring.silences TO service_role;"
     // A new silence is checked together with all that it works with.
     " GRANT SELECT ON monitoring.effective_routes, monitoring.inhibit_rules,"
-    "  monitoring.time_intervals, monitoring.escalations TO service_role;";
+    "  monitoring.time_intervals, monitoring.escalations,"
+    "  monitoring.maintenances TO service_role;";
 
 /// Every form of them: a later version may have other arguments.
 constexpr const char* kOperatorFunctions =
