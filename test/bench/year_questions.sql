@@ -71,3 +71,13 @@ SELECT unnest(string_to_array(names, ' ')), why FROM (VALUES
  ('the whole configuration as one document', 'monitoring.dump_config()'),
  ('it says what is wrong with all rows, and is asked once a day', 'monitoring.check_invariants()')
 ) AS v (why, names);
+-- year.sql fills the tables that were there before samples and objectives, which have a benchmark of their own to come.
+INSERT INTO public.year_unasked (about, why) VALUES
+('monitoring.silenced_alerts', 'the alerts of now under silences, of which a year makes no more'),
+('monitoring.metric_metadata', 'of samples: a row a metric'),
+('monitoring.refused_samples', 'of samples: a row a reason'),
+('monitoring.series', 'of samples, which year.sql does not fill'),
+('monitoring.samples(text,timestamp with time zone,timestamp with time zone)', 'of samples, which year.sql does not fill'),
+('monitoring.slos', 'of objectives, which year.sql does not make'),
+('monitoring.slo_status(text,timestamp with time zone)', 'of objectives, which year.sql does not make'),
+('monitoring.slo_burn(text,text,timestamp with time zone)', 'of objectives, which year.sql does not make');

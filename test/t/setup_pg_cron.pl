@@ -84,7 +84,7 @@ $node->safe_psql("it's third", 'CREATE EXTENSION monitoring');
 is($node->safe_psql("it's third", 'SELECT monitoring.schedule_jobs()'), '7', 'schedule_jobs() in a third database');
 is($node->safe_psql('postgres', 'SELECT monitoring.schedule_jobs()'), '7', 'and in that of pg_cron');
 is($node->safe_psql('postgres', q(SELECT string_agg(database || ' ' || n, ', ' ORDER BY database)
-	FROM (SELECT database, count(*) AS n FROM cron.job GROUP BY 1) AS d)), "it's third 6, other 6, postgres 6",
+	FROM (SELECT database, count(*) AS n FROM cron.job GROUP BY 1) AS d)), "it's third 7, other 7, postgres 7",
 	'pg_cron runs those of each database');
 is($node->safe_psql('postgres', 'SELECT monitoring.unschedule_jobs()'), '7', 'unschedule_jobs() there');
 is($node->safe_psql("it's third", 'SELECT monitoring.unschedule_jobs()'), '7', 'and in the third');
