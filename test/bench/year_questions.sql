@@ -71,7 +71,7 @@ SELECT unnest(string_to_array(names, ' ')), why FROM (VALUES
  ('the whole configuration as one document', 'monitoring.dump_config()'),
  ('it says what is wrong with all rows, and is asked once a day', 'monitoring.check_invariants()')
 ) AS v (why, names);
--- year.sql fills the tables that were there before samples and objectives, which have a benchmark of their own to come.
+-- year.sql fills the tables of measurements, alerts and deliveries; it has no samples and no objectives.
 INSERT INTO public.year_unasked (about, why) VALUES
 ('monitoring.silenced_alerts', 'the alerts of now under silences, of which a year makes no more'),
 ('monitoring.metric_metadata', 'of samples: a row a metric'),
