@@ -399,8 +399,8 @@ wait_until($node, q(SELECT string_agg(message, '; ') FROM (
 	UNION ALL SELECT last_error FROM monitoring.queue_state) AS said WHERE message IS NOT NULL),
 	expect => join('; ', ("timed out after 1000 ms, the server's monitoring.query_timeout, though its own timeout is longer") x 3),
 	what => 'rule, collector and queue end at the limit of the server');
-wait_until($node, q(SELECT state FROM monitoring.alerts WHERE rule_name = 'zz_fine'), expect => 'firing',
-	what => 'and the rule behind is evaluated');
+wait_until($node, q(SELECT count(*) FROM monitoring.alerts AS a JOIN monitoring.alert_rules AS r ON r.id = a.rule_id
+	WHERE r.rule_name = 'zz_fine' AND a.state = 'firing'), expect => 1, what => 'and the rule behind is evaluated');
 
 $node->safe_psql('postgres', q(DELETE FROM monitoring.alert_rules));
 $node->append_conf('postgresql.conf', "monitoring.query_timeout = '1d'\n");
