@@ -66,11 +66,22 @@ ARRAYS = {
     "double precision[]": ["{}", "{NULL}", "{1}", "{1,2,3}", "{3,2,1}", "{NaN,1,2}", "{Infinity,-Infinity,NaN}",
                            "[0:2]={1,2,3}", "[2147483644:2147483646]={1,2,3}", "{{1,2},{3,4}}", "{1,NULL,3}", "{-1,0,0}",
                            "{9e307,9e307,9e307}"],
+    "timestamp with time zone[]": ["{}", "{NULL}", "{infinity}", "{-infinity,infinity}", "{epoch,NULL}", "{2000-01-01,now}",
+                                   "{4714-11-24 00:00:00+00 BC}", "[5:6]={2024-01-01,2024-01-02}", "{{epoch,now},{now,epoch}}"],
+    "interval[]": ["{}", "{NULL}", "{0}", "{-1 day}", "{1 hour,5 minutes}", "{300000 years}", "[3:3]={1 day}",
+                   "{{1 day,1 hour},{1 hour,1 day}}"],
 }
 LONG_ARRAYS = {"text[]": ["array_fill('x'::text, ARRAY[50000])", "array_fill(NULL::text, ARRAY[1000], ARRAY[-5])",
                           "array_fill('a'::text, ARRAY[10,10,10,10])", "ARRAY[repeat('x', 100000)]"],
                "double precision[]": ["array_fill(1::float8, ARRAY[100000])",
-                                      "(SELECT array_agg(i::float8) FROM generate_series(1, 201) AS i)"]}
+                                      "(SELECT array_agg(i::float8) FROM generate_series(1, 201) AS i)"],
+               "timestamp with time zone[]": ["array_fill(now(), ARRAY[10000])"],
+               "interval[]": ["array_fill(interval '1 hour', ARRAY[10000])"]}
+# Rows of tables, and what takes a value of any one type.
+ROWS = {"monitoring.slo_definitions": ["(SELECT d FROM monitoring.slo_definitions AS d ORDER BY slo_name LIMIT 1)",
+                                       "jsonb_populate_record(NULL::monitoring.slo_definitions, '{}')", "jsonb_populate_record(NULL::monitoring.slo_definitions, "
+                                       "'{\"slo_name\": \"x\", \"objective_percent\": 100}')"],
+        "anyelement": ["'x'::text", "NULL::text", "'{}'::text"]}
 
 
 def quoted(text):
@@ -86,6 +97,8 @@ class Values:
 
     def value(self, sql_type):
         """One value as SQL, cast to its type."""
+        if sql_type in ROWS:
+            return self.random.choice(ROWS[sql_type])
         if sql_type == "internal" or self.random.random() < 0.07:
             return f"NULL::{sql_type}" if sql_type != "internal" else "NULL"
         maker = {"text": self._text, "name": self._name, "jsonb": self._json, "bytea": self._bytes,
@@ -103,7 +116,8 @@ class Values:
                 return pick(LONG_ARRAYS[sql_type])
             return f"{quoted(pick(ARRAYS[sql_type]))}::{sql_type}"
         literal = {"double precision": FLOATS, "interval": INTERVALS, "timestamp with time zone": TIMES,
-                   "boolean": ["true", "false"],
+                   "boolean": ["true", "false"], "oid": ["0", "1", "1259", "4294967295"],
+                   "numeric": ["0", "-1", "99.9", "100", "NaN", "1e300", "-1e-300"],
                    "uuid": ["00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"]}
         if sql_type not in literal:
             raise KeyError(f"the fuzzer knows no values of type {sql_type}: add some to values.py")
