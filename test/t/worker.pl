@@ -209,7 +209,7 @@ is($plain->safe_psql('postgres', 'SELECT count(*) FROM monitoring.worker_status'
 	'without preload worker_status is empty');
 my ($status, $out, $err) = $plain->psql('postgres', 'SELECT monitoring.pause_worker()');
 like($err, qr/monitoring has no worker.*HINT:.*shared_preload_libraries/s, 'pause_worker says why it cannot');
-is($plain->safe_psql('postgres', q(SELECT count(*) FROM monitoring.jobs WHERE runner = 'worker')), '6',
+is($plain->safe_psql('postgres', q(SELECT count(*) FROM monitoring.jobs WHERE runner = 'worker')), '7',
 	'the jobs are listed');
 
 done_testing();
